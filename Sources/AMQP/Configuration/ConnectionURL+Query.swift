@@ -1,0 +1,102 @@
+/// The query parameters of an AMQP URL, as RabbitMQ's "URI Query Parameters" names them.
+extension ConnectionURL {
+  enum Parameter: String, CaseIterable {
+    case heartbeat
+    case connectionTimeout = "connection_timeout"
+    case channelMax = "channel_max"
+    case authMechanism = "auth_mechanism"
+    case caCertFile = "cacertfile"
+    case certFile = "certfile"
+    case keyFile = "keyfile"
+    case verify
+    case serverNameIndication = "server_name_indication"
+
+    var needsTLS: Bool {
+      switch self {
+      case .caCertFile, .certFile, .keyFile, .verify, .serverNameIndication: true
+      default: false
+      }
+    }
+  }
+
+  func configuration() throws(AMQPError) -> ConnectionConfiguration {
+    var configuration = ConnectionConfiguration(
+      host: host, port: port, virtualHost: virtualHost, tls: secure ? TLSConfiguration() : nil)
+    if let username { configuration.username = username }
+    if let password { configuration.password = password }
+    var seen: Set<Parameter> = []
+    for item in query {
+      guard let parameter = Parameter(rawValue: item.name) else {
+        let known = Parameter.allCases.map(\.rawValue).joined(separator: ", ")
+        throw .url("unknown query parameter \(item.name), known are: \(known)")
+      }
+      guard seen.insert(parameter).inserted else {
+        throw .url("query parameter \(item.name) is given twice")
+      }
+      guard secure || !parameter.needsTLS else {
+        throw .url("query parameter \(item.name) is for TLS: use amqps://")
+      }
+      try apply(parameter, item.value, to: &configuration)
+    }
+    do {
+      try configuration.check()
+    } catch {
+      throw .url(error.description)
+    }
+    return configuration
+  }
+
+  private func apply(
+    _ parameter: Parameter, _ value: String, to configuration: inout ConnectionConfiguration
+  ) throws(AMQPError) {
+    switch parameter {
+    case .heartbeat:
+      configuration.heartbeat = try number(value, parameter, "seconds", 0...UInt16.max)
+    case .connectionTimeout:
+      let milliseconds = try number(
+        value, parameter, "milliseconds", 1...3_600_000 as ClosedRange<UInt32>)
+      configuration.connectTimeout = .milliseconds(milliseconds)
+    case .channelMax:
+      configuration.channelMax = try number(value, parameter, "channels", 0...UInt16.max)
+    case .authMechanism:
+      guard let mechanism = Authentication(rawValue: value.lowercased()) else {
+        let known = Authentication.allCases.map(\.rawValue).joined(separator: ", ")
+        throw .url("unknown auth_mechanism \(value), known are: \(known)")
+      }
+      configuration.authentication = mechanism
+    case .caCertFile: configuration.tls?.caCertificateFile = try file(value, parameter)
+    case .certFile: configuration.tls?.certificateFile = try file(value, parameter)
+    case .keyFile: configuration.tls?.keyFile = try file(value, parameter)
+    case .verify:
+      switch value {
+      case "verify_peer": configuration.tls?.verifyPeer = true
+      case "verify_none": configuration.tls?.verifyPeer = false
+      default: throw .url("verify is verify_peer or verify_none, not \(value)")
+      }
+    case .serverNameIndication:
+      // librabbitmq sends the name that it connects to, and verifies the certificate against it.
+      guard value == host else {
+        throw .url(
+          "server_name_indication is always the host here (\(host)): connect to \(value) by its name"
+        )
+      }
+    }
+  }
+
+  private func number<Number: FixedWidthInteger>(
+    _ value: String, _ parameter: Parameter, _ unit: String, _ range: ClosedRange<Number>
+  ) throws(AMQPError) -> Number {
+    guard let number = Number(value), range.contains(number) else {
+      let allowed = "\(range.lowerBound) to \(range.upperBound) \(unit)"
+      throw .url("\(parameter.rawValue) must be \(allowed), not \(value)")
+    }
+    return number
+  }
+
+  private func file(_ value: String, _ parameter: Parameter) throws(AMQPError) -> String {
+    guard !value.isEmpty, !value.utf8.contains(0) else {
+      throw .url("\(parameter.rawValue) must be the path of a PEM file")
+    }
+    return value
+  }
+}

@@ -1,0 +1,53 @@
+/// A subscription to a queue: a sequence of deliveries, and their acknowledgement.
+///
+/// It survives the loss of the connection: it subscribes again, and what was not acknowledged comes
+/// again. It ends when it is cancelled or the connection's ``Connection/run()`` ends, and throws
+/// when it cannot go on, such as when its queue was deleted and is not part of the declared
+/// topology. When the last copy of it goes, the subscription is given up and what is unacknowledged
+/// goes back to the queue.
+public struct Consumer: AsyncSequence, Sendable {
+  /// All that has gathered since the last one was asked for; never empty.
+  public typealias Element = [Delivery]
+  public typealias Failure = AMQPError
+
+  private let handle: ConsumerHandle
+
+  init(_ handle: ConsumerHandle) {
+    self.handle = handle
+  }
+
+  /// The iterator of a ``Consumer``. Several may be used at a time; each delivery goes to one of
+  /// them.
+  public struct AsyncIterator: AsyncIteratorProtocol {
+    let handle: ConsumerHandle
+
+    /// Waits for deliveries. `nil` at the end, or if the task is cancelled.
+    public mutating func next(
+      isolation actor: isolated (any Actor)? = #isolation
+    ) async throws(AMQPError) -> [Delivery]? {
+      try await handle.buffer.next()
+    }
+  }
+
+  public func makeAsyncIterator() -> AsyncIterator {
+    AsyncIterator(handle: handle)
+  }
+
+  /// Ends the subscription. What has been delivered can still be taken and acknowledged; after it
+  /// the sequence ends.
+  public func cancel() async {
+    await handle.connection.cancel(consumer: handle.id)
+  }
+
+  /// Tells the broker that these deliveries are dealt with. Does not wait for anything. Tags of an
+  /// earlier generation are ignored: the broker has taken those messages back already.
+  public func ack(_ deliveries: [DeliveryTag]) async {
+    await handle.connection.settle(deliveries, .ack, consumer: handle.id)
+  }
+
+  /// Refuses these deliveries: with `requeue` they go back to the queue, without it they are
+  /// dropped or go to the queue's dead-letter exchange. Otherwise as ``ack(_:)``.
+  public func nack(_ deliveries: [DeliveryTag], requeue: Bool) async {
+    await handle.connection.settle(deliveries, requeue ? .requeue : .drop, consumer: handle.id)
+  }
+}

@@ -1,0 +1,39 @@
+/// Publications that were handed over together, and the verdicts so far. Belongs to the
+/// connection's actor.
+final class PublishBatch {
+  let publications: [Publication]
+  var deadline: Deadline?
+  private var verdicts: [PublishVerdict?]
+  private var missing: Int
+  private var completion: (([PublishVerdict]) -> Void)?
+
+  init(_ publications: [Publication], completion: @escaping ([PublishVerdict]) -> Void) {
+    self.publications = publications
+    self.completion = completion
+    verdicts = Array(repeating: nil, count: publications.count)
+    missing = publications.count
+  }
+
+  /// Whether all have their verdict.
+  var isFinished: Bool { completion == nil }
+
+  /// Whether that one has its verdict.
+  func isSettled(_ index: Int) -> Bool { verdicts[index] != nil }
+
+  /// Gives a publication its verdict; only the first one counts.
+  func settle(_ index: Int, _ verdict: PublishVerdict) {
+    guard verdicts[index] == nil else { return }
+    verdicts[index] = verdict
+    missing -= 1
+    if missing == 0 { finish(.unknown("")) }
+  }
+
+  /// Gives `rest` to all that have no verdict.
+  func finish(_ rest: PublishVerdict) {
+    deadline?.cancel()
+    deadline = nil
+    guard let completion else { return }
+    self.completion = nil
+    completion(verdicts.map { $0 ?? rest })
+  }
+}

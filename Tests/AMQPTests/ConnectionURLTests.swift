@@ -1,0 +1,110 @@
+import Testing
+
+@testable import AMQP
+
+@Suite("AMQP URLs")
+struct ConnectionURLTests {
+  /// From RabbitMQ's URI specification, appendix A; `nil` is "not given", for which its default is
+  /// taken.
+  static let valid:
+    [(url: String, user: String, password: String, host: String, port: UInt16, vhost: String)] = [
+      ("amqp://user:pass@host:10000/vhost", "user", "pass", "host", 10_000, "vhost"),
+      (
+        "amqp://user%61:%61pass@ho%61st:10000/v%2fhost", "usera", "apass", "hoast", 10_000,
+        "v/host"
+      ),
+      ("amqp://", "guest", "guest", "localhost", 5672, "/"),
+      ("amqp://:@/", "", "", "localhost", 5672, "/"),
+      ("amqp://user@", "user", "guest", "localhost", 5672, "/"),
+      ("amqp://user:pass@", "user", "pass", "localhost", 5672, "/"),
+      ("amqp://host", "guest", "guest", "host", 5672, "/"),
+      ("amqp://:10000", "guest", "guest", "localhost", 10_000, "/"),
+      ("amqp:///vhost", "guest", "guest", "localhost", 5672, "vhost"),
+      ("amqp://host/", "guest", "guest", "host", 5672, "/"),
+      ("amqp://host/%2f", "guest", "guest", "host", 5672, "/"),
+      ("amqp://[::1]", "guest", "guest", "::1", 5672, "/"),
+      ("amqp://u:p@[fe80::1%25eth0]:77/v", "u", "p", "fe80::1%eth0", 77, "v"),
+      ("amqps://host", "guest", "guest", "host", 5671, "/"),
+      ("AMQP://host", "guest", "guest", "host", 5672, "/"),
+      ("amqp://a%40b:c%3Ad%2Fe@h", "a@b", "c:d/e", "h", 5672, "/"),
+      ("amqp://%C3%BC:p%25@h/%E2%82%AC", "ü", "p%", "h", 5672, "€"),
+      ("amqp://guest:guest@127.0.0.1:5672/", "guest", "guest", "127.0.0.1", 5672, "/"),
+      ("amqp://u:a:b@h", "u", "a:b", "h", 5672, "/"),
+    ]
+
+  @Test("Each part is decoded by itself", arguments: valid)
+  func examples(
+    url: String, user: String, password: String, host: String, port: UInt16, vhost: String
+  ) throws {
+    let configuration = try ConnectionConfiguration(url: url)
+    #expect(configuration.username == user)
+    #expect(configuration.password == password)
+    #expect(configuration.host == host)
+    #expect(configuration.port == port)
+    #expect(configuration.virtualHost == vhost)
+    #expect((configuration.tls != nil) == url.hasPrefix("amqps"))
+  }
+
+  @Test("Query parameters")
+  func query() throws {
+    let configuration = try ConnectionConfiguration(
+      url: "amqps://h/v?heartbeat=7&connection_timeout=1500&channel_max=12&auth_mechanism=external"
+        + "&cacertfile=%2Fca.pem&certfile=/c+d.pem&keyfile=/k%20k.pem&verify=verify_none"
+        + "&server_name_indication=h")
+    #expect(configuration.heartbeat == 7)
+    #expect(configuration.connectTimeout == .milliseconds(1_500))
+    #expect(configuration.channelMax == 12)
+    #expect(configuration.authentication == .external)
+    #expect(
+      configuration.tls
+        == TLSConfiguration(
+          caCertificateFile: "/ca.pem", certificateFile: "/c+d.pem", keyFile: "/k k.pem",
+          verifyPeer: false))
+    #expect(configuration.virtualHost == "v")
+    let verified = try ConnectionConfiguration(url: "amqps://h?verify=verify_peer")
+    #expect(verified.tls?.verifyPeer == true)
+  }
+
+  @Test(
+    "What is wrong is named",
+    arguments: [
+      ("", "amqp://"), ("localhost:5672", "amqp://"), ("http://host", "http"),
+      ("amqp://host:0", "port"), ("amqp://host:65536", "65536"), ("amqp://host:x", "x"),
+      ("amqp://host:+1", "+1"), ("amqp://::1", "brackets"), ("amqp://[::1", "]"),
+      ("amqp://[::1]x", "x"), ("amqp://[host]", "IPv6"), ("amqp://h/a/b", "%2F"),
+      ("amqp://u@v@h", "%40"), ("amqp://h/%zz", "%25"), ("amqp://h/%2", "%25"),
+      ("amqp://h/%", "%25"), ("amqp://%ff@h", "UTF-8"), ("amqp://h /", "space"),
+      ("amqp://h#x", "#"), ("amqp://h?heartbeat", "no value"),
+      ("amqp://h?heartbeat=-1", "heartbeat"), ("amqp://h?heartbeat=65536", "heartbeat"),
+      ("amqp://h?connection_timeout=0", "connection_timeout"),
+      ("amqp://h?heartbeat=1&heartbeat=2", "twice"), ("amqp://h?cacertfile=/x", "amqps"),
+      ("amqps://h?cacertfile=", "PEM"), ("amqps://h?verify=maybe", "verify_none"),
+      ("amqps://h?certfile=/c", "keyfile"), ("amqps://h?server_name_indication=g", "host"),
+      ("amqp://h?auth_mechanism=magic", "external"), ("amqp://a%00b@h", "NUL"),
+    ])
+  func refused(url: String, word: String) {
+    let error = #expect(throws: AMQPError.self) { try ConnectionConfiguration(url: url) }
+    guard case .url? = error else {
+      Issue.record("not a URL error: \(String(describing: error))")
+      return
+    }
+    #expect(error?.description.contains(word) == true, "\(String(describing: error))")
+  }
+
+  @Test("An unknown parameter is named, and the known ones are")
+  func unknownParameter() {
+    let error = #expect(throws: AMQPError.self) {
+      try ConnectionConfiguration(url: "amqp://h?heartbeats=1")
+    }
+    let text = error?.description ?? ""
+    #expect(text.contains("heartbeats"))
+    for parameter in ConnectionURL.Parameter.allCases { #expect(text.contains(parameter.rawValue)) }
+  }
+
+  @Test("The endpoint, which is logged, holds no password")
+  func endpoint() throws {
+    let plain = try ConnectionConfiguration(url: "amqp://me:secret@[::1]:7/v")
+    #expect(plain.endpoint == "amqp://[::1]:7/v")
+    #expect(try ConnectionConfiguration(url: "amqps://h").endpoint == "amqps://h:5671")
+  }
+}
