@@ -16,7 +16,8 @@ let package = Package(
   name: "warren",
   platforms: [.macOS(.v15)],
   products: [
-    .library(name: "AMQP", targets: ["AMQP"])
+    .library(name: "AMQP", targets: ["AMQP"]),
+    .library(name: "Jobs", targets: ["Jobs"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-log", from: "1.14.0"),
@@ -29,6 +30,9 @@ let package = Package(
       name: "CRabbitMQ", pkgConfig: "librabbitmq", providers: [.apt(["librabbitmq-dev"])]),
     .target(name: "AMQP", dependencies: ["CRabbitMQ", logging], swiftSettings: strict),
 
+    // The domain, pure; and how it travels over the broker.
+    .target(name: "Jobs", dependencies: [logging], swiftSettings: strict),
+
     // Tests: one target per module; TestSupport has the broker that they run against,
     // FakeAPI a server without jobs.
     .target(
@@ -40,5 +44,6 @@ let package = Package(
       path: "Tests/TestSupport", swiftSettings: strict),
     .testTarget(
       name: "AMQPTests", dependencies: ["AMQP", "TestSupport", logging], swiftSettings: strict),
+    .testTarget(name: "JobsTests", dependencies: ["Jobs", logging], swiftSettings: strict),
   ]
 )

@@ -1,0 +1,26 @@
+/// A page of jobs: the answer to `GET /jobs`.
+public struct JobList: Sendable, Hashable, Codable {
+  /// The most that one page has.
+  public let pageSize: Int
+  /// From 1.
+  public let pageNumber: Int
+  /// The member that they are sorted by; with `-` in front, from the highest to the lowest.
+  public let order: String
+  /// How many there are on all pages.
+  public let total: Int
+  public let jobs: [Job]
+
+  public init(pageSize: Int, pageNumber: Int, order: String, total: Int, jobs: [Job]) {
+    self.pageSize = pageSize
+    self.pageNumber = pageNumber
+    self.order = order
+    self.total = total
+    self.jobs = jobs
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case order, total, jobs
+    case pageSize = "page_size"
+    case pageNumber = "page_number"
+  }
+}

@@ -1,0 +1,29 @@
+/// A page of job types: the answer to `GET /job_types`.
+public struct JobTypeList: Sendable, Hashable, Codable {
+  /// The most that one page has.
+  public let pageSize: Int
+  /// From 1.
+  public let pageNumber: Int
+  /// The member that they are sorted by; with `-` in front, from the highest to the lowest.
+  public let order: String
+  /// How many there are on all pages.
+  public let total: Int
+  public let jobTypes: [JobTypeDescription]
+
+  public init(
+    pageSize: Int, pageNumber: Int, order: String, total: Int, jobTypes: [JobTypeDescription]
+  ) {
+    self.pageSize = pageSize
+    self.pageNumber = pageNumber
+    self.order = order
+    self.total = total
+    self.jobTypes = jobTypes
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case order, total
+    case pageSize = "page_size"
+    case pageNumber = "page_number"
+    case jobTypes = "job_types"
+  }
+}

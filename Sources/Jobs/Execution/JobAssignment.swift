@@ -1,0 +1,30 @@
+public import Foundation
+
+/// All that a worker needs in order to run one attempt of a job.
+public struct JobAssignment: Sendable, Hashable, Codable {
+  public let job: JobID
+  public let type: JobTypeID
+  /// Which attempt this is, from 1. Reports of an older attempt are refused.
+  public let attempt: Int
+  /// How many failures went before.
+  public let retries: Int
+  public let tenant: UUID
+  public let user: UUID
+  public let params: JSONValue
+  /// How long the attempt may take, in milliseconds; 0 is without limit.
+  public let timeoutMilliseconds: Int64
+
+  public init(
+    job: JobID, type: JobTypeID, attempt: Int, retries: Int = 0, tenant: UUID = .zero,
+    user: UUID = .zero, params: JSONValue = [:], timeout: Duration = .zero
+  ) {
+    self.job = job
+    self.type = type
+    self.attempt = attempt
+    self.retries = retries
+    self.tenant = tenant
+    self.user = user
+    self.params = params
+    self.timeoutMilliseconds = timeout.milliseconds
+  }
+}

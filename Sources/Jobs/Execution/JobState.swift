@@ -1,0 +1,20 @@
+/// What a state-update callback is told: the facts that a job's change may have changed.
+public struct JobState: Sendable, Hashable {
+  public let job: JobID
+  public let status: JobStatus
+  /// 0 to 100.
+  public let progress: Double
+  public let details: String?
+  /// Why it failed, or was skipped.
+  public let error: String?
+
+  public init(
+    job: JobID, status: JobStatus, progress: Double, details: String? = nil, error: String? = nil
+  ) {
+    self.job = job
+    self.status = status
+    self.progress = progress
+    self.details = details
+    self.error = error
+  }
+}

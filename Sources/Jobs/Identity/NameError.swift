@@ -1,0 +1,8 @@
+/// A text that is no name of what it should name.
+public struct NameError: Error, Hashable, CustomStringConvertible {
+  public let description: String
+
+  init(_ description: String) {
+    self.description = description
+  }
+}

@@ -1,0 +1,32 @@
+/// Why bytes are not the JSON that was asked for.
+public struct JSONError: Error, Hashable, CustomStringConvertible {
+  /// What was wrong and where, in words.
+  public let description: String
+
+  public init(_ description: String) {
+    self.description = description
+  }
+
+  /// Puts Foundation's coding errors into one sentence that names the path.
+  init(decoding error: any Error) {
+    switch error {
+    case DecodingError.dataCorrupted(let context):
+      let detail = context.underlyingError.map { ": \($0)" } ?? ""
+      description = Self.at(
+        context.codingPath, "not valid JSON (\(context.debugDescription)\(detail))")
+    case DecodingError.keyNotFound(let key, let context):
+      description = Self.at(context.codingPath, "the member '\(key.stringValue)' is missing")
+    case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context):
+      description = Self.at(context.codingPath, context.debugDescription)
+    case EncodingError.invalidValue(let value, let context):
+      description = Self.at(
+        context.codingPath, "\(value) cannot be written as JSON: \(context.debugDescription)")
+    default:
+      description = String(describing: error)
+    }
+  }
+
+  private static func at(_ path: [any CodingKey], _ problem: String) -> String {
+    path.isEmpty ? problem : "\(path.map(\.stringValue).joined(separator: ".")): \(problem)"
+  }
+}

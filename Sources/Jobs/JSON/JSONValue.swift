@@ -1,0 +1,142 @@
+import Foundation
+
+/// Any JSON value (RFC 8259), for params and results whose Swift type this process does not know.
+///
+/// Integers and other numbers are kept apart, so that a 64-bit integer survives unchanged.
+public enum JSONValue: Sendable, Hashable {
+  case null
+  case bool(Bool)
+  case integer(Int64)
+  case number(Double)
+  case string(String)
+  case array([JSONValue])
+  case object([String: JSONValue])
+
+  /// Parses a JSON text.
+  ///
+  /// - Throws: ``JSONError`` when the bytes are no JSON text in UTF-8.
+  public init(parsing bytes: some Collection<UInt8>) throws(JSONError) {
+    do {
+      self = try JSONDecoder().decode(JSONValue.self, from: Data(bytes))
+    } catch {
+      throw JSONError(decoding: error)
+    }
+  }
+
+  /// The JSON form of any encodable value.
+  ///
+  /// - Throws: ``JSONError`` when the value cannot be written as JSON (a number that is not finite, say).
+  public init(encoding value: some Encodable) throws(JSONError) {
+    do {
+      self = try JSONDecoder().decode(JSONValue.self, from: JSONEncoder().encode(value))
+    } catch {
+      throw JSONError(decoding: error)
+    }
+  }
+
+  /// Reads this value as a Swift type.
+  ///
+  /// - Throws: ``JSONError`` that names the member which does not fit.
+  public func decode<Value: Decodable>(as type: Value.Type) throws(JSONError) -> Value {
+    do {
+      return try JSONDecoder().decode(type, from: JSONEncoder().encode(self))
+    } catch {
+      throw JSONError(decoding: error)
+    }
+  }
+
+  /// The value as JSON text with sorted members: equal values give equal texts.
+  public var text: String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    // Only a number that is not finite cannot be written; it can be neither parsed nor encoded.
+    guard let data = try? encoder.encode(self) else { return "null" }
+    return String(decoding: data, as: UTF8.self)
+  }
+
+  /// What kind of JSON value this is, as JSON Schema names it.
+  public var kind: JSONKind {
+    switch self {
+    case .null: .null
+    case .bool: .boolean
+    case .integer: .integer
+    case .number: .number
+    case .string: .string
+    case .array: .array
+    case .object: .object
+    }
+  }
+
+  /// The members, when this is an object.
+  public var members: [String: JSONValue]? {
+    if case .object(let members) = self { members } else { nil }
+  }
+}
+
+extension JSONValue: Codable {
+  public init(from decoder: any Decoder) throws {
+    if let keyed = try? decoder.container(keyedBy: JSONMemberKey.self) {
+      var members: [String: JSONValue] = [:]
+      for key in keyed.allKeys {
+        members[key.stringValue] = try keyed.decode(JSONValue.self, forKey: key)
+      }
+      self = .object(members)
+      return
+    }
+    if var unkeyed = try? decoder.unkeyedContainer() {
+      var elements: [JSONValue] = []
+      while !unkeyed.isAtEnd { elements.append(try unkeyed.decode(JSONValue.self)) }
+      self = .array(elements)
+      return
+    }
+    let single = try decoder.singleValueContainer()
+    if single.decodeNil() {
+      self = .null
+    } else if let text = try? single.decode(String.self) {
+      self = .string(text)
+    } else if let flag = try? single.decode(Bool.self) {
+      self = .bool(flag)
+    } else if let integer = try? single.decode(Int64.self) {
+      self = .integer(integer)
+    } else {
+      self = .number(try single.decode(Double.self))
+    }
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    switch self {
+    case .object(let members):
+      var container = encoder.container(keyedBy: JSONMemberKey.self)
+      for (name, value) in members {
+        try container.encode(value, forKey: JSONMemberKey(stringValue: name))
+      }
+    case .array(let elements):
+      var container = encoder.unkeyedContainer()
+      for element in elements { try container.encode(element) }
+    default:
+      var container = encoder.singleValueContainer()
+      switch self {
+      case .bool(let flag): try container.encode(flag)
+      case .integer(let integer): try container.encode(integer)
+      case .number(let number): try container.encode(number)
+      case .string(let text): try container.encode(text)
+      case .null, .array, .object: try container.encodeNil()
+      }
+    }
+  }
+}
+
+// Not by nil: an optional JSON value's `nil` would become `.null` where the compiler has the choice.
+extension JSONValue: ExpressibleByDictionaryLiteral, ExpressibleByArrayLiteral,
+  ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral,
+  ExpressibleByBooleanLiteral
+{
+  public init(dictionaryLiteral elements: (String, JSONValue)...) {
+    self = .object(Dictionary(elements, uniquingKeysWith: { _, last in last }))
+  }
+  public init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
+  public init(stringLiteral value: String) { self = .string(value) }
+  public init(integerLiteral value: Int64) { self = .integer(value) }
+  public init(floatLiteral value: Double) { self = .number(value) }
+  public init(booleanLiteral value: Bool) { self = .bool(value) }
+}

@@ -1,0 +1,91 @@
+public import Foundation
+
+extension Job {
+  /// What becomes of a worker's wish to run a job.
+  public enum ClaimDecision: Sendable, Hashable {
+    /// Run it; the job has been changed.
+    case run(JobAssignment)
+    /// The ticket is void: acknowledge it and forget it. The job may have been changed (to failed or canceled).
+    case drop(ClaimRefusal)
+    /// Another worker has the job; find out whether that one is there, and decide again.
+    case ask(holder: WorkerID)
+  }
+
+  /// Decides a claim, and moves the job to `running` when it is granted.
+  ///
+  /// A claim is granted once for each wait; asking again with the same `claim` gives the same answer. A job whose holder
+  /// is gone is taken over, unless it has cost `poisonLimit` workers their life: then it fails.
+  ///
+  /// - Parameters:
+  ///   - worker: who asks.
+  ///   - claim: identifies this wish of that worker's.
+  ///   - holderIsGone: whether the job's recorded worker is known to be gone; `nil` when nobody has looked.
+  public mutating func claim(
+    by worker: WorkerID, claim: UUID, holderIsGone: Bool?, at now: Timestamp, poisonLimit: Int
+  ) -> ClaimDecision {
+    switch status {
+    case .waiting:
+      guard scheduledAt <= now else { return .drop(.notDue) }
+      return start(by: worker, claim: claim, at: now)
+    case .running, .locked, .canceling, .suspending:
+      // The same worker under another claim has lost the first one's answer: nothing runs there.
+      if self.worker == worker {
+        if self.claim == claim, status == .running { return .run(assignment) }
+      } else if let holder = self.worker, holderIsGone != true {
+        return holderIsGone == nil ? .ask(holder: holder) : .drop(.heldByAnother)
+      }
+      return takeOver(by: worker, claim: claim, at: now, poisonLimit: poisonLimit)
+    case .initializing, .resuming, .suspended:
+      return .drop(.notWaiting)
+    case .skipped, .canceled, .failed, .timedOut, .completed:
+      return .drop(.ended)
+    }
+  }
+
+  private mutating func takeOver(
+    by worker: WorkerID, claim: UUID, at now: Timestamp, poisonLimit: Int
+  ) -> ClaimDecision {
+    loseWorker(at: now, poisonLimit: poisonLimit)
+    return status == .waiting ? start(by: worker, claim: claim, at: now) : .drop(.ended)
+  }
+
+  private mutating func start(by worker: WorkerID, claim: UUID, at now: Timestamp) -> ClaimDecision
+  {
+    move(to: .running, at: now)
+    attempt += 1
+    self.worker = worker
+    self.claim = claim
+    if startedAt == nil { startedAt = now }
+    details = ""
+    return .run(assignment)
+  }
+
+  private var assignment: JobAssignment {
+    JobAssignment(
+      job: id, type: type, attempt: attempt, retries: retries, tenant: tenantID, user: userID,
+      params: params, timeout: timeout)
+  }
+
+  /// Settles a held job whose worker is known to be gone: it waits again, fails as poison after `poisonLimit` lost
+  /// workers, or ends as what it was told to become.
+  public mutating func loseWorker(at now: Timestamp, poisonLimit: Int) {
+    switch status {
+    case .canceling:
+      move(to: .canceled, at: now)
+    case .suspending:
+      move(to: .suspended, at: now)
+    case .running, .locked:
+      lostWorkers += 1
+      if lostWorkers >= poisonLimit {
+        error = "poison: \(lostWorkers) workers ended while they ran this job"
+        move(to: .failed, at: now)
+      } else {
+        let name = worker?.rawValue ?? "unknown"
+        wait(until: now, at: now, because: "its worker \(name) is gone")
+      }
+    case .initializing, .waiting, .resuming, .suspended, .skipped, .canceled, .failed, .timedOut,
+      .completed:
+      break
+    }
+  }
+}

@@ -1,0 +1,103 @@
+extension Job {
+  /// What becomes of a worker's report.
+  public enum ReportDecision: Sendable, Hashable {
+    /// It has been applied.
+    case applied
+    /// It changes nothing: the same was reported before.
+    case ignored
+    /// It comes from an attempt that is no longer the job's; whoever reports it shall stop.
+    case fenced
+  }
+
+  /// Applies what a worker reports.
+  ///
+  /// - Parameters:
+  ///   - chance: a number from 0 up to 1, at random, for the jitter of a retry.
+  ///   - now: when the report is applied.
+  public mutating func apply(
+    _ report: JobReport, at now: Timestamp, chance: Double
+  ) -> ReportDecision {
+    guard report.attempt == attempt, report.worker == worker else { return .fenced }
+    guard status.isHeld else {
+      // The broker may deliver a report twice; the attempt's own outcome is not foreign to it.
+      if case .ended = report.content { return .ignored }
+      return .fenced
+    }
+    switch report.content {
+    case .progress(let progress):
+      note(progress, at: now)
+    case .ended(let outcome):
+      end(outcome, at: now, chance: chance)
+    }
+    return .applied
+  }
+
+  private mutating func note(_ progress: JobProgress, at now: Timestamp) {
+    self.progress = progress.percent
+    if let details = progress.details { progressDetails = details }
+    updatedAt = max(now, updatedAt)
+    eta = estimatedEnd(at: now)
+  }
+
+  /// Takes the pace since the start to hold on.
+  private func estimatedEnd(at now: Timestamp) -> Timestamp? {
+    guard let startedAt, progress > 0, progress < 100 else { return nil }
+    let remaining = (now - startedAt).seconds * (100 - progress) / progress
+    return Duration(checkedSeconds: remaining).map { now + $0 }
+  }
+
+  private mutating func end(_ outcome: JobOutcome, at now: Timestamp, chance: Double) {
+    switch outcome {
+    case .completed(let result):
+      self.result = result
+      error = nil
+      progress = 100
+      complete(at: now)
+    case .failed(let message, let permanent):
+      error = message
+      fail(permanent: permanent, at: now, chance: chance)
+    case .timedOut(let message):
+      error = message
+      move(to: .timedOut, at: now)
+    case .skipped(let reason):
+      details = reason
+      error = nil
+      if status == .locked { move(to: .running, at: now) }
+      move(to: .skipped, at: now)
+    case .canceled, .returned:
+      stop(at: now)
+    }
+  }
+
+  private mutating func complete(at now: Timestamp) {
+    if status == .locked { move(to: .running, at: now) }
+    move(to: .completed, at: now)
+  }
+
+  /// An error while canceling is canceled, while suspending suspended, with retries left waiting, else failed.
+  private mutating func fail(permanent: Bool, at now: Timestamp, chance: Double) {
+    switch status {
+    case .canceling:
+      move(to: .canceled, at: now)
+    case .suspending:
+      move(to: .suspended, at: now)
+    default:
+      guard !permanent, retries < retry.maxRetries else {
+        move(to: .failed, at: now)
+        return
+      }
+      retries += 1
+      let delay = retry.delay(beforeRetry: retries, chance: chance)
+      wait(until: now + delay, at: now, because: "retry \(retries) of \(retry.maxRetries)")
+    }
+  }
+
+  /// The attempt ended before its work did, and nothing was wrong with the job.
+  private mutating func stop(at now: Timestamp) {
+    switch status {
+    case .canceling: move(to: .canceled, at: now)
+    case .suspending: move(to: .suspended, at: now)
+    default: wait(until: now, at: now, because: "given back by its worker")
+    }
+  }
+}

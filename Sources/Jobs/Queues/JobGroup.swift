@@ -1,0 +1,20 @@
+/// A group of job types, which share a queue.
+public struct JobGroup: Sendable, Hashable {
+  public let name: String
+  public let queue: JobQueueName
+  public let description: String
+
+  /// - Throws: ``NameError`` when the name is no ``JobName``.
+  public init(_ name: String, queue: JobQueueName, description: String = "") throws(NameError) {
+    self.name = try JobName.validate(name, of: "job group")
+    self.queue = queue
+    self.description = description
+  }
+}
+
+extension JobGroup: Codable {
+  private enum CodingKeys: String, CodingKey {
+    case name, description
+    case queue = "queue_name"
+  }
+}

@@ -1,0 +1,34 @@
+/// An authority that gathers the claims and reports of all jobs of a worker into batches.
+public struct BatchingAuthority<Base: JobAuthority>: JobAuthority {
+  /// The most claims or reports of one batch: one message, and one transaction of the store.
+  public static var batchLimit: Int { 256 }
+
+  private let claims: Batcher<ClaimRequest, ClaimAnswer, AuthorityError>
+  private let reports: Batcher<JobReport, Void, AuthorityError>
+
+  public init(_ base: Base) {
+    claims = Batcher(limit: Self.batchLimit) { requests in
+      do throws(AuthorityError) {
+        return .success(try await base.claim(requests))
+      } catch {
+        return .failure(error)
+      }
+    }
+    reports = Batcher(limit: Self.batchLimit) { reports in
+      do throws(AuthorityError) {
+        try await base.report(reports)
+        return .success(reports.map { _ in })
+      } catch {
+        return .failure(error)
+      }
+    }
+  }
+
+  public func claim(_ requests: [ClaimRequest]) async throws(AuthorityError) -> [ClaimAnswer] {
+    try await claims.submit(requests)
+  }
+
+  public func report(_ reports: [JobReport]) async throws(AuthorityError) {
+    _ = try await self.reports.submit(reports)
+  }
+}

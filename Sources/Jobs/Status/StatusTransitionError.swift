@@ -1,0 +1,19 @@
+/// A status that a job cannot go to from where it is.
+public struct StatusTransitionError: Error, Hashable, CustomStringConvertible {
+  public let from: JobStatus
+  public let to: JobStatus
+
+  public init(from: JobStatus, to: JobStatus) {
+    self.from = from
+    self.to = to
+  }
+
+  public var description: String {
+    let possible =
+      from.isFinal
+      ? "it is final"
+      : "from there it may become "
+        + from.successors.map(\.rawValue).sorted().joined(separator: ", ")
+    return "a job that is \(from.rawValue) cannot become \(to.rawValue); \(possible)"
+  }
+}

@@ -1,0 +1,53 @@
+public import Foundation
+
+/// A wish that a job be run, as a producer states it: nothing of it has been checked against what the server knows.
+public struct JobSubmission: Sendable, Hashable {
+  public var type: JobTypeID
+  public var params: JSONValue
+  /// The id that the job shall have; made by the server when it is `nil`.
+  public var id: JobID?
+  public var tenantID: UUID
+  public var userID: UUID
+  /// Two submissions with the same key (within one tenant) are one job.
+  public var idempotencyKey: UUID?
+  /// Not before this time is it run.
+  public var scheduledAt: Timestamp?
+  /// These override what the type says.
+  public var timeout: Duration?
+  public var maxRetries: Int?
+  public var retryDelay: Duration?
+
+  public init(
+    type: JobTypeID, params: JSONValue = [:], id: JobID? = nil, tenantID: UUID = .zero,
+    userID: UUID = .zero, idempotencyKey: UUID? = nil, scheduledAt: Timestamp? = nil,
+    timeout: Duration? = nil, maxRetries: Int? = nil, retryDelay: Duration? = nil
+  ) {
+    self.type = type
+    self.params = params
+    self.id = id
+    self.tenantID = tenantID
+    self.userID = userID
+    self.idempotencyKey = idempotencyKey
+    self.scheduledAt = scheduledAt
+    self.timeout = timeout
+    self.maxRetries = maxRetries
+    self.retryDelay = retryDelay
+  }
+
+  /// Makes the job that this asks for.
+  ///
+  /// - Throws: ``ParamsError`` when the params do not fit the type's schema.
+  public func job(
+    of description: JobTypeDescription, queue: JobQueueName, at now: Timestamp
+  ) throws(ParamsError) -> Job {
+    var retry = description.retry
+    if let maxRetries { retry.maxRetries = max(0, maxRetries) }
+    if let retryDelay { retry.delay = min(max(.zero, retryDelay), .longest) }
+    return Job(
+      id: id ?? JobID(), tenantID: tenantID, userID: userID,
+      idempotencyKey: idempotencyKey ?? UUID(), type: type, queue: queue,
+      params: try description.schema.complete(params),
+      timeout: timeout ?? description.timeout, retry: retry,
+      scheduledAt: max(scheduledAt ?? now, now), createdAt: now)
+  }
+}

@@ -1,0 +1,52 @@
+/// A kind of job: what its params are, how it may run, and the callbacks that do the work.
+///
+/// The default instance of `Params` gives the params that a job leaves out, and with them the JSON Schema that
+/// every job's params are checked against before the job is accepted.
+public struct JobType<Params: Codable & Sendable, Result: Codable & Sendable>: Sendable {
+  /// Checks or prepares a job while it is created (reference: `JobWorkerInitCallback`). An error refuses the job.
+  public typealias Initialize = @Sendable (Params, JobContext) async throws -> Void
+  /// Does the work (reference: `JobWorkerExecutionCallback`). An error fails the attempt; cancellation, time-out and
+  /// suspension arrive as cancellation of the task that this runs in.
+  public typealias Execute = @Sendable (Params, JobContext) async throws -> Result
+  /// Sees each change of a job's status or progress (reference: `JobWorkerStateUpdateCallback`).
+  public typealias StateUpdate = @Sendable (Params, JobState) async -> Void
+  /// Called before a job is suspended, or after it is resumed; an error fails that operation (reference:
+  /// `JobWorkerSuspendCallback`, `JobWorkerResumeCallback`).
+  public typealias Intervene = @Sendable (Params, JobContext) async throws -> Void
+
+  public let group: JobGroup
+  public let description: JobTypeDescription
+  let initialize: Initialize?
+  let execute: Execute
+  let stateUpdate: StateUpdate?
+  let suspend: Intervene?
+  let resume: Intervene?
+
+  /// Declares a job type.
+  ///
+  /// - Parameters:
+  ///   - group: the group, which names the queue.
+  ///   - name: the name within the group; the type's id is `group:name`.
+  ///   - params: the default instance.
+  ///   - timeout: how long one execution may take; zero is without limit.
+  ///   - retry: what happens after a failure.
+  ///   - suspendable: whether jobs of this type can be suspended and resumed.
+  /// - Throws: ``NameError`` for a name that is none, ``JSONError`` for a default instance that cannot be written as JSON.
+  public init(
+    group: JobGroup, name: String, description: String = "", params: Params,
+    timeout: Duration = .zero, retry: RetryPolicy = .never, suspendable: Bool = false,
+    initialize: Initialize? = nil, stateUpdate: StateUpdate? = nil, suspend: Intervene? = nil,
+    resume: Intervene? = nil, execute: @escaping Execute
+  ) throws {
+    self.group = group
+    self.description = JobTypeDescription(
+      id: try JobTypeID(group: group.name, name: name), description: description,
+      timeout: timeout, retry: retry, params: try JSONValue(encoding: params),
+      schema: try ParamsSchema(defaults: params), suspendable: suspendable)
+    self.initialize = initialize
+    self.execute = execute
+    self.stateUpdate = stateUpdate
+    self.suspend = suspend
+    self.resume = resume
+  }
+}

@@ -1,0 +1,81 @@
+/// What everyone but the code of a job type knows of it: what its worker announces and the API lists.
+public struct JobTypeDescription: Sendable, Hashable {
+  public let id: JobTypeID
+  public let description: String
+  /// How long one execution may take; zero is without limit.
+  public let timeout: Duration
+  public let retry: RetryPolicy
+  /// The default instance; what a job leaves out is taken from here.
+  public let params: JSONValue
+  public let schema: ParamsSchema
+  /// Whether its jobs can be suspended and resumed.
+  public let suspendable: Bool
+
+  public init(
+    id: JobTypeID, description: String, timeout: Duration, retry: RetryPolicy, params: JSONValue,
+    schema: ParamsSchema, suspendable: Bool
+  ) {
+    self.id = id
+    self.description = description
+    self.timeout = min(max(.zero, timeout), .longest)
+    self.retry = retry
+    self.params = params
+    self.schema = schema
+    self.suspendable = suspendable
+  }
+}
+
+extension JobTypeDescription: Codable {
+  private enum CodingKeys: String, CodingKey {
+    case id = "type_id"
+    case description, group, name, params, suspendable, backoff, jitter
+    case timeout = "timeout_sec"
+    case maxRetries = "max_retries"
+    case retryDelay = "retry_delay_sec"
+    case maxRetryDelay = "max_retry_delay_sec"
+    case schema = "params_schema"
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    func duration(_ key: CodingKeys) throws -> Duration {
+      let seconds = try container.decode(Double.self, forKey: key)
+      guard let duration = Duration(checkedSeconds: seconds) else {
+        throw DecodingError.dataCorruptedError(
+          forKey: key, in: container,
+          debugDescription: "\(seconds) is no number of seconds from 0 up")
+      }
+      return duration
+    }
+    self.init(
+      id: try container.decode(JobTypeID.self, forKey: .id),
+      description: try container.decode(String.self, forKey: .description),
+      timeout: try duration(.timeout),
+      retry: RetryPolicy(
+        maxRetries: try container.decode(Int.self, forKey: .maxRetries),
+        delay: try duration(.retryDelay),
+        backoff: try container.decode(Backoff.self, forKey: .backoff),
+        maxDelay: try duration(.maxRetryDelay),
+        jitter: try container.decode(Double.self, forKey: .jitter)),
+      params: try container.decode(JSONValue.self, forKey: .params),
+      schema: try container.decode(ParamsSchema.self, forKey: .schema),
+      suspendable: try container.decode(Bool.self, forKey: .suspendable))
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(id, forKey: .id)
+    try container.encode(description, forKey: .description)
+    try container.encode(id.group, forKey: .group)
+    try container.encode(id.name, forKey: .name)
+    try container.encode(timeout.seconds, forKey: .timeout)
+    try container.encode(retry.maxRetries, forKey: .maxRetries)
+    try container.encode(retry.delay.seconds, forKey: .retryDelay)
+    try container.encode(retry.maxDelay.seconds, forKey: .maxRetryDelay)
+    try container.encode(retry.backoff, forKey: .backoff)
+    try container.encode(retry.jitter, forKey: .jitter)
+    try container.encode(params, forKey: .params)
+    try container.encode(schema, forKey: .schema)
+    try container.encode(suspendable, forKey: .suspendable)
+  }
+}

@@ -1,0 +1,4 @@
+/// The params of a job type that takes none.
+public struct NoParams: Codable, Sendable, Hashable {
+  public init() {}
+}

@@ -1,0 +1,69 @@
+/// A job type with its params and result as JSON: the form in which types of every kind stand in one registry.
+public struct RegisteredJobType: Sendable {
+  public typealias Callback = @Sendable (JSONValue, JobContext) async throws -> Void
+
+  public let group: JobGroup
+  public let description: JobTypeDescription
+  /// Runs the execution callback; the result is `nil` when the type has none.
+  public let execute: @Sendable (JSONValue, JobContext) async throws -> JSONValue?
+  public let initialize: Callback?
+  public let stateUpdate: (@Sendable (JSONValue, JobState) async -> Void)?
+  public let suspend: Callback?
+  public let resume: Callback?
+
+  /// A type whose work is done without a Swift type for its params: a program, say.
+  public init(
+    group: JobGroup, description: JobTypeDescription,
+    execute: @escaping @Sendable (JSONValue, JobContext) async throws -> JSONValue?
+  ) {
+    self.group = group
+    self.description = description
+    self.execute = execute
+    self.initialize = nil
+    self.stateUpdate = nil
+    self.suspend = nil
+    self.resume = nil
+  }
+
+  /// A typed one. Params that do not decode fail the job for good: they will not decode the next time either.
+  public init<Params, Result>(_ type: JobType<Params, Result>) {
+    group = type.group
+    description = type.description
+    execute = { (params: JSONValue, context: JobContext) async throws -> JSONValue? in
+      let result = try await type.execute(try JobType<Params, Result>.typed(params), context)
+      if result is NoResult { return nil }
+      let value = try JSONValue(encoding: result)
+      // An optional that is empty is no result.
+      return value == .null ? nil : value
+    }
+    initialize = type.initialize.map(JobType<Params, Result>.erased)
+    suspend = type.suspend.map(JobType<Params, Result>.erased)
+    resume = type.resume.map(JobType<Params, Result>.erased)
+    if let callback = type.stateUpdate {
+      stateUpdate = { (params: JSONValue, state: JobState) async -> Void in
+        // Params that do not decode have failed the job already; there is nobody left to tell.
+        guard let params = try? JobType<Params, Result>.typed(params) else { return }
+        await callback(params, state)
+      }
+    } else {
+      stateUpdate = nil
+    }
+  }
+}
+
+extension JobType {
+  /// Params that passed the schema and still do not decode.
+  fileprivate static func typed(_ params: JSONValue) throws(PermanentFailure) -> Params {
+    do {
+      return try params.decode(as: Params.self)
+    } catch {
+      throw PermanentFailure("the params do not fit \(Params.self): \(error)")
+    }
+  }
+
+  fileprivate static func erased(_ callback: @escaping Intervene) -> RegisteredJobType.Callback {
+    { (params: JSONValue, context: JobContext) async throws -> Void in
+      try await callback(try typed(params), context)
+    }
+  }
+}

@@ -1,0 +1,48 @@
+/// How often, and after how long, a job that failed is run again.
+public struct RetryPolicy: Sendable, Hashable, Codable {
+  /// How many times a failed job is run again; 0 is never.
+  public var maxRetries: Int
+  /// The delay before the first retry.
+  public var delay: Duration
+  /// How the delay grows from one retry to the next.
+  public var backoff: Backoff
+  /// The longest delay, jitter not counted.
+  public var maxDelay: Duration
+  /// The part of each delay that is left to chance, 0 to 1: with 0.2 a delay of 10 s becomes 8 to 12 s.
+  public var jitter: Double
+
+  /// Values out of range are taken to the nearest one in range.
+  public init(
+    maxRetries: Int, delay: Duration = .zero, backoff: Backoff = .constant,
+    maxDelay: Duration = .seconds(3600), jitter: Double = 0
+  ) {
+    self.maxRetries = max(0, maxRetries)
+    self.delay = min(max(.zero, delay), .longest)
+    self.backoff = backoff
+    self.maxDelay = min(max(.zero, maxDelay), .longest)
+    self.jitter = jitter.isNaN ? 0 : min(max(0, jitter), 1)
+  }
+
+  /// A failed job stays failed.
+  public static let never = RetryPolicy(maxRetries: 0)
+
+  /// The delay before one retry.
+  ///
+  /// - Parameters:
+  ///   - retry: which retry, from 1.
+  ///   - chance: a number from 0 up to 1, uniformly at random, that places the delay within its jitter.
+  public func delay(beforeRetry retry: Int, chance: Double) -> Duration {
+    let factor: Double =
+      switch backoff {
+      case .constant: 1
+      case .linear: Double(max(1, retry))
+      // 2^62 times any delay that is not zero is past every longest delay.
+      case .exponential: Double(1 << UInt64(min(max(1, retry), 63) - 1))
+      }
+    // A maximum below the first delay would make that delay shorter than what was asked for.
+    let ceiling = max(delay, maxDelay).seconds
+    let base = min(delay.seconds * factor, ceiling)
+    let spread = 1 + jitter * (2 * chance - 1)
+    return .milliseconds(Int64((base * spread * 1000).rounded()))
+  }
+}

@@ -1,0 +1,11 @@
+/// What the server tells or asks one worker.
+public enum ControlCommand: Sendable, Hashable, Codable {
+  /// Cancel the job's attempt: its outcome is to be reported.
+  case cancel(job: JobID, attempt: Int)
+  /// The attempt is no longer the job's: stop it and report nothing.
+  case stop(job: JobID, attempt: Int)
+  /// Say whether you have the job; answered by a ``ControlReply``.
+  case confirm(job: JobID)
+  /// Say again who you are.
+  case announce
+}

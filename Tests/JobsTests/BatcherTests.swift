@@ -1,0 +1,71 @@
+import Synchronization
+import Testing
+
+@testable import Jobs
+
+@Suite("Batches by load")
+struct BatcherTests {
+  struct Refused: Error, Equatable {}
+
+  @Test("what gathers while a batch is in flight is the next batch, in order")
+  func gathers() async throws {
+    let batches = Mutex<[[Int]]>([])
+    let (gate, open) = AsyncStream.makeStream(of: Void.self)
+    let batcher = Batcher<Int, Int, Never>(limit: 100) { items in
+      let isFirst = batches.withLock { batches in
+        batches.append(items)
+        return batches.count == 1
+      }
+      if isFirst { for await _ in gate { break } }
+      return .success(items.map { $0 * 2 })
+    }
+    try await withThrowingTaskGroup(of: [Int].self) { group in
+      group.addTask { await batcher.submit([1]) }
+      while batches.withLock(\.isEmpty) { await Task.yield() }
+      group.addTask {
+        // These are handed in one after the other while the first batch is held at the gate.
+        async let second = batcher.submit([2, 3])
+        async let third = batcher.submit([4])
+        open.yield()
+        return await second + third
+      }
+      var answers: [Int] = []
+      for try await part in group { answers += part }
+      #expect(answers.sorted() == [2, 4, 6, 8])
+    }
+    #expect(batches.withLock { $0.first } == [1])
+    #expect(batches.withLock { $0.flatMap(\.self) }.sorted() == [1, 2, 3, 4])
+  }
+
+  @Test("a batch is not larger than its limit, unless one caller brings more")
+  func limit() async {
+    let sizes = Mutex<[Int]>([])
+    let batcher = Batcher<Int, Int, Never>(limit: 3) { items in
+      sizes.withLock { $0.append(items.count) }
+      return .success(items)
+    }
+    await withDiscardingTaskGroup { group in
+      for number in 0..<50 { group.addTask { _ = await batcher.submit([number]) } }
+    }
+    #expect(sizes.withLock { $0.reduce(0, +) } == 50)
+    #expect(sizes.withLock { $0.max() ?? 0 } <= 3)
+    #expect(await batcher.submit(Array(0..<7)) == Array(0..<7))
+  }
+
+  @Test("a failed batch fails each of its callers, and the next one is tried")
+  func failure() async throws {
+    let isBroken = Mutex(true)
+    let batcher = Batcher<Int, Int, Refused>(limit: 10) { items in
+      isBroken.withLock(\.self) ? .failure(Refused()) : .success(items)
+    }
+    await #expect(throws: Refused.self) { try await batcher.submit([1]) }
+    isBroken.withLock { $0 = false }
+    #expect(try await batcher.submit([1]) == [1])
+  }
+
+  @Test("nothing handed in is answered at once")
+  func empty() async {
+    let batcher = Batcher<Int, Int, Never>(limit: 1) { .success($0) }
+    #expect(await batcher.submit([]) == [])
+  }
+}

@@ -1,0 +1,57 @@
+import Testing
+
+@testable import Jobs
+
+@Suite("Cancelling and losing workers")
+struct JobCancelTests {
+  @Test(
+    "cancelling leads to the end at once, through the worker, or nowhere",
+    arguments: JobStatus.allCases)
+  func cancel(status: JobStatus) throws {
+    var job = try Job.fixture(status: status)
+    let before = job
+    let decision = job.cancel(at: .later, reason: "not needed")
+    switch status {
+    case .initializing, .waiting, .resuming, .suspended:
+      #expect(decision == .canceled)
+      #expect(job.status == .canceled)
+      #expect(job.details == "not needed")
+    case .running, .locked, .suspending, .canceling:
+      #expect(decision == .tell(.first, attempt: 1))
+      #expect(job.status == .canceling)
+    case .skipped, .canceled, .failed, .timedOut, .completed:
+      #expect(decision == .pointless)
+      #expect(job == before)
+    }
+  }
+
+  @Test("a lost worker's job waits again or ends as it was told to", arguments: JobStatus.allCases)
+  func lose(status: JobStatus) throws {
+    var job = try Job.fixture(status: status)
+    let before = job
+    job.loseWorker(at: .later, poisonLimit: 5)
+    switch status {
+    case .running, .locked:
+      #expect(job.status == .waiting)
+      #expect(job.lostWorkers == 1)
+      #expect(job.details == "its worker first is gone")
+      #expect(!job.ticketIssued)
+    case .canceling: #expect(job.status == .canceled)
+    case .suspending: #expect(job.status == .suspended)
+    default: #expect(job == before)
+    }
+  }
+
+  @Test("a ticket is noted only for the wait that it was made for")
+  func ticket() throws {
+    var job = try Job.fixture()
+    job.noteTicket(afterAttempt: 0)
+    #expect(job.ticketIssued)
+    _ = job.claim(by: .first, claim: .first, holderIsGone: nil, at: .later, poisonLimit: 5)
+    job.loseWorker(at: .later, poisonLimit: 5)
+    job.noteTicket(afterAttempt: 0)
+    #expect(!job.ticketIssued, "the ticket before the first attempt is not that of the second wait")
+    job.noteTicket(afterAttempt: 1)
+    #expect(job.ticketIssued)
+  }
+}

@@ -1,0 +1,144 @@
+import Foundation
+import Testing
+
+@testable import Jobs
+
+@Suite("Reports")
+struct JobReportTests {
+  private func report(
+    _ content: JobReport.Content, on job: Job, attempt: Int = 1, worker: WorkerID = .first
+  ) -> JobReport {
+    JobReport(job: job.id, attempt: attempt, worker: worker, content: content)
+  }
+
+  private func end(_ outcome: JobOutcome, _ job: inout Job) -> Job.ReportDecision {
+    job.apply(report(.ended(outcome), on: job), at: .later, chance: 0.5)
+  }
+
+  static let outcomes: [JobOutcome] = [
+    .completed(result: ["sum": 1]), .failed(error: "no", permanent: false),
+    .failed(error: "no", permanent: true), .timedOut(error: "too long"),
+    .skipped(reason: "nothing to do"), .canceled, .returned,
+  ]
+
+  @Test(
+    "each outcome leads where the lifecycle says, from each status in which a worker has the job")
+  func destinations() throws {
+    let expected: [JobStatus: [JobStatus]] = [
+      .running: [.completed, .failed, .failed, .timedOut, .skipped, .waiting, .waiting],
+      .locked: [.completed, .failed, .failed, .timedOut, .skipped, .waiting, .waiting],
+      .canceling: [.completed, .canceled, .canceled, .timedOut, .skipped, .canceled, .canceled],
+      .suspending: [
+        .completed, .suspended, .suspended, .timedOut, .skipped, .suspended, .suspended,
+      ],
+    ]
+    for (status, ends) in expected {
+      for (outcome, expectation) in zip(Self.outcomes, ends) {
+        var job = try Job.fixture(status: status)
+        #expect(end(outcome, &job) == .applied)
+        #expect(job.status == expectation, "\(status) and \(outcome)")
+      }
+    }
+  }
+
+  @Test("a completed job has its result, full progress and no error")
+  func completed() throws {
+    var job = try Job.fixture(status: .running)
+    job.error = "the last attempt's"
+    _ = end(.completed(result: ["sum": 1]), &job)
+    #expect(job.result == ["sum": 1])
+    #expect(job.progress == 100)
+    #expect(job.error == nil)
+    #expect(job.updatedAt == .later)
+  }
+
+  @Test("a failure with retries left waits for the delay; the last one stays failed")
+  func retries() throws {
+    var job = try Job.fixture(
+      status: .running, retry: RetryPolicy(maxRetries: 1, delay: .seconds(3)))
+    _ = end(.failed(error: "exit code 3", permanent: false), &job)
+    #expect(job.status == .waiting)
+    #expect(job.retries == 1)
+    #expect(job.scheduledAt == Timestamp(milliseconds: 8000))
+    #expect(job.error == "exit code 3")
+    #expect(!job.ticketIssued)
+
+    let again = job.claim(
+      by: .first, claim: .second, holderIsGone: nil, at: Timestamp(milliseconds: 8000),
+      poisonLimit: 5)
+    guard case .run(let assignment) = again else { throw Unexpected() }
+    #expect(assignment.retries == 1)
+    let failure = report(
+      .ended(.failed(error: "exit code 4", permanent: false)), on: job, attempt: 2)
+    #expect(job.apply(failure, at: .later, chance: 0.5) == .applied)
+    #expect(job.status == .failed)
+    #expect(job.error == "exit code 4")
+    #expect(job.retries == 1)
+  }
+
+  @Test("a permanent failure is not retried")
+  func permanent() throws {
+    var job = try Job.fixture(status: .running, retry: RetryPolicy(maxRetries: 9))
+    _ = end(.failed(error: "exit code 100", permanent: true), &job)
+    #expect(job.status == .failed)
+    #expect(job.retries == 0)
+  }
+
+  @Test("being given back is no failure: no retry is counted")
+  func returned() throws {
+    var job = try Job.fixture(status: .running)
+    _ = end(.returned, &job)
+    #expect(job.status == .waiting)
+    #expect(job.retries == 0)
+    #expect(job.lostWorkers == 0)
+  }
+
+  @Test("a report of another attempt or another worker is fenced and changes nothing")
+  func fenced() throws {
+    let before = try Job.fixture(status: .running)
+    for stale in [
+      report(.ended(.canceled), on: before, attempt: 0),
+      report(.ended(.canceled), on: before, attempt: 2),
+      report(.ended(.canceled), on: before, worker: .second),
+    ] {
+      var job = before
+      #expect(job.apply(stale, at: .later, chance: 0.5) == .fenced)
+      #expect(job == before)
+    }
+  }
+
+  @Test("the same end reported twice is ignored the second time")
+  func twice() throws {
+    for outcome in Self.outcomes {
+      var job = try Job.fixture(status: .running)
+      _ = end(outcome, &job)
+      let after = job
+      #expect(end(outcome, &job) == .ignored)
+      #expect(job == after)
+    }
+  }
+
+  @Test(
+    "progress is kept, gives an estimate of the end, and keeps details that it does not mention")
+  func progress() throws {
+    var job = try Job.fixture(status: .running)
+    let first = report(.progress(try JobProgress(25, "a quarter")), on: job)
+    #expect(job.apply(first, at: Timestamp(milliseconds: 2000), chance: 0) == .applied)
+    #expect(job.progress == 25)
+    #expect(job.progressDetails == "a quarter")
+    #expect(job.eta == Timestamp(milliseconds: 5000))
+    let second = report(.progress(try JobProgress(50)), on: job)
+    _ = job.apply(second, at: Timestamp(milliseconds: 3000), chance: 0)
+    #expect(job.progressDetails == "a quarter")
+    #expect(job.eta == Timestamp(milliseconds: 5000))
+  }
+
+  @Test("progress above 100 is 100; negative or no number at all is refused")
+  func progressRange() throws {
+    #expect(try JobProgress(250).percent == 100)
+    #expect(try JobProgress(.infinity).percent == 100)
+    for wrong in [-0.1, -.infinity, .nan] {
+      #expect(throws: ProgressError.self) { try JobProgress(wrong) }
+    }
+  }
+}

@@ -1,0 +1,106 @@
+import Foundation
+import Testing
+
+@testable import Jobs
+
+@Suite("Params schema")
+struct ParamsSchemaTests {
+  struct Params: Codable, Sendable {
+    enum Mode: String, Codable { case fast, safe }
+    struct Options: Codable, Sendable {
+      var level = 3
+      var label: String?
+    }
+    var path = "in"
+    var ratio = 0.5
+    var count = 7
+    var force = false
+    var limit: Int?
+    var mode = Mode.fast
+    var tags: [String] = ["a"]
+    var options = Options()
+    var extra: [String: Int] = [:]
+    var when = Date(timeIntervalSince1970: 0)
+    var site: URL?
+  }
+
+  private func schema() throws -> ParamsSchema { try ParamsSchema(defaults: Params()) }
+
+  @Test("a default instance gives the members with their kinds and defaults, nil ones included")
+  func derived() throws {
+    let properties = try #require(try schema().properties)
+    #expect(properties["path"] == ParamsSchema(kinds: [.string], defaultValue: "in"))
+    #expect(properties["ratio"] == ParamsSchema(kinds: [.number], defaultValue: 0.5))
+    #expect(properties["count"] == ParamsSchema(kinds: [.integer], defaultValue: 7))
+    #expect(properties["force"] == ParamsSchema(kinds: [.boolean], defaultValue: false))
+    #expect(properties["limit"] == ParamsSchema(kinds: [.integer, .null]))
+    #expect(properties["mode"] == ParamsSchema(kinds: [.string], defaultValue: "fast"))
+    #expect(properties["site"] == ParamsSchema(kinds: [.string, .null]))
+    #expect(properties["when"]?.kinds == [.number])
+    #expect(properties["tags"]?.items == [ParamsSchema(kinds: [.string])])
+    #expect(properties["extra"]?.kinds == [.object])
+    #expect(properties["extra"]?.properties == nil)
+    #expect(properties["options"]?.properties?["level"]?.defaultValue == 3)
+    #expect(properties["options"]?.properties?["label"]?.kinds == [.string, .null])
+  }
+
+  @Test("what is left out is filled in, at every depth")
+  func completion() throws {
+    let completed = try schema().complete(["count": 8, "options": ["label": "x"]])
+    let params = try completed.decode(as: Params.self)
+    #expect(params.count == 8)
+    #expect(params.path == "in")
+    #expect(params.options.level == 3)
+    #expect(params.options.label == "x")
+  }
+
+  @Test("an integer is a number, a number no integer")
+  func integers() throws {
+    #expect(try schema().complete(["ratio": 1]).members?["ratio"] == 1)
+    #expect(throws: ParamsError.wrongKind(path: ["count"], found: .number, expected: [.integer])) {
+      try schema().complete(["count": 1.5])
+    }
+  }
+
+  @Test("what does not fit is named with its path, and with what would fit")
+  func errors() throws {
+    let schema = try schema()
+    func message(_ params: JSONValue) -> String? {
+      do throws(ParamsError) {
+        _ = try schema.complete(params)
+        return nil
+      } catch {
+        return error.description
+      }
+    }
+    #expect(message(["path": 1]) == "params.path must be string, not integer")
+    #expect(message(["limit": "x"]) == "params.limit must be integer or null, not string")
+    #expect(
+      message(["options": ["levle": 1]])
+        == "params.options.levle is no parameter of this job type; known are label, level")
+    #expect(message(["tags": ["a", 2]]) == "params.tags.1 must be string, not integer")
+    #expect(message([1]) == "params must be object, not array")
+  }
+
+  @Test("it survives being written and read as JSON Schema")
+  func roundTrip() throws {
+    let original = try schema()
+    let json = try JSONValue(encoding: original)
+    #expect(json.members?["type"] == "object")
+    #expect(json.members?["additionalProperties"] == false)
+    #expect(try json.decode(as: ParamsSchema.self) == original)
+  }
+
+  @Test("defaults that are only JSON give a schema as well")
+  func configured() throws {
+    let schema = ParamsSchema(
+      defaults: ["path": "", "level": 9, "any": .null, "list": [], "mixed": [1, "a"]])
+    #expect(schema.properties?["path"]?.kinds == [.string])
+    #expect(schema.properties?["any"]?.kinds == [])
+    #expect(schema.properties?["list"]?.items == [])
+    #expect(schema.properties?["mixed"]?.items == [])
+    #expect(
+      try schema.complete(["level": 1])
+        == ["path": "", "level": 1, "any": .null, "list": [], "mixed": [1, "a"]])
+  }
+}
