@@ -11,6 +11,8 @@ let strict: [SwiftSetting] = [
 ]
 
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let lifecycle: Target.Dependency = .product(
+  name: "ServiceLifecycle", package: "swift-service-lifecycle")
 
 let package = Package(
   name: "warren",
@@ -22,6 +24,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-log", from: "1.14.0"),
     .package(url: "https://github.com/apple/swift-system", from: "1.5.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.9.0"),
     .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0"),
   ],
   targets: [
@@ -32,6 +35,9 @@ let package = Package(
 
     // The domain, pure; and how it travels over the broker.
     .target(name: "Jobs", dependencies: [logging], swiftSettings: strict),
+    .target(
+      name: "JobTransport", dependencies: ["AMQP", "Jobs", logging, lifecycle],
+      swiftSettings: strict),
 
     // Tests: one target per module; TestSupport has the broker that they run against,
     // FakeAPI a server without jobs.
@@ -45,5 +51,8 @@ let package = Package(
     .testTarget(
       name: "AMQPTests", dependencies: ["AMQP", "TestSupport", logging], swiftSettings: strict),
     .testTarget(name: "JobsTests", dependencies: ["Jobs", logging], swiftSettings: strict),
+    .testTarget(
+      name: "JobTransportTests", dependencies: ["AMQP", "Jobs", "JobTransport"],
+      swiftSettings: strict),
   ]
 )

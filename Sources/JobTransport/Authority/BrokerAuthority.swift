@@ -1,0 +1,54 @@
+public import AMQP
+public import Jobs
+
+/// The server, reached through the broker: claims are asked over direct reply-to, reports are laid into a durable queue.
+public struct BrokerAuthority: JobAuthority {
+  private let connection: Connection
+  private let names: TransportNames
+  private let patience: Duration
+
+  /// - Parameter patience: how long one question or one report may take.
+  public init(connection: Connection, names: TransportNames, patience: Duration = .seconds(10)) {
+    self.connection = connection
+    self.names = names
+    self.patience = patience
+  }
+
+  public func claim(_ requests: [ClaimRequest]) async throws(AuthorityError) -> [ClaimAnswer] {
+    do {
+      var message = try WireCoding.message(requests)
+      // Nobody is left to hear an answer that comes later.
+      message.properties.expiration = String(max(1, patience.milliseconds))
+      let reply = try await connection.request(
+        Publication(message, exchange: "", routingKey: names.claims, mandatory: true),
+        timeout: patience)
+      let answers = try WireCoding.answers(reply)
+      guard answers.count == requests.count else {
+        throw AuthorityError("\(requests.count) claims got \(answers.count) answers")
+      }
+      return answers
+    } catch {
+      throw AuthorityError("the server did not answer a claim: \(error)")
+    }
+  }
+
+  public func report(_ reports: [JobReport]) async throws(AuthorityError) {
+    try await send(.reports(reports))
+  }
+
+  /// Hands over any message of the worker's; returns once the broker has confirmed it.
+  public func send(_ content: WorkerMessage) async throws(AuthorityError) {
+    let message: Message
+    do {
+      message = try WireCoding.message(content)
+    } catch {
+      throw AuthorityError(error.description)
+    }
+    let verdict = await connection.publish(
+      Publication(message, exchange: "", routingKey: names.reports, mandatory: true),
+      timeout: patience)
+    guard verdict == .confirmed else {
+      throw AuthorityError("the broker did not take a report: \(verdict)")
+    }
+  }
+}

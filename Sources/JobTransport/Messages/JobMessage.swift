@@ -1,0 +1,95 @@
+public import AMQP
+import Foundation
+public import Jobs
+
+/// The job message: what a producer in any language writes. The body is the params in JSON, the property `type` the job
+/// type; all else is optional.
+public enum JobMessage {
+  static let typeHeader = "type"
+  static let idempotencyKey = "idempotency-key"
+  static let tenantID = "tenant-id"
+  static let userID = "user-id"
+  static let scheduledAt = "scheduled-at"
+  static let timeout = "timeout-sec"
+  static let maxRetries = "max-retries"
+  static let retryDelay = "retry-delay-sec"
+
+  /// Reads a job message.
+  ///
+  /// - Throws: ``JobMessageError`` that names the property or header that is wrong.
+  public static func submission(_ message: Message) throws(JobMessageError) -> JobSubmission {
+    let headers = JobMessageHeaders(table: message.properties.headers)
+    var submission = JobSubmission(type: try type(message), params: try params(message))
+    if let id = message.properties.messageID {
+      guard let id = JobID(id) else {
+        throw JobMessageError(
+          .badProperty, "the property message_id must be a UUID, not '\(id.prefix(100))'")
+      }
+      submission.id = id
+    }
+    submission.idempotencyKey = try headers.uuid(idempotencyKey)
+    submission.tenantID = try headers.uuid(tenantID) ?? .zero
+    submission.userID = try headers.uuid(userID) ?? .zero
+    submission.scheduledAt = try headers.integer(scheduledAt, atLeast: 0)
+      .map(Timestamp.init(milliseconds:))
+    submission.timeout = try headers.seconds(timeout)
+    submission.maxRetries = try headers.integer(maxRetries, atLeast: 0).map(Int.init(clamping:))
+    submission.retryDelay = try headers.seconds(retryDelay)
+    return submission
+  }
+
+  /// Writes a job message, persistent.
+  public static func message(_ submission: JobSubmission) -> Message {
+    var properties = MessageProperties()
+    properties.type = submission.type.description
+    properties.contentType = "application/json"
+    properties.deliveryMode = .persistent
+    properties.messageID = submission.id?.description
+    var headers = FieldTable()
+    if let key = submission.idempotencyKey { headers[idempotencyKey] = .string(text(key)) }
+    if submission.tenantID != .zero { headers[tenantID] = .string(text(submission.tenantID)) }
+    if submission.userID != .zero { headers[userID] = .string(text(submission.userID)) }
+    if let at = submission.scheduledAt { headers[scheduledAt] = .int64(at.milliseconds) }
+    if let limit = submission.timeout { headers[timeout] = .double(limit.seconds) }
+    if let retries = submission.maxRetries { headers[maxRetries] = .int64(Int64(retries)) }
+    if let delay = submission.retryDelay { headers[retryDelay] = .double(delay.seconds) }
+    properties.headers = headers
+    return Message(body: Array(submission.params.text.utf8), properties: properties)
+  }
+
+  private static func text(_ uuid: UUID) -> String { uuid.uuidString.lowercased() }
+
+  /// The property, or the header of the same name: not every tool can set the property (`amqp-publish` cannot).
+  private static func type(_ message: Message) throws(JobMessageError) -> JobTypeID {
+    guard let type = message.properties.type ?? message.properties.headers[typeHeader]?.stringValue
+    else {
+      throw JobMessageError(
+        .badProperty,
+        "the property type is missing; it names the job type, as in group:name")
+    }
+    do {
+      return try JobTypeID(type)
+    } catch {
+      throw JobMessageError(.badProperty, "the property type: \(error)")
+    }
+  }
+
+  /// An empty body stands for no params.
+  private static func params(_ message: Message) throws(JobMessageError) -> JSONValue {
+    guard !message.body.isEmpty else { return [:] }
+    do {
+      let params = try JSONValue(parsing: message.body)
+      guard params.members != nil else {
+        throw JobMessageError(
+          .badBody, "the body must be a JSON object of params, not \(params.kind.rawValue)")
+      }
+      return params
+    } catch let error as JSONError {
+      throw JobMessageError(.badBody, "the body must be a JSON object of params: \(error)")
+    } catch let error as JobMessageError {
+      throw error
+    } catch {
+      throw JobMessageError(.badBody, "\(error)")
+    }
+  }
+}

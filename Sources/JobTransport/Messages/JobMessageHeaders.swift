@@ -1,0 +1,50 @@
+import AMQP
+import Foundation
+import Jobs
+
+/// Reads the headers of a job message. Producers' libraries choose the AMQP type of a number themselves, and a person in
+/// the management UI can often give only text; each is taken where it says the same.
+struct JobMessageHeaders {
+  let table: FieldTable
+
+  func uuid(_ name: String) throws(JobMessageError) -> UUID? {
+    guard let value = table[name] else { return nil }
+    guard let text = value.stringValue, let uuid = UUID(uuidString: text) else {
+      throw JobMessageError(.badHeader, "the header \(name) must be a UUID, not \(value)")
+    }
+    return uuid
+  }
+
+  func integer(_ name: String, atLeast minimum: Int64) throws(JobMessageError) -> Int64? {
+    guard let value = table[name] else { return nil }
+    guard let integer = value.integerValue ?? value.stringValue.flatMap(Int64.init),
+      integer >= minimum
+    else {
+      throw JobMessageError(
+        .badHeader, "the header \(name) must be an integer from \(minimum) up, not \(value)")
+    }
+    return integer
+  }
+
+  func seconds(_ name: String) throws(JobMessageError) -> Duration? {
+    guard let value = table[name] else { return nil }
+    guard let number = value.number,
+      let duration = Duration(checkedSeconds: number)
+    else {
+      throw JobMessageError(
+        .badHeader, "the header \(name) must be a number of seconds from 0 up, not \(value)")
+    }
+    return duration
+  }
+}
+
+extension FieldValue {
+  fileprivate var number: Double? {
+    switch self {
+    case .double(let value): value
+    case .float(let value): Double(value)
+    case .string(let text): Double(text)
+    default: integerValue.map(Double.init)
+    }
+  }
+}

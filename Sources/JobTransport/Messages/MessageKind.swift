@@ -1,0 +1,8 @@
+/// The `type` property of Warren's own messages. A job type always has a colon, so that the two cannot be confused.
+enum MessageKind {
+  static let ticket = "warren.ticket"
+  static let claims = "warren.claims"
+  static let worker = "warren.worker"
+  static let command = "warren.command"
+  static let event = "warren.event"
+}

@@ -1,0 +1,88 @@
+public import AMQP
+import Foundation
+public import Jobs
+
+/// Puts Warren's own messages into AMQP messages and takes them out again. Bodies are JSON, so that an operator can read
+/// them in the management UI.
+public enum WireCoding {
+  public static func message(_ ticket: Ticket) throws(WireError) -> Message {
+    var message = try encode(ticket, kind: MessageKind.ticket, persistent: true)
+    message.properties.messageID = ticket.job.description
+    return message
+  }
+
+  /// - Returns: `nil` when the message is no ticket but, by its type, something else.
+  public static func ticket(_ message: Message) throws(WireError) -> Ticket? {
+    guard message.properties.type == MessageKind.ticket else { return nil }
+    return try decode(Ticket.self, from: message)
+  }
+
+  public static func message(_ claims: [ClaimRequest]) throws(WireError) -> Message {
+    try encode(claims, kind: MessageKind.claims, persistent: false)
+  }
+
+  public static func claims(_ message: Message) throws(WireError) -> [ClaimRequest] {
+    try decode([ClaimRequest].self, from: message)
+  }
+
+  public static func message(_ answers: [ClaimAnswer]) throws(WireError) -> Message {
+    try encode(answers, kind: MessageKind.claims, persistent: false)
+  }
+
+  public static func answers(_ message: Message) throws(WireError) -> [ClaimAnswer] {
+    try decode([ClaimAnswer].self, from: message)
+  }
+
+  public static func message(_ content: WorkerMessage) throws(WireError) -> Message {
+    try encode(content, kind: MessageKind.worker, persistent: true)
+  }
+
+  public static func workerMessage(_ message: Message) throws(WireError) -> WorkerMessage {
+    try decode(WorkerMessage.self, from: message)
+  }
+
+  public static func message(_ command: ControlCommand) throws(WireError) -> Message {
+    try encode(command, kind: MessageKind.command, persistent: false)
+  }
+
+  public static func command(_ message: Message) throws(WireError) -> ControlCommand {
+    try decode(ControlCommand.self, from: message)
+  }
+
+  public static func message(_ reply: ControlReply) throws(WireError) -> Message {
+    try encode(reply, kind: MessageKind.command, persistent: false)
+  }
+
+  public static func reply(_ message: Message) throws(WireError) -> ControlReply {
+    try decode(ControlReply.self, from: message)
+  }
+
+  public static func message(_ event: JobEvent) throws(WireError) -> Message {
+    try encode(event, kind: MessageKind.event, persistent: false)
+  }
+
+  private static func encode(
+    _ value: some Encodable, kind: String, persistent: Bool
+  ) throws(WireError) -> Message {
+    var properties = MessageProperties()
+    properties.type = kind
+    properties.contentType = "application/json"
+    properties.deliveryMode = persistent ? .persistent : .transient
+    do {
+      return Message(body: Array(try JSONEncoder().encode(value)), properties: properties)
+    } catch {
+      throw WireError("a \(kind) could not be written as JSON: \(error)")
+    }
+  }
+
+  private static func decode<Value: Decodable>(
+    _ type: Value.Type, from message: Message
+  ) throws(WireError) -> Value {
+    do {
+      return try JSONDecoder().decode(type, from: Data(message.body))
+    } catch {
+      throw WireError(
+        "the body is no \(message.properties.type ?? "message without a type"): \(error)")
+    }
+  }
+}

@@ -1,0 +1,39 @@
+public import Jobs
+
+/// What the exchanges and queues are called that jobs travel through.
+public struct TransportNames: Sendable, Hashable {
+  /// What every name starts with; the direct exchange of the tickets is called just this.
+  public let prefix: String
+
+  /// - Throws: ``NameError`` when the prefix is no ``JobName``.
+  public init(prefix: String = "jobs") throws(NameError) {
+    self.prefix = try JobName.validate(prefix, of: "prefix")
+  }
+
+  /// Direct exchange: tickets, by the name of the job queue.
+  public var work: String { prefix }
+  /// Fanout exchange and quorum queue: job messages from producers.
+  public var submit: String { "\(prefix).submit" }
+  /// Fanout exchange and quorum queue: what could not be accepted.
+  public var dead: String { "\(prefix).dead" }
+  /// Classic queue: claims of workers.
+  public var claims: String { "\(prefix).claims" }
+  /// Quorum queue: reports of workers.
+  public var reports: String { "\(prefix).reports" }
+  /// Direct exchange: commands to workers, by the worker's id, or ``everyWorker``.
+  public var control: String { "\(prefix).control" }
+  /// Topic exchange: every transition, by `<status>.<queue>.<group>.<type>`.
+  public var events: String { "\(prefix).events" }
+  /// The routing key of a command to all workers.
+  public let everyWorker = "*"
+
+  /// The queue that holds the tickets of a job queue.
+  public func queue(_ name: JobQueueName) -> String { "\(prefix).\(name)" }
+  /// The control queue of one worker.
+  public func worker(_ id: WorkerID) -> String { "\(prefix).worker.\(id)" }
+
+  /// The routing key of an event.
+  public func eventKey(_ event: JobEvent) -> String {
+    "\(event.to.rawValue).\(event.queue).\(event.type.group).\(event.type.name)"
+  }
+}

@@ -1,0 +1,31 @@
+import AMQP
+import Testing
+
+@testable import JobTransport
+
+@Suite("Dead letters")
+struct DeadLetterTests {
+  @Test("a dead letter is the message, with its reason, without the broker's own history")
+  func letter() {
+    var original = Message(body: [1, 2, 3])
+    original.properties.type = "no-type"
+    original.properties.expiration = "5"
+    original.properties.userID = "guest"
+    original.properties.headers = [
+      "mine": .string("stays"), "x-death": .string("goes"), "x-first-death-queue": .string("goes"),
+    ]
+    let letter = DeadLetter.message(
+      original, reason: "bad-property", explanation: "the type is missing", foundIn: "jobs.submit")
+    #expect(letter.body == [1, 2, 3])
+    #expect(letter.properties.type == "no-type")
+    #expect(letter.properties.expiration == nil)
+    #expect(letter.properties.userID == nil)
+    #expect(letter.properties.deliveryMode == .persistent)
+    #expect(letter.properties.headers["mine"] == .string("stays"))
+    #expect(letter.properties.headers["x-death"] == nil)
+    #expect(letter.properties.headers["x-first-death-queue"] == nil)
+    #expect(letter.properties.headers[DeadLetter.reason] == .string("bad-property"))
+    #expect(letter.properties.headers[DeadLetter.explanation] == .string("the type is missing"))
+    #expect(letter.properties.headers[DeadLetter.foundIn] == .string("jobs.submit"))
+  }
+}

@@ -1,0 +1,87 @@
+import AMQP
+import Foundation
+import Jobs
+import Testing
+
+@testable import JobTransport
+
+@Suite("Job messages")
+struct JobMessageTests {
+  private let key = UUID(uuidString: "0190A0A0-0000-7000-8000-000000000001")
+
+  private func message(
+    type: String? = "files:checksum", id: String? = nil, headers: FieldTable = [:],
+    body: String = #"{"path":"a"}"#
+  ) -> Message {
+    var properties = MessageProperties()
+    properties.type = type
+    properties.messageID = id
+    properties.headers = headers
+    return Message(body: Array(body.utf8), properties: properties)
+  }
+
+  private func refusal(_ message: Message) -> JobMessageError? {
+    do {
+      _ = try JobMessage.submission(message)
+      return nil
+    } catch {
+      return error
+    }
+  }
+
+  @Test("a type and a body are enough")
+  func minimal() throws {
+    let submission = try JobMessage.submission(message())
+    #expect(
+      submission == JobSubmission(type: try JobTypeID("files:checksum"), params: ["path": "a"]))
+    #expect(try JobMessage.submission(message(body: "")).params == [:])
+  }
+
+  @Test("the type may be a header, for tools that cannot set the property")
+  func typeHeader() throws {
+    let submission = try JobMessage.submission(
+      message(type: nil, headers: ["type": .string("files:checksum")]))
+    #expect(submission.type.description == "files:checksum")
+  }
+
+  @Test("what is written is read back")
+  func roundTrip() throws {
+    let submission = JobSubmission(
+      type: try JobTypeID("files:checksum"), params: ["path": "ä", "n": 1], id: JobID(),
+      tenantID: UUID(), userID: UUID(), idempotencyKey: key,
+      scheduledAt: Timestamp(milliseconds: 1_900_000_000_000), timeout: .milliseconds(1500),
+      maxRetries: 3, retryDelay: .seconds(2))
+    #expect(try JobMessage.submission(JobMessage.message(submission)) == submission)
+  }
+
+  @Test("numbers are taken in any AMQP type, and as text")
+  func numbers() throws {
+    for value in [FieldValue.int64(7), .int32(7), .string("7")] {
+      let submission = try JobMessage.submission(
+        message(headers: ["max-retries": value, "timeout-sec": value]))
+      #expect(submission.maxRetries == 7)
+      #expect(submission.timeout == .seconds(7))
+    }
+  }
+
+  @Test("each thing that is wrong is named")
+  func refusals() throws {
+    #expect(refusal(message(type: nil))?.reason == .badProperty)
+    #expect(refusal(message(type: "checksum"))?.description.contains("group:name") == true)
+    #expect(refusal(message(id: "7"))?.description.contains("message_id") == true)
+    #expect(refusal(message(body: "{"))?.reason == .badBody)
+    #expect(refusal(message(body: "[1]"))?.description.contains("not array") == true)
+    for header in ["idempotency-key", "tenant-id", "user-id"] {
+      let error = refusal(message(headers: [header: "x"]))
+      #expect(error?.reason == .badHeader)
+      #expect(error?.description.contains(header) == true)
+    }
+    for header in ["scheduled-at", "timeout-sec", "max-retries", "retry-delay-sec"] {
+      for wrong in [FieldValue.string("soon"), .int64(-1)] {
+        let error = refusal(message(headers: [header: wrong]))
+        #expect(error?.reason == .badHeader)
+        #expect(error?.description.contains(header) == true)
+      }
+    }
+  }
+}

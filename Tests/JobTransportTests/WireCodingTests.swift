@@ -1,0 +1,77 @@
+import AMQP
+import Foundation
+import Jobs
+import Testing
+
+@testable import JobTransport
+
+@Suite("Warren's own messages")
+struct WireCodingTests {
+  private let job = JobID()
+  private let worker = WorkerID(rawValue: "w-1")
+
+  @Test("tickets, claims, answers, reports, commands and replies survive the way")
+  func roundTrips() throws {
+    let type = try JobTypeID("files:checksum")
+    let ticket = Ticket(job: job, type: type)
+    #expect(try WireCoding.ticket(WireCoding.message(ticket)) == ticket)
+
+    let claims = [ClaimRequest(job: job, worker: worker)]
+    #expect(try WireCoding.claims(WireCoding.message(claims)) == claims)
+
+    let assignment = JobAssignment(
+      job: job, type: type, attempt: 2, retries: 1, params: ["path": "a"], timeout: .seconds(60))
+    let answers = [ClaimAnswer.run(assignment), .drop(.heldByAnother), .askAgain]
+    #expect(try WireCoding.answers(WireCoding.message(answers)) == answers)
+
+    let outcomes: [JobOutcome] = [
+      .completed(result: nil), .completed(result: ["a": .null]),
+      .failed(error: "no", permanent: true), .timedOut(error: "late"), .skipped(reason: "done"),
+      .canceled, .returned,
+    ]
+    let reports = WorkerMessage.reports(
+      outcomes.map { JobReport(job: job, attempt: 2, worker: worker, content: .ended($0)) }
+        + [
+          JobReport(
+            job: job, attempt: 2, worker: worker, content: .progress(try JobProgress(50, "half")))
+        ])
+    #expect(try WireCoding.workerMessage(WireCoding.message(reports)) == reports)
+
+    for command in [
+      ControlCommand.cancel(job: job, attempt: 1), .stop(job: job, attempt: 1),
+      .confirm(job: job), .announce,
+    ] {
+      #expect(try WireCoding.command(WireCoding.message(command)) == command)
+    }
+    for reply in [ControlReply.has, .hasNot] {
+      #expect(try WireCoding.reply(WireCoding.message(reply)) == reply)
+    }
+  }
+
+  private func message(_ type: String, _ body: [UInt8]) -> Message {
+    Message(body: body, properties: MessageProperties(type: type))
+  }
+
+  @Test("a message of another type is no ticket")
+  func notATicket() throws {
+    #expect(try WireCoding.ticket(message("files:checksum", [])) == nil)
+  }
+
+  @Test("a body that is not what its type says is refused")
+  func broken() {
+    #expect(throws: WireError.self) {
+      try WireCoding.ticket(message("warren.ticket", Array("{".utf8)))
+    }
+    #expect(throws: WireError.self) {
+      try WireCoding.workerMessage(message("warren.worker", [0xFF]))
+    }
+  }
+
+  @Test("names follow the prefix, and a prefix is a name")
+  func names() throws {
+    let names = try TransportNames(prefix: "acme")
+    #expect(names.queue(.compute) == "acme.compute")
+    #expect(names.worker(worker) == "acme.worker.w-1")
+    #expect(throws: NameError.self) { try TransportNames(prefix: "a.b") }
+  }
+}
