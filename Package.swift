@@ -20,10 +20,12 @@ let package = Package(
   products: [
     .library(name: "AMQP", targets: ["AMQP"]),
     .library(name: "Jobs", targets: ["Jobs"]),
+    .library(name: "JobStore", targets: ["JobStore"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-log", from: "1.14.0"),
     .package(url: "https://github.com/apple/swift-system", from: "1.5.0"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.9.0"),
     .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0"),
   ],
@@ -37,6 +39,12 @@ let package = Package(
     .target(name: "Jobs", dependencies: [logging], swiftSettings: strict),
     .target(
       name: "JobTransport", dependencies: ["AMQP", "Jobs", logging, lifecycle],
+      swiftSettings: strict),
+
+    // The server side.
+    .target(
+      name: "JobStore",
+      dependencies: ["Jobs", logging, .product(name: "GRDB", package: "GRDB.swift")],
       swiftSettings: strict),
 
     // Tests: one target per module; TestSupport has the broker that they run against,
@@ -53,6 +61,12 @@ let package = Package(
     .testTarget(name: "JobsTests", dependencies: ["Jobs", logging], swiftSettings: strict),
     .testTarget(
       name: "JobTransportTests", dependencies: ["AMQP", "Jobs", "JobTransport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "JobStoreTests",
+      dependencies: [
+        "JobStore", "Jobs", logging, .product(name: "GRDB", package: "GRDB.swift"),
+      ],
       swiftSettings: strict),
   ]
 )

@@ -1,0 +1,113 @@
+import Foundation
+import GRDB
+
+/// A store's file, opened: checked, migrated and locked against other stores.
+struct StoreFile: Sendable {
+  let path: String
+  let pool: DatabasePool
+  private let lock: FileLock
+
+  /// How long a write waits for another program that has the file locked (a backup, a `sqlite3` shell).
+  private static let busyTimeout: TimeInterval = 5
+  /// The writer's page cache, in KiB: holds the upper levels of all indexes at a million jobs.
+  private static let cacheSize = 64 * 1024
+  /// Pages in the write-ahead log before SQLite copies them home: a commit of few jobs touches a page of each index, so
+  /// SQLite's 1,000 would make every thirtieth commit a slow one.
+  private static let checkpointPages = 4000
+
+  /// The bytes of a SQLite file's header (SQLite's file format, section 1.3).
+  private static let headerSize = 100
+
+  init(path: String, options: StoreOptions) throws(StoreError) {
+    // Two names of one file must find the same lock.
+    let resolved = URL(fileURLWithPath: path).resolvingSymlinksInPath()
+    self.path = resolved.path
+    try Self.checkFolder(of: resolved)
+    lock = try FileLock(forDatabase: resolved.path)
+    try Self.check(resolved.path)
+    pool = try Self.open(resolved.path, options: options)
+  }
+
+  /// Closes the file when the work that is under way is done, then lets others have it.
+  func close() throws(StoreError) {
+    try translatingErrors { try pool.close() }
+    lock.release()
+  }
+
+  private static func checkFolder(of file: URL) throws(StoreError) {
+    var isFolder = ObjCBool(false)
+    let folder = file.deletingLastPathComponent().path
+    guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder), isFolder.boolValue
+    else {
+      throw .cannotOpen(path: file.path, why: "there is no folder \(folder)")
+    }
+    guard
+      !FileManager.default.fileExists(atPath: file.path, isDirectory: &isFolder)
+        || !isFolder.boolValue
+    else {
+      throw .cannotOpen(path: file.path, why: "it is a folder")
+    }
+  }
+
+  /// Looks at the file before anything in it is changed: another program's file, or a newer Warren's, is left as it is.
+  private static func check(_ path: String) throws(StoreError) {
+    do {
+      // SQLite takes a file that is shorter than its header for an empty one, and writes over it.
+      let size = try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int
+      if let size, (1..<headerSize).contains(size) { throw StoreError.notADatabase(path: path) }
+      var configuration = Configuration()
+      configuration.busyMode = .timeout(busyTimeout)
+      configuration.label = "warren.store.check"
+      let queue = try DatabaseQueue(path: path, configuration: configuration)
+      defer { try? queue.close() }
+      try queue.inDatabase { db in
+        guard try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_schema") != 0 else { return }
+        guard
+          try Int64.fetchOne(db, sql: "PRAGMA application_id") == Schema.applicationID
+        else { throw StoreError.foreignFile(path: path) }
+        let migrator = Schema.migrator
+        guard try !migrator.hasBeenSuperseded(db) else {
+          throw StoreError.newerFile(
+            path: path, found: try migrator.appliedIdentifiers(db).sorted(),
+            known: migrator.migrations)
+        }
+      }
+    } catch {
+      throw opening(path, error)
+    }
+  }
+
+  private static func open(_ path: String, options: StoreOptions) throws(StoreError) -> DatabasePool
+  {
+    do {
+      var configuration = Configuration()
+      configuration.busyMode = .timeout(busyTimeout)
+      configuration.label = "warren.store"
+      let pool = try DatabasePool(path: path, configuration: configuration)
+      try pool.writeWithoutTransaction { db in
+        // GRDB sets NORMAL, with which a power cut may take back the last commits: those that were acknowledged.
+        try db.execute(sql: "PRAGMA synchronous = FULL")
+        try db.execute(sql: "PRAGMA cache_size = -\(cacheSize)")
+        try db.execute(sql: "PRAGMA wal_autocheckpoint = \(checkpointPages)")
+        if let pages = options.maximumPages {
+          try db.execute(sql: "PRAGMA max_page_count = \(pages)")
+        }
+      }
+      try Schema.migrator.migrate(pool)
+      // A file that cannot be written is often found only by writing.
+      try pool.write { db in try StoreHealth.touch(db) }
+      return pool
+    } catch {
+      throw opening(path, error)
+    }
+  }
+
+  private static func opening(_ path: String, _ error: any Error) -> StoreError {
+    switch error {
+    case DatabaseError.SQLITE_NOTADB: .notADatabase(path: path)
+    case let error as DatabaseError where error.resultCode == .SQLITE_CANTOPEN:
+      .cannotOpen(path: path, why: error.message ?? "SQLite cannot open it")
+    default: StoreError(error)
+    }
+  }
+}

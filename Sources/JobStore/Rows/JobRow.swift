@@ -1,0 +1,101 @@
+import Foundation
+import GRDB
+import Jobs
+
+/// How a job stands in its two tables. Columns are read by their place in ``columns``; every read goes through here.
+enum JobRow {
+  /// What ``decode(_:)`` reads, in its order, of `jobs j` and `job_payloads p`.
+  static let columns = """
+    j.number, j.id, j.tenant_id, j.user_id, j.idempotency_key, j.type, j.queue, p.params, \
+    j.timeout_ms, j.max_retries, j.retry_delay_ms, j.backoff, j.max_retry_delay_ms, j.jitter, \
+    j.created_at, j.status, j.scheduled_at, j.updated_at, j.started_at, j.eta, j.locked_by, \
+    j.progress, j.progress_details, j.details, j.retries, j.error, p.result, j.attempt, j.worker, \
+    j.claim, j.lost_workers, j.ticket_issued
+    """
+
+  /// CROSS JOIN keeps the order in which the index gives the jobs.
+  static func select(index: String? = nil) -> String {
+    let hint = index.map { " INDEXED BY \($0)" } ?? ""
+    return "SELECT \(columns) FROM jobs j\(hint)"
+      + " CROSS JOIN job_payloads p ON p.number = j.number"
+  }
+
+  /// - Throws: `StoreError.corrupt` or GRDB's `RowDecodingError` for what no store writes.
+  static func decode(_ row: Row) throws -> StoredJob {
+    let created = Timestamp(milliseconds: try row.decode(Int64.self, atIndex: 14))
+    var job = Job(
+      id: JobID(try row.decode(UUID.self, atIndex: 1)),
+      tenantID: try row.decode(UUID.self, atIndex: 2),
+      userID: try row.decode(UUID.self, atIndex: 3),
+      idempotencyKey: try row.decode(UUID.self, atIndex: 4),
+      type: try named("type") { try JobTypeID(row.decode(String.self, atIndex: 5)) },
+      queue: try named("queue") { try JobQueueName(row.decode(String.self, atIndex: 6)) },
+      params: try json("params", row.decode(String.self, atIndex: 7)),
+      timeout: .milliseconds(try row.decode(Int64.self, atIndex: 8)),
+      retry: RetryPolicy(
+        maxRetries: try row.decode(Int.self, atIndex: 9),
+        delay: .milliseconds(try row.decode(Int64.self, atIndex: 10)),
+        backoff: try known("backoff", row.decode(String.self, atIndex: 11)),
+        maxDelay: .milliseconds(try row.decode(Int64.self, atIndex: 12)),
+        jitter: try row.decode(Double.self, atIndex: 13)),
+      scheduledAt: Timestamp(milliseconds: try row.decode(Int64.self, atIndex: 16)),
+      createdAt: created)
+    job.status = try known("status", row.decode(String.self, atIndex: 15))
+    job.updatedAt = Timestamp(milliseconds: try row.decode(Int64.self, atIndex: 17))
+    job.startedAt = try row.decode(Int64?.self, atIndex: 18).map(Timestamp.init(milliseconds:))
+    job.eta = try row.decode(Int64?.self, atIndex: 19).map(Timestamp.init(milliseconds:))
+    job.lockedBy = try row.decode(UUID?.self, atIndex: 20).map { JobID($0) }
+    job.progress = try row.decode(Double.self, atIndex: 21)
+    job.progressDetails = try row.decode(String.self, atIndex: 22)
+    job.details = try row.decode(String.self, atIndex: 23)
+    job.retries = try row.decode(Int.self, atIndex: 24)
+    job.error = try row.decode(String?.self, atIndex: 25)
+    job.result = try row.decode(String?.self, atIndex: 26).map { try json("result", $0) }
+    job.attempt = try row.decode(Int.self, atIndex: 27)
+    job.worker = try row.decode(String?.self, atIndex: 28).map(WorkerID.init(rawValue:))
+    job.claim = try row.decode(UUID?.self, atIndex: 29)
+    job.lostWorkers = try row.decode(Int.self, atIndex: 30)
+    job.ticketIssued = try row.decode(Int.self, atIndex: 31) != 0
+    return StoredJob(number: try row.decode(Int64.self, atIndex: 0), job: job)
+  }
+
+  static func fetchOne(_ statement: Statement, _ arguments: StatementArguments) throws -> StoredJob?
+  {
+    // The row reads from the statement, which is reset when its cursor goes.
+    let rows = try Row.fetchCursor(statement, arguments: arguments)
+    return try withExtendedLifetime(rows) { try rows.next().map(decode) }
+  }
+
+  static func fetchAll(_ statement: Statement, _ arguments: StatementArguments) throws -> [Job] {
+    var jobs: [Job] = []
+    let rows = try Row.fetchCursor(statement, arguments: arguments)
+    while let row = try rows.next() { jobs.append(try decode(row).job) }
+    return jobs
+  }
+
+  /// A name as the column `column` holds it.
+  static func named<Name>(_ column: String, _ read: () throws -> Name) throws -> Name {
+    do {
+      return try read()
+    } catch let error as NameError {
+      throw StoreError.corrupt("column \(column): \(error)")
+    }
+  }
+
+  /// One of the cases that the column `column` may hold.
+  static func known<Case: RawRepresentable<String>>(_ column: String, _ text: String) throws -> Case
+  {
+    guard let value = Case(rawValue: text) else {
+      throw StoreError.corrupt("column \(column): '\(text)' is not known")
+    }
+    return value
+  }
+
+  private static func json(_ column: String, _ text: String) throws -> JSONValue {
+    do {
+      return try JSONValue(parsing: text.utf8)
+    } catch {
+      throw StoreError.corrupt("column \(column): \(error)")
+    }
+  }
+}

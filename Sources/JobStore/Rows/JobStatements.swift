@@ -1,0 +1,127 @@
+import Foundation
+import GRDB
+import Jobs
+
+/// The statements that read and write single jobs. Their text never varies, so each is prepared once per connection.
+struct JobStatements {
+  private let db: Database
+
+  init(_ db: Database) {
+    self.db = db
+  }
+
+  func job(_ id: JobID) throws -> StoredJob? {
+    try JobRow.fetchOne(
+      db.cachedStatement(sql: "\(JobRow.select()) WHERE j.id = ?"), [id.uuid])
+  }
+
+  func job(number: Int64) throws -> StoredJob? {
+    try JobRow.fetchOne(
+      db.cachedStatement(sql: "\(JobRow.select()) WHERE j.number = ?"), [number])
+  }
+
+  func job(idempotencyKey: UUID, tenant: UUID) throws -> StoredJob? {
+    try JobRow.fetchOne(
+      db.cachedStatement(
+        sql: "\(JobRow.select()) WHERE j.tenant_id = ? AND j.idempotency_key = ?"),
+      [tenant, idempotencyKey])
+  }
+
+  /// Adds the job unless its id, or its tenant's key, is there already; answers whether it was added.
+  func insert(_ job: Job) throws -> Bool {
+    try execute(
+      """
+      INSERT INTO jobs (
+        id, tenant_id, user_id, idempotency_key, type, queue, timeout_ms, max_retries,
+        retry_delay_ms, backoff, max_retry_delay_ms, jitter, created_at, status, scheduled_at,
+        updated_at, started_at, eta, locked_by, progress, progress_details, details, retries, error,
+        attempt, worker, claim, lost_workers, ticket_issued)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+      ON CONFLICT DO NOTHING
+      """,
+      [
+        job.id.uuid, job.tenantID, job.userID, job.idempotencyKey, job.type.description,
+        job.queue.rawValue, job.timeout.milliseconds, job.retry.maxRetries,
+        job.retry.delay.milliseconds, job.retry.backoff.rawValue, job.retry.maxDelay.milliseconds,
+        job.retry.jitter, job.createdAt.milliseconds, job.status.rawValue,
+        job.scheduledAt.milliseconds, job.updatedAt.milliseconds, job.startedAt?.milliseconds,
+        job.eta?.milliseconds, job.lockedBy?.uuid, job.progress, Self.storable(job.progressDetails),
+        Self.storable(job.details), job.retries, job.error.map(Self.storable), job.attempt,
+        (job.worker?.rawValue).map(Self.storable), job.claim, job.lostWorkers, job.ticketIssued,
+      ])
+    guard db.changesCount == 1 else { return false }
+    try execute(
+      "INSERT INTO job_payloads (number, params, result) VALUES (?, ?, ?)",
+      [db.lastInsertedRowID, job.params.text, job.result?.text])
+    return true
+  }
+
+  /// Writes what is different. SQLite rewrites every index of which a column is named, changed or not, and most writes
+  /// are of the narrow kinds.
+  func update(_ stored: StoredJob, to job: Job) throws {
+    var narrow = stored.job
+    narrow.ticketIssued = job.ticketIssued
+    if narrow == job {
+      try execute(
+        "UPDATE jobs SET ticket_issued = ? WHERE number = ?", [job.ticketIssued, stored.number])
+      return
+    }
+    narrow.progress = job.progress
+    narrow.progressDetails = job.progressDetails
+    narrow.updatedAt = job.updatedAt
+    narrow.eta = job.eta
+    if narrow == job {
+      try execute(
+        """
+        UPDATE jobs SET progress = ?, progress_details = ?, updated_at = ?, eta = ?,
+          ticket_issued = ? WHERE number = ?
+        """,
+        [
+          job.progress, Self.storable(job.progressDetails), job.updatedAt.milliseconds,
+          job.eta?.milliseconds, job.ticketIssued, stored.number,
+        ])
+      return
+    }
+    try execute(
+      """
+      UPDATE jobs SET status = ?, scheduled_at = ?, updated_at = ?, started_at = ?, eta = ?,
+        locked_by = ?, progress = ?, progress_details = ?, details = ?, retries = ?, error = ?,
+        attempt = ?, worker = ?, claim = ?, lost_workers = ?, ticket_issued = ?
+      WHERE number = ?
+      """,
+      [
+        job.status.rawValue, job.scheduledAt.milliseconds, job.updatedAt.milliseconds,
+        job.startedAt?.milliseconds, job.eta?.milliseconds, job.lockedBy?.uuid, job.progress,
+        Self.storable(job.progressDetails), Self.storable(job.details), job.retries,
+        job.error.map(Self.storable), job.attempt, (job.worker?.rawValue).map(Self.storable),
+        job.claim, job.lostWorkers, job.ticketIssued, stored.number,
+      ])
+    if stored.job.result != job.result {
+      try execute(
+        "UPDATE job_payloads SET result = ? WHERE number = ?", [job.result?.text, stored.number])
+    }
+  }
+
+  func delete(_ stored: StoredJob, at now: Timestamp) throws {
+    // First the job: on a full disk, its pages are what the tombstone needs.
+    try execute("DELETE FROM jobs WHERE number = ?", [stored.number])
+    try execute(
+      "INSERT INTO job_tombstones (job_id, deleted_at) VALUES (?, ?)",
+      [stored.job.id.uuid, now.milliseconds])
+  }
+
+  func isTombstoned(_ id: JobID) throws -> Bool {
+    let statement = try db.cachedStatement(sql: "SELECT 1 FROM job_tombstones WHERE job_id = ?")
+    return try Int.fetchOne(statement, arguments: [id.uuid]) != nil
+  }
+
+  private func execute(_ sql: String, _ arguments: StatementArguments) throws {
+    try db.cachedStatement(sql: sql).execute(arguments: arguments)
+  }
+
+  /// A text as it can be read back: texts from programs (an error, a detail) may hold the character NUL, at which a
+  /// reader of SQLite stops.
+  static func storable(_ text: String) -> String {
+    text.utf8.contains(0) ? text.replacing("\0", with: "\u{FFFD}") : text
+  }
+}

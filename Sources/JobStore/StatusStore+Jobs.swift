@@ -1,0 +1,51 @@
+public import Foundation
+import GRDB
+public import Jobs
+
+extension StatusStore {
+  /// Adds jobs, each unless it is there already: a repetition is no error. All of them in one transaction.
+  ///
+  /// - Returns: what became of each, in the order of `jobs`.
+  public func insert(_ jobs: [Job]) async throws(StoreError) -> [Insertion] {
+    guard !jobs.isEmpty else { return [] }
+    return try await writes.write(weight: jobs.count) { scope in
+      try jobs.map { try scope.insert($0) }
+    }
+  }
+
+  /// Changes jobs by a pure function, in one transaction: loads them, gives each to the function in the order of `ids`
+  /// (a job that appears twice comes with its first change), writes what is different and logs the transitions.
+  ///
+  /// - Parameters:
+  ///   - tenant: when given, other tenants' jobs count as not there.
+  ///   - change: must do nothing but compute; it runs while the transaction is open.
+  /// - Returns: the function's answers in the order of `ids`; `nil` where there is no such job.
+  public func update<Answer: Sendable>(
+    _ ids: [JobID], tenant: UUID? = nil,
+    _ change: @escaping @Sendable (_ index: Int, _ job: inout Job) -> Answer
+  ) async throws(StoreError) -> [Answer?] {
+    guard !ids.isEmpty else { return [] }
+    return try await writes.write(weight: ids.count) { scope in
+      try scope.update(ids, tenant: tenant, change)
+    }
+  }
+
+  /// Deletes a job whose status allows it and leaves a tombstone, so that its id is never used again. Its idempotency
+  /// key may be; its transitions stay in the log.
+  ///
+  /// - Parameter tenant: when given, another tenant's job counts as not there.
+  public func delete(_ id: JobID, tenant: UUID? = nil) async throws(StoreError) -> Deletion {
+    try await writes.write { scope in try scope.delete(id, tenant: tenant, at: .now) }
+  }
+
+  /// Makes every waiting job count as one without a ticket, as after a loss of the broker's queues; tells no one.
+  ///
+  /// - Returns: how many jobs had one.
+  public func forgetIssuedTickets() async throws(StoreError) -> Int {
+    try await writes.write { scope in
+      try scope.db.execute(
+        sql: "UPDATE jobs SET ticket_issued = 0 WHERE status = 'waiting' AND ticket_issued = 1")
+      return scope.db.changesCount
+    }
+  }
+}

@@ -1,0 +1,132 @@
+import Foundation
+import JobStore
+import Jobs
+import Testing
+
+@Suite struct InsertionTests {
+  @Test func aNewJobIsCreatedAndReadBackAsItWas() async throws {
+    try await withStore { fixture in
+      let job = try sampleJob(
+        params: ["path": "ä/ö \"quoted\"\n", "size": 9_007_199_254_740_993, "ratio": 0.25]
+      ).with {
+        $0.status = .failed
+        $0.startedAt = .start + 5
+        $0.eta = .start + 9
+        $0.lockedBy = JobID()
+        $0.progress = 12.5
+        $0.progressDetails = "half of a quarter"
+        $0.details = "details"
+        $0.retries = 2
+        $0.error = "broken"
+        $0.result = ["digest": "abc", "none": .null]
+        $0.attempt = 3
+        $0.worker = WorkerID(rawValue: "host-1")
+        $0.claim = UUID()
+        $0.lostWorkers = 1
+        $0.ticketIssued = true
+      }
+      #expect(try await fixture.store.insert([job]) == [.created(job)])
+      #expect(try await fixture.store.job(job.id) == job)
+    }
+  }
+
+  @Test func theSameKeyAndContentIsARepetition() async throws {
+    try await withStore { fixture in
+      let job = try sampleJob(params: ["a": 1, "b": 2])
+      let again = try sampleJob(key: job.idempotencyKey, params: ["b": 2, "a": 1])
+      #expect(
+        try await fixture.store.insert([job, again, again])
+          == [.created(job), .repeated(job), .repeated(job)])
+      #expect(try await fixture.store.job(again.id) == nil)
+      #expect(fixture.recorder.changes.map(\.job) == [job])
+    }
+  }
+
+  @Test func theSameKeyWithOtherContentIsAConflict() async throws {
+    try await withStore { fixture in
+      let job = try sampleJob(params: ["a": 1])
+      let otherParams = try sampleJob(key: job.idempotencyKey, params: ["a": 2])
+      let otherType = try sampleJob(
+        key: job.idempotencyKey, type: "files:words", params: ["a": 1])
+      _ = try await fixture.store.insert([job])
+      #expect(
+        try await fixture.store.insert([otherParams, otherType])
+          == [.conflict(existing: job), .conflict(existing: job)])
+    }
+  }
+
+  @Test func aKeyBelongsToItsTenant() async throws {
+    try await withStore { fixture in
+      let job = try sampleJob(tenant: UUID(number: 1))
+      let other = try sampleJob(tenant: UUID(number: 2), key: job.idempotencyKey, params: ["a": 2])
+      #expect(try await fixture.store.insert([job, other]) == [.created(job), .created(other)])
+      for wanted in [job, other] {
+        #expect(
+          try await fixture.store.job(
+            idempotencyKey: job.idempotencyKey, tenant: wanted.tenantID) == wanted)
+      }
+      #expect(
+        try await fixture.store.job(
+          idempotencyKey: job.idempotencyKey, tenant: UUID(number: 3)) == nil)
+    }
+  }
+
+  @Test func theSameIDIsARepetitionOnlyWithTheSameContentKeyAndTenant() async throws {
+    try await withStore { fixture in
+      let job = try sampleJob(tenant: UUID(number: 1))
+      _ = try await fixture.store.insert([job])
+      #expect(try await fixture.store.insert([job]) == [.repeated(job)])
+      let others = [
+        try sampleJob(id: job.id, tenant: UUID(number: 2), key: job.idempotencyKey),
+        try sampleJob(id: job.id, tenant: job.tenantID),
+        try sampleJob(id: job.id, tenant: job.tenantID, key: job.idempotencyKey, params: [:]),
+      ]
+      for other in others {
+        #expect(try await fixture.store.insert([other]) == [.conflict(existing: job)])
+      }
+    }
+  }
+
+  @Test func fiftyAtOnceWithOneKeyMakeOneJob() async throws {
+    try await withStore { fixture in
+      let key = UUID()
+      let outcomes = try await withThrowingTaskGroup(of: Insertion.self) { group in
+        for _ in 0..<50 {
+          let job = try sampleJob(key: key)
+          group.addTask { try await fixture.store.insert([job])[0] }
+        }
+        return try await group.reduce(into: []) { $0.append($1) }
+      }
+      let created = outcomes.compactMap { if case .created(let job) = $0 { job } else { nil } }
+      let repeated = outcomes.compactMap { if case .repeated(let job) = $0 { job } else { nil } }
+      #expect(created.count == 1)
+      #expect(repeated.count == 49)
+      #expect(Set(repeated) == Set(created))
+      #expect(fixture.recorder.changes.count == 1)
+      #expect(try await fixture.store.list(JobQuery()).total == 1)
+    }
+  }
+
+  @Test func aFailingJobTakesItsWholeCallBack() async throws {
+    try await withStore { fixture in
+      let good = try sampleJob()
+      let bad = try sampleJob().with { $0.progress = 150 }
+      await #expect(throws: StoreError.self) { try await fixture.store.insert([good, bad]) }
+      #expect(try await fixture.store.job(good.id) == nil)
+      #expect(fixture.recorder.commits.isEmpty)
+    }
+  }
+
+  @Test func aNulInATextDoesNotCutIt() async throws {
+    try await withStore { fixture in
+      let job = try sampleJob(params: ["text": "a\0b"]).with {
+        $0.status = .failed
+        $0.error = "before\0after"
+      }
+      _ = try await fixture.store.insert([job])
+      let stored = try #require(try await fixture.store.job(job.id))
+      #expect(stored.error == "before\u{FFFD}after")
+      #expect(stored.params == job.params)
+    }
+  }
+}
