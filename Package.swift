@@ -21,11 +21,15 @@ let package = Package(
     .library(name: "AMQP", targets: ["AMQP"]),
     .library(name: "Jobs", targets: ["Jobs"]),
     .library(name: "JobStore", targets: ["JobStore"]),
+    .library(name: "JobServer", targets: ["JobServer"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-log", from: "1.14.0"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-system", from: "1.5.0"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.9.0"),
     .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0"),
   ],
@@ -45,6 +49,16 @@ let package = Package(
     .target(
       name: "JobStore",
       dependencies: ["Jobs", logging, .product(name: "GRDB", package: "GRDB.swift")],
+      swiftSettings: strict),
+    .target(
+      name: "JobServer",
+      dependencies: [
+        "AMQP", "Jobs", "JobStore", "JobTransport", logging, lifecycle,
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdCore", package: "hummingbird"),
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "NIOCore", package: "swift-nio"),
+      ],
       swiftSettings: strict),
 
     // Tests: one target per module; TestSupport has the broker that they run against,
@@ -66,6 +80,17 @@ let package = Package(
       name: "JobStoreTests",
       dependencies: [
         "JobStore", "Jobs", logging, .product(name: "GRDB", package: "GRDB.swift"),
+      ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "JobServerTests",
+      dependencies: [
+        "AMQP", "Jobs", "JobServer", "JobStore", "JobTransport", "TestSupport", logging, lifecycle,
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdCore", package: "hummingbird"),
+        .product(name: "HummingbirdTesting", package: "hummingbird"),
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "NIOCore", package: "swift-nio"),
       ],
       swiftSettings: strict),
   ]

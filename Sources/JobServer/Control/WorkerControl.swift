@@ -1,0 +1,71 @@
+import AMQP
+import JobTransport
+import Jobs
+
+/// Sends commands to one worker through its exclusive queue, which lasts as long as the worker's connection.
+struct WorkerControl: Sendable {
+  /// What became of a command.
+  enum Delivery: Sendable {
+    case delivered
+    /// The queue does not exist: the worker is gone.
+    case gone
+    /// The broker did not say.
+    case unknown
+  }
+
+  /// What a worker says of a job.
+  enum Possession: Sendable {
+    case has
+    /// It does not have the job, or it is gone.
+    case hasNot
+    /// It did not answer in time.
+    case unknown
+  }
+
+  let connection: Connection
+  let names: TransportNames
+  let patience: Duration
+
+  func send(_ command: ControlCommand, to worker: WorkerID) async -> Delivery {
+    guard let publication = publication(command, key: worker.rawValue) else { return .unknown }
+    return switch await connection.publish(publication, timeout: patience) {
+    case .confirmed: .delivered
+    case .returned: .gone
+    case .nacked, .unknown: .unknown
+    }
+  }
+
+  /// Asks every worker that is there to announce itself.
+  func callTheRoll() async {
+    guard var publication = publication(.announce, key: names.everyWorker) else { return }
+    publication.mandatory = false
+    _ = await connection.publish(publication, timeout: patience)
+  }
+
+  /// Asks a worker whether it has a job. That its queue exists is not enough: the broker ends a connection's deliveries
+  /// a moment before it deletes the connection's queues.
+  func possession(of job: JobID, by worker: WorkerID) async -> Possession {
+    guard let publication = publication(.confirm(job: job), key: worker.rawValue) else {
+      return .unknown
+    }
+    do {
+      let reply = try await connection.request(publication, timeout: patience)
+      return switch try WireCoding.reply(reply) {
+      case .has: .has
+      case .hasNot: .hasNot
+      }
+    } catch AMQPError.returned {
+      return .hasNot
+    } catch {
+      return .unknown
+    }
+  }
+
+  private func publication(_ command: ControlCommand, key: String) -> Publication? {
+    // A command is an enum of ids and numbers; there is nothing in it that JSON cannot say.
+    guard var message = try? WireCoding.message(command) else { return nil }
+    // A worker that reads it later than this was out of reach, and is asked or told again.
+    message.properties.expiration = String(max(1, patience.milliseconds))
+    return Publication(message, exchange: names.control, routingKey: key, mandatory: true)
+  }
+}

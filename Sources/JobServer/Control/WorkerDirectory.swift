@@ -1,0 +1,19 @@
+import Jobs
+import Synchronization
+
+/// The workers that have announced themselves and are not known to be gone.
+final class WorkerDirectory: Sendable {
+  private let workers = Mutex<[WorkerID: WorkerAnnouncement]>([:])
+
+  func add(_ announcement: WorkerAnnouncement) {
+    workers.withLock { $0[announcement.worker] = announcement }
+  }
+
+  func remove(_ worker: WorkerID) {
+    _ = workers.withLock { $0.removeValue(forKey: worker) }
+  }
+
+  var all: [WorkerAnnouncement] {
+    workers.withLock { $0.values.sorted { $0.worker.rawValue < $1.worker.rawValue } }
+  }
+}

@@ -1,0 +1,36 @@
+import Hummingbird
+import Logging
+import NIOCore
+import ServiceLifecycle
+
+/// Serves the API over HTTP/1.1. When it is told to stop, open requests are answered first; waits end early.
+struct HTTPServer: Service {
+  /// After how long a connection on which nothing is asked is closed.
+  static let idleTimeout = TimeAmount.seconds(75)
+
+  let api: JobAPI
+  /// A name or an address; 127.0.0.1 is reached from this machine alone.
+  let host: String
+  /// 0 takes any free port.
+  let port: Int
+  let logger: Logger
+  /// Told the port once requests are taken.
+  var onBound: @Sendable (Int) async -> Void = { _ in }
+
+  func run() async throws {
+    let application = Application(
+      router: api.router(),
+      server: .http1(configuration: .init(idleTimeout: Self.idleTimeout)),
+      configuration: ApplicationConfiguration(address: .hostname(host, port: port)),
+      onServerRunning: { channel in
+        if let port = channel.localAddress?.port { await onBound(port) }
+      },
+      logger: logger)
+    do {
+      try await application.run()
+    } catch let error as IOError {
+      throw HTTPServerError(
+        "the API cannot listen on \(host):\(port): \(error); choose another host or port")
+    }
+  }
+}

@@ -1,0 +1,40 @@
+import HTTPTypes
+import Jobs
+
+extension APIProblem {
+  /// How long a client shall wait before it asks again, in seconds, when the store does not answer.
+  static let retryAfter = 2
+
+  /// What went wrong in the store is for the log, not for the client.
+  static let storeUnavailable = APIProblem(
+    .storeUnavailable,
+    "the status store does not answer now; ask again in \(retryAfter) s (a job that is scheduled"
+      + " with an idempotency key is never scheduled twice)",
+    headers: [.retryAfter: String(retryAfter)])
+
+  init(_ error: ScheduleError) {
+    switch error {
+    case .unknownType(_, let known):
+      self.init(.unknownType, error.description, knownTypes: known)
+    case .invalidParams:
+      self.init(.invalidParams, error.description)
+    case .conflict(let existing, _):
+      self.init(.conflict, error.description, job: existing.id)
+    case .deleted(let id):
+      self.init(.deleted, error.description, job: id)
+    case .store:
+      self = .storeUnavailable
+    }
+  }
+
+  init(_ error: JobServiceError) {
+    switch error {
+    case .unknownJob:
+      self.init(.notFound, error.description)
+    case .held(let job):
+      self.init(.held, error.description, job: job.id)
+    case .store:
+      self = .storeUnavailable
+    }
+  }
+}

@@ -1,0 +1,44 @@
+import HTTPTypes
+import Hummingbird
+import NIOCore
+
+/// Reads the body of a request that has to be JSON.
+struct JSONBody {
+  static let mediaType = "application/json"
+
+  /// In bytes.
+  let limit: Int
+
+  /// - Throws: ``APIProblem`` when it is of another media type, larger than the limit, or cut off.
+  func bytes(of request: Request) async throws(APIProblem) -> ByteBuffer {
+    try Self.checkMediaType(request.headers[.contentType])
+    // Told before it is read, so that nobody sends it in vain where the length is known.
+    if let length = request.headers[.contentLength].flatMap(Int.init), length > limit {
+      throw tooLarge
+    }
+    do {
+      return try await request.body.collect(upTo: limit)
+    } catch is NIOTooManyBytesError {
+      throw tooLarge
+    } catch {
+      throw APIProblem(.unreadableBody, "the body could not be read to its end")
+    }
+  }
+
+  /// A body of no stated type is refused as well: a web page may send one anywhere without asking first, and must not
+  /// be able to schedule jobs on a server that listens on its reader's own machine.
+  static func checkMediaType(_ contentType: String?) throws(APIProblem) {
+    guard let stated = contentType.flatMap(MediaType.init(from:)), stated.isType(.applicationJson)
+    else {
+      let found = contentType.map { "not '\($0.prefix(100))'" } ?? "and the header is missing"
+      throw APIProblem(
+        .unsupportedMediaType,
+        "the body must be JSON, sent with Content-Type: \(mediaType), \(found)",
+        headers: [.accept: mediaType])
+    }
+  }
+
+  private var tooLarge: APIProblem {
+    APIProblem(.bodyTooLarge, "the body may have at most \(limit) bytes")
+  }
+}

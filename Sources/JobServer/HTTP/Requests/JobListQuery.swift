@@ -1,0 +1,90 @@
+import Foundation
+import HummingbirdCore
+import JobStore
+import Jobs
+
+/// The query of `GET /jobs`.
+enum JobListQuery: Equatable {
+  /// Those that fit.
+  case filtered(Filter)
+  /// The one that a producer knows by its key.
+  case idempotencyKey(UUID)
+
+  struct Filter: Equatable {
+    let page: PageQuery
+    let order: JobOrder
+    /// Empty is any.
+    let statuses: Set<JobStatus>
+    let type: JobTypeID?
+    let queue: JobQueueName?
+
+    func query(tenant: UUID) -> JobQuery {
+      JobQuery(
+        tenant: tenant, statuses: statuses, type: type, queue: queue, order: order,
+        page: page.page, pageSize: page.pageSize)
+    }
+  }
+
+  init(_ uri: URI) throws(APIProblem) {
+    let query = try QueryParameters(
+      uri, known: PageQuery.names + ["order", "status", "type", "queue", "idempotency_key"])
+    if let key = try query.uuid("idempotency_key") {
+      guard query.hasOnly("idempotency_key") else {
+        throw APIProblem(
+          .invalidParameter, "the query parameter idempotency_key stands alone, without others")
+      }
+      self = .idempotencyKey(key)
+      return
+    }
+    self = .filtered(
+      Filter(
+        page: try PageQuery(query), order: try Self.order(query),
+        statuses: try Self.statuses(query), type: try Self.type(query),
+        queue: try Self.queue(query)))
+  }
+
+  private static func order(_ query: QueryParameters) throws(APIProblem) -> JobOrder {
+    guard let text = query["order"] else { return .standard }
+    guard let order = JobOrder(text) else {
+      throw .parameter(
+        "order",
+        "must be one of \(JobOrder.fieldNames.joined(separator: ", ")), with - in front for the"
+          + " reverse, as in -scheduled_at", text)
+    }
+    return order
+  }
+
+  private static func statuses(_ query: QueryParameters) throws(APIProblem) -> Set<JobStatus> {
+    guard let text = query["status"] else { return [] }
+    var statuses: Set<JobStatus> = []
+    for name in text.split(separator: ",", omittingEmptySubsequences: false) {
+      guard let status = JobStatus(rawValue: String(name)) else {
+        throw .parameter(
+          "status",
+          "takes "
+            + JobStatus.allCases.map(\.rawValue).joined(separator: ", ")
+            + ", several separated by commas", String(name))
+      }
+      statuses.insert(status)
+    }
+    return statuses
+  }
+
+  private static func type(_ query: QueryParameters) throws(APIProblem) -> JobTypeID? {
+    guard let text = query["type"] else { return nil }
+    do {
+      return try JobTypeID(text)
+    } catch {
+      throw .parameter("type", "must be a job type, group:name", text)
+    }
+  }
+
+  private static func queue(_ query: QueryParameters) throws(APIProblem) -> JobQueueName? {
+    guard let text = query["queue"] else { return nil }
+    do {
+      return try JobQueueName(text)
+    } catch {
+      throw .parameter("queue", "must be the name of a job queue", text)
+    }
+  }
+}

@@ -1,0 +1,73 @@
+import AMQP
+import JobTransport
+import Jobs
+import Logging
+import ServiceLifecycle
+
+/// Takes job messages from the intake queue. What cannot be accepted is laid into the dead-letter queue with its reason,
+/// so that nothing behind it is held up.
+struct SubmitDesk: Service {
+  private typealias Wish = (delivery: Delivery, submission: JobSubmission)
+
+  let intake: Intake
+  let connection: Connection
+  let deadLetters: DeadLetterOffice
+  let names: TransportNames
+  let logger: Logger
+
+  func run() async throws {
+    try await untilGracefulShutdown {
+      let consumer = try await connection.consume(Subscription(queue: names.submit, prefetch: 512))
+      for try await deliveries in consumer {
+        try await take(deliveries, from: consumer)
+      }
+    }
+  }
+
+  private func take(_ deliveries: [Delivery], from consumer: Consumer) async throws {
+    var wishes: [Wish] = []
+    var refused: [DeadLetterOffice.Letter] = []
+    for delivery in deliveries {
+      do {
+        wishes.append((delivery, try JobMessage.submission(delivery.message)))
+      } catch {
+        refused.append(
+          .init(delivery, reason: error.reason.rawValue, explanation: error.description))
+      }
+    }
+    while !wishes.isEmpty {
+      let (unsettled, letters) = await settle(wishes, of: consumer)
+      refused += letters
+      wishes = unsettled
+      if !wishes.isEmpty {
+        logger.error(
+          "the store does not take jobs; they stay in their queue and are tried again",
+          metadata: ["count": "\(wishes.count)"])
+        try await Task.sleep(for: .seconds(1))
+      }
+    }
+    await deadLetters.bury(refused, foundIn: names.submit, of: consumer)
+  }
+
+  /// Stores what can be stored, and acknowledges that.
+  private func settle(
+    _ wishes: [Wish], of consumer: Consumer
+  ) async -> (unsettled: [Wish], refused: [DeadLetterOffice.Letter]) {
+    var stored: [DeliveryTag] = []
+    var unsettled: [Wish] = []
+    var refused: [DeadLetterOffice.Letter] = []
+    for (wish, outcome) in zip(wishes, await intake.schedule(wishes.map(\.submission))) {
+      switch outcome {
+      case .success:
+        stored.append(wish.delivery.tag)
+      case .failure(.store):
+        unsettled.append(wish)
+      case .failure(let error):
+        refused.append(
+          .init(wish.delivery, reason: error.deadLetterReason, explanation: error.description))
+      }
+    }
+    await consumer.ack(stored)
+    return (unsettled, refused)
+  }
+}

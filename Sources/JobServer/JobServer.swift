@@ -1,0 +1,88 @@
+import AMQP
+import JobStore
+import JobTransport
+import Jobs
+public import Logging
+public import ServiceLifecycle
+
+/// The server: intake, dispatch, claims, reports, recovery and the HTTP API, over one status store.
+public struct JobServer: Sendable {
+  /// What one can ask of it from within the process.
+  public let service: JobService
+  /// Its decisions on claims and reports, for workers of the same process.
+  public let authority: ServerAuthority
+  /// What has to run, in the order of starting; a service group ends them in reverse.
+  public let services: [any Service]
+
+  /// Opens the store and composes the server; nothing talks to the broker before the services run.
+  ///
+  /// - Parameter onBound: told the port of the API once it takes requests.
+  /// - Throws: `StoreError` when the store cannot be used.
+  public init(
+    configuration: JobServerConfiguration, logger: Logger,
+    onBound: @escaping @Sendable (Int) async -> Void = { _ in }
+  ) async throws {
+    let hub = ChangeHub()
+    let store = try StatusStore(path: configuration.store, logger: logger) { hub.note($0) }
+    let catalog = try await Catalog(store: store, registry: configuration.registry)
+    let directory = WorkerDirectory()
+    let names = configuration.names
+    let topology = JobTopology.server(names, queues: catalog.queues.map(\.name))
+
+    let publishing = Self.connection("server publishing", configuration, topology, logger)
+    let consuming = Self.connection("server consuming", configuration, topology, logger)
+    let control = WorkerControl(
+      connection: publishing, names: names, patience: configuration.patience)
+    let inbox = InboxMarks(
+      connection: publishing, names: names, patience: configuration.patience)
+    let deadLetters = DeadLetterOffice(connection: publishing, names: names, logger: logger)
+    let intake = Intake(catalog: catalog, store: store)
+    authority = ServerAuthority(
+      store: store, control: control, inbox: inbox, poisonLimit: configuration.poisonLimit,
+      logger: logger)
+    service = JobService(
+      intake: intake, store: store, hub: hub, catalog: catalog, directory: directory,
+      control: control, poisonLimit: configuration.poisonLimit, logger: logger)
+    services = [
+      ConnectionService(publishing),
+      ConnectionService(consuming),
+      EventPublisher(queue: hub.events, connection: publishing, names: names, logger: logger),
+      ReportDesk(
+        authority: authority,
+        registrar: WorkerRegistrar(
+          directory: directory, catalog: catalog, connection: publishing, names: names,
+          logger: logger),
+        inbox: inbox, connection: consuming, deadLetters: deadLetters, names: names,
+        logger: logger),
+      ClaimDesk(
+        authority: authority, consuming: consuming, publishing: publishing, names: names,
+        logger: logger),
+      SubmitDesk(
+        intake: intake, connection: consuming, deadLetters: deadLetters, names: names,
+        logger: logger),
+      Recovery(
+        store: store, control: control, inbox: inbox, events: publishing.events(), work: hub.work,
+        poisonLimit: configuration.poisonLimit, logger: logger),
+      Dispatcher(
+        store: store, connection: publishing, names: names, work: hub.work, logger: logger),
+      HTTPServer(
+        api: JobAPI(
+          service: service, maxBodyBytes: configuration.maxBodyBytes,
+          readiness: [
+            .store(store), .connection(publishing, role: "publishing"),
+            .connection(consuming, role: "consuming"),
+          ]),
+        host: configuration.host, port: configuration.port, logger: logger, onBound: onBound),
+    ]
+  }
+
+  private static func connection(
+    _ role: String, _ configuration: JobServerConfiguration, _ topology: Topology, _ logger: Logger
+  ) -> Connection {
+    var broker = configuration.broker
+    broker.connectionName = "warren \(role)"
+    var logger = logger
+    logger[metadataKey: "connection"] = "\(role)"
+    return Connection(configuration: broker, topology: topology, logger: logger)
+  }
+}

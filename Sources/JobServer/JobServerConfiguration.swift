@@ -1,0 +1,40 @@
+public import AMQP
+public import JobTransport
+public import Jobs
+
+/// What a server needs to know.
+public struct JobServerConfiguration: Sendable {
+  /// The broker.
+  public var broker: ConnectionConfiguration
+  public var names: TransportNames
+  /// The path of the SQLite file.
+  public var store: String
+  /// Where the API listens; loopback unless told otherwise.
+  public var host: String
+  /// 0 takes any free port.
+  public var port: Int
+  /// The largest request body, in bytes.
+  public var maxBodyBytes: Int
+  /// Queues, groups and types that are known without a worker that announces them.
+  public var registry: JobRegistry
+  /// How many workers a job may cost their life before it fails.
+  public var poisonLimit: Int
+  /// How long the server waits for one answer of the broker or of a worker.
+  public var patience: Duration
+
+  public init(
+    broker: ConnectionConfiguration, names: TransportNames, store: String,
+    host: String = "127.0.0.1", port: Int = 8080, maxBodyBytes: Int = 1 << 20,
+    registry: JobRegistry = JobRegistry(), poisonLimit: Int = 5, patience: Duration = .seconds(5)
+  ) {
+    self.broker = broker
+    self.names = names
+    self.store = store
+    self.host = host
+    self.port = port
+    self.maxBodyBytes = maxBodyBytes
+    self.registry = registry
+    self.poisonLimit = poisonLimit
+    self.patience = patience
+  }
+}

@@ -1,0 +1,62 @@
+import JobStore
+public import Jobs
+
+extension JobService {
+  /// The job types that are known, by id.
+  public var types: [JobTypeDescription] { catalog.types }
+
+  /// The job groups that are known, by name.
+  public var groups: [JobGroup] { catalog.groups }
+
+  /// Every known job queue, by name, with what waits and runs in it.
+  public func queues() async throws(JobServiceError) -> [QueueStatus] {
+    do {
+      let counts = try await store.counts()
+      let later = try await store.scheduledCounts(after: .now)
+      let workers = await present()
+      return catalog.queues.map { queue in
+        let own = counts.filter { $0.queue == queue.name }
+        let waiting = own.filter { $0.status == .waiting }.map(\.count).reduce(0, +)
+        let scheduled = min(later[queue.name] ?? 0, waiting)
+        return QueueStatus(
+          name: queue.name, capacity: queue.capacity, waiting: waiting - scheduled,
+          scheduled: scheduled,
+          running: own.filter { $0.status.isHeld }.map(\.count).reduce(0, +),
+          workers: workers.count { $0.queues.contains { $0.name == queue.name } })
+      }
+    } catch {
+      throw .store(error)
+    }
+  }
+
+  /// The workers that are there, by id. Each is looked for, so that one that was killed is not among them.
+  public func workers() async throws(JobServiceError) -> [WorkerStatus] {
+    do {
+      let held = try await store.heldCounts()
+      return await present().map { worker in
+        WorkerStatus(
+          id: worker.worker, host: worker.host, processID: worker.processID,
+          startedAt: worker.startedAt, queues: worker.queues, types: worker.types.map(\.id),
+          running: held[worker.worker] ?? 0)
+      }
+    } catch {
+      throw .store(error)
+    }
+  }
+
+  /// The announced workers whose control queue exists; where the broker does not say, they count as there.
+  private func present() async -> [WorkerAnnouncement] {
+    await withTaskGroup(of: (WorkerID, Bool).self) { group in
+      for worker in directory.all {
+        group.addTask {
+          if case .gone = await control.send(.announce, to: worker.worker) {
+            return (worker.worker, true)
+          }
+          return (worker.worker, false)
+        }
+      }
+      for await (worker, isGone) in group where isGone { directory.remove(worker) }
+    }
+    return directory.all
+  }
+}

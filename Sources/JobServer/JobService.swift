@@ -1,0 +1,129 @@
+public import Foundation
+public import JobStore
+public import Jobs
+import Logging
+
+/// What one can ask of the server: the HTTP API and in-process callers go through here.
+///
+/// Every look-up is scoped to the caller's tenant; another tenant's job is not there.
+public struct JobService: Sendable {
+  let intake: Intake
+  let store: StatusStore
+  let hub: ChangeHub
+  let catalog: Catalog
+  let directory: WorkerDirectory
+  let control: WorkerControl
+  let poisonLimit: Int
+  let logger: Logger
+
+  /// Accepts or refuses each submission by itself, in one transaction.
+  public func schedule(
+    _ submissions: [JobSubmission]
+  ) async -> [Result<ScheduledJob, ScheduleError>] {
+    await intake.schedule(submissions)
+  }
+
+  /// Accepts or refuses one submission.
+  public func schedule(_ submission: JobSubmission) async throws(ScheduleError) -> ScheduledJob {
+    guard let outcome = await intake.schedule([submission]).first else {
+      throw .store(.failed("the store did not answer"))
+    }
+    return try outcome.get()
+  }
+
+  public func job(_ id: JobID, tenant: UUID) async throws(JobServiceError) -> Job {
+    try found(
+      try await reading { () throws(StoreError) in try await store.job(id, tenant: tenant) }, id)
+  }
+
+  public func job(idempotencyKey: UUID, tenant: UUID) async throws(JobServiceError) -> Job? {
+    try await reading { () throws(StoreError) in
+      try await store.job(idempotencyKey: idempotencyKey, tenant: tenant)
+    }
+  }
+
+  public func list(_ query: JobQuery) async throws(JobServiceError) -> JobPage {
+    try await reading { () throws(StoreError) in try await store.list(query) }
+  }
+
+  /// Cancels a job: at once where nobody runs it; otherwise it is `canceling` until its worker has stopped. A job that has
+  /// ended is returned as it is.
+  public func cancel(_ id: JobID, tenant: UUID) async throws(JobServiceError) -> Job {
+    let now = Timestamp.now
+    let answer = try await reading { () throws(StoreError) in
+      try await store.update([id], tenant: tenant) { _, job in (job.cancel(at: now), job) }[0]
+    }
+    let (decision, job) = try found(answer, id)
+    guard case .tell(let worker, let attempt) = decision else { return job }
+    switch await control.send(.cancel(job: id, attempt: attempt), to: worker) {
+    case .delivered:
+      return job
+    case .unknown:
+      // The status is durable: the worker is told when the broker is back.
+      logger.notice("a cancellation could not be sent now", metadata: ["job": "\(id)"])
+      return job
+    case .gone:
+      return try await settle(id, tenant: tenant, attempt: attempt)
+    }
+  }
+
+  /// Deletes a job that nobody runs.
+  ///
+  /// - Throws: ``JobServiceError/held(_:)`` when its status forbids it.
+  public func delete(_ id: JobID, tenant: UUID) async throws(JobServiceError) -> Job {
+    switch try await reading({ () throws(StoreError) in try await store.delete(id, tenant: tenant) }
+    ) {
+    case .deleted(let job): return job
+    case .refused(let job): throw .held(job)
+    case .unknown: throw .unknownJob(id)
+    }
+  }
+
+  /// Waits until a job has ended or is suspended, for at most `limit`, and returns it as it is then.
+  public func wait(
+    for id: JobID, tenant: UUID, atMost limit: Duration
+  ) async throws(JobServiceError) -> Job {
+    // Watching begins before the first look, so that no change falls in between.
+    let changes = hub.changes(of: id)
+    let job = try await job(id, tenant: tenant)
+    if job.status.isAtRest { return job }
+    await withTaskGroup { group in
+      group.addTask {
+        for await change in changes where change.deleted || change.job.status.isAtRest { return }
+      }
+      // Ends early only when the task is cancelled, which ends the wait as well.
+      group.addTask { try? await Task.sleep(for: limit) }
+      await group.next()
+      group.cancelAll()
+    }
+    return try await self.job(id, tenant: tenant)
+  }
+
+  /// The worker of a job that was to be told something is gone.
+  private func settle(
+    _ id: JobID, tenant: UUID, attempt: Int
+  ) async throws(JobServiceError) -> Job {
+    let answer = try await reading { () throws(StoreError) in
+      try await store.update([id], tenant: tenant) { _, job in
+        if job.attempt == attempt { job.loseWorker(at: .now, poisonLimit: poisonLimit) }
+        return job
+      }[0]
+    }
+    return try found(answer, id)
+  }
+
+  private func found<Value>(_ value: Value?, _ id: JobID) throws(JobServiceError) -> Value {
+    guard let value else { throw .unknownJob(id) }
+    return value
+  }
+
+  private func reading<Value>(
+    _ body: () async throws(StoreError) -> Value
+  ) async throws(JobServiceError) -> Value {
+    do throws(StoreError) {
+      return try await body()
+    } catch {
+      throw .store(error)
+    }
+  }
+}

@@ -1,0 +1,126 @@
+import AMQP
+import Foundation
+import HTTPTypes
+import Hummingbird
+import HummingbirdTesting
+import JobStore
+import JobTransport
+import Jobs
+import Logging
+import NIOCore
+import Testing
+
+@testable import JobServer
+
+/// The API over a real store in a directory of its own. There is no broker: what is sent there ends as unknown.
+struct APIFixture: Sendable {
+  let service: JobService
+  let store: StatusStore
+  let connection: Connection
+  let api: JobAPI
+
+  /// Makes one, and removes what it made.
+  static func with<Value>(
+    maxBodyBytes: Int = 1 << 20, registry: JobRegistry? = nil,
+    _ body: (APIFixture) async throws -> Value
+  ) async throws -> Value {
+    let directory = URL.temporaryDirectory.appending(path: "warren-http-\(UUID())")
+    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: directory) }
+    return try await body(
+      try await APIFixture(
+        path: directory.appending(path: "warren.sqlite").path(), maxBodyBytes: maxBodyBytes,
+        registry: try registry ?? standardRegistry()))
+  }
+
+  private init(path: String, maxBodyBytes: Int, registry: JobRegistry) async throws {
+    let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    let hub = ChangeHub()
+    store = try StatusStore(path: path, logger: logger) { hub.note($0) }
+    // Nothing listens on port 1, and the connection is never run.
+    connection = Connection(
+      configuration: ConnectionConfiguration(host: "127.0.0.1", port: 1), logger: logger)
+    let catalog = try await Catalog(store: store, registry: registry)
+    service = JobService(
+      intake: Intake(catalog: catalog, store: store), store: store, hub: hub, catalog: catalog,
+      directory: WorkerDirectory(),
+      control: try WorkerControl(
+        connection: connection, names: TransportNames(prefix: "test"), patience: .milliseconds(20)),
+      poisonLimit: 5, logger: logger)
+    api = JobAPI(
+      service: service, maxBodyBytes: maxBodyBytes,
+      readiness: [.store(store), .connection(connection, role: "publishing")])
+  }
+
+  /// Two types in one group: `files:checksum`, which takes a path and a number of rounds, and `files:count`.
+  static func standardRegistry() throws -> JobRegistry {
+    struct Checksum: Codable, Sendable {
+      var path = ""
+      var rounds = 1
+    }
+    var registry = JobRegistry()
+    let files = try JobGroup("files", queue: .compute, description: "Work on files")
+    try registry.register(
+      JobType(
+        group: files, name: "checksum", description: "SHA-256 of a file", params: Checksum(),
+        timeout: .seconds(60), retry: RetryPolicy(maxRetries: 2)
+      ) { _, _ in })
+    try registry.register(JobType(group: files, name: "count", params: NoParams()) { _, _ in })
+    return registry
+  }
+
+  /// Sends requests straight to the router.
+  ///
+  /// - Parameter readiness: what `/readyz` looks at, where it is not what the fixture has.
+  func test<Value>(
+    readiness: [ReadinessCheck]? = nil, _ body: @Sendable (APIClient) async throws -> Value
+  ) async throws -> Value {
+    let api = JobAPI(
+      service: service, maxBodyBytes: api.maxBodyBytes, readiness: readiness ?? api.readiness)
+    return try await Application(router: api.router(), logger: service.logger).test(.router) {
+      try await body(APIClient(client: $0))
+    }
+  }
+
+  /// Returns once someone waits for the job (or nobody does any more).
+  func until(isWatched: Bool, _ job: JobID) async throws {
+    let deadline = ContinuousClock.now + .seconds(10)
+    while service.hub.isWatched(job) != isWatched {
+      try #require(ContinuousClock.now < deadline, "nothing came or went within 10 s")
+      await Task.yield()
+    }
+  }
+
+  /// A job that stands in the store.
+  @discardableResult
+  func scheduled(
+    _ type: String = "files:checksum", tenant: UUID = .zero, at time: Timestamp? = nil
+  ) async throws -> Job {
+    try await service.schedule(
+      JobSubmission(type: try JobTypeID(type), tenantID: tenant, scheduledAt: time)
+    ).job
+  }
+
+  /// Lets a worker start the job.
+  func start(_ job: Job, worker: WorkerID = WorkerID(rawValue: "w")) async throws {
+    let decisions = try await store.update([job.id]) { _, job in
+      job.claim(by: worker, claim: UUID(), holderIsGone: nil, at: .now, poisonLimit: 5)
+    }
+    guard case .run = try #require(decisions.first ?? nil) else {
+      Issue.record("the claim was refused")
+      return
+    }
+  }
+
+  /// Lets a worker complete the job.
+  func complete(_ job: Job, worker: WorkerID = WorkerID(rawValue: "w")) async throws {
+    try await start(job, worker: worker)
+    _ = try await store.update([job.id]) { _, job in
+      job.apply(
+        JobReport(
+          job: job.id, attempt: job.attempt, worker: worker,
+          content: .ended(.completed(result: ["digest": "ab"]))),
+        at: .now, chance: 0)
+    }
+  }
+}

@@ -1,0 +1,123 @@
+import Foundation
+import HTTPTypes
+import HummingbirdTesting
+import Jobs
+import Testing
+
+@testable import JobServer
+
+@Suite("/queues, /workers, /healthz and /readyz")
+struct OverviewRoutesTests {
+  @Test("each queue is counted: waiting, for later, running")
+  func queues() async throws {
+    try await APIFixture.with { fixture in
+      for _ in 0..<3 { try await fixture.scheduled() }
+      try await fixture.scheduled(at: .now + .seconds(3600))
+      try await fixture.start(try await fixture.scheduled())
+      try await fixture.complete(try await fixture.scheduled())
+      fixture.announce("w1", queues: [.compute, .download])
+      fixture.announce("w2", queues: [.compute])
+      try await fixture.test { client in
+        let queues = try await client.read(.get, "/queues", as: QueueList.self).queues
+        #expect(queues.map(\.name.rawValue) == ["compute", "download", "maintenance"])
+        let compute = try #require(queues.first)
+        #expect(compute.capacity == 1)
+        #expect(compute.waiting == 3)
+        #expect(compute.scheduled == 1)
+        #expect(compute.running == 1)
+        #expect(compute.workers == 2)
+        #expect(queues.map(\.workers) == [2, 1, 0])
+        #expect(queues.map(\.waiting) == [3, 0, 0])
+      }
+    }
+  }
+
+  @Test("each worker is listed with what it runs")
+  func workers() async throws {
+    try await APIFixture.with { fixture in
+      fixture.announce("w1", queues: [.compute])
+      fixture.announce("w2", queues: [.download])
+      for _ in 0..<2 {
+        try await fixture.start(
+          try await fixture.scheduled(), worker: WorkerID(rawValue: "w1"))
+      }
+      try await fixture.test { client in
+        let workers = try await client.read(.get, "/workers", as: WorkerList.self).workers
+        #expect(workers.map(\.id.rawValue) == ["w1", "w2"])
+        #expect(workers.map(\.running) == [2, 0])
+        #expect(workers.first?.queues.map(\.name) == [.compute])
+        #expect(workers.first?.host == "host")
+      }
+    }
+  }
+
+  @Test("nothing to list is an empty list")
+  func noWorkers() async throws {
+    try await APIFixture.with { fixture in
+      try await fixture.test { client in
+        let list = try await client.read(.get, "/workers", as: WorkerList.self)
+        #expect(list.workers.isEmpty)
+      }
+    }
+  }
+
+  @Test("neither takes a query", arguments: ["/queues", "/workers"])
+  func queries(path: String) async throws {
+    try await APIFixture.with { fixture in
+      try await fixture.test { client in
+        let problem = try await client.problem(.get, "\(path)?page=1")
+        #expect(problem.type == "/problems/invalid-parameter")
+        #expect(problem.detail.contains("'page'"))
+      }
+    }
+  }
+
+  @Test("a process that serves is healthy, whatever else is missing")
+  func health() async throws {
+    try await APIFixture.with { fixture in
+      try await fixture.test { client in
+        let answer = try await client.read(.get, "/healthz", as: [String: String].self)
+        #expect(answer == ["status": "ok"])
+      }
+    }
+  }
+
+  @Test("without the broker it is not ready, and says so")
+  func notReady() async throws {
+    try await APIFixture.with { fixture in
+      try await fixture.test { client in
+        let response = try await client.send(.get, "/readyz")
+        #expect(response.headers[.retryAfter] == "2")
+        let problem = try response.problem()
+        #expect(problem.type == "/problems/not-ready")
+        #expect(problem.status == 503)
+        #expect(problem.detail.contains("publishing"))
+        #expect(!problem.detail.contains("store"))
+      }
+    }
+  }
+
+  @Test("with everything there it is ready, and otherwise everything that is missing is named")
+  func readiness() async throws {
+    try await APIFixture.with { fixture in
+      try await fixture.test(readiness: [.store(fixture.store)]) { client in
+        let answer = try await client.read(.get, "/readyz", as: [String: String].self)
+        #expect(answer == ["status": "ready"])
+      }
+      let faults = [ReadinessCheck { "one" }, ReadinessCheck { nil }, ReadinessCheck { "three" }]
+      try await fixture.test(readiness: faults) { client in
+        let problem = try await client.problem(.get, "/readyz")
+        #expect(problem.detail == "one; three")
+      }
+    }
+  }
+}
+
+extension APIFixture {
+  fileprivate func announce(_ id: String, queues: [JobQueueName]) {
+    service.directory.add(
+      WorkerAnnouncement(
+        worker: WorkerID(rawValue: id), host: "host", processID: 7, startedAt: .now,
+        queues: queues.map { JobQueue(name: $0, capacity: 2) }, groups: [], types: []))
+  }
+}

@@ -1,0 +1,80 @@
+import Foundation
+import HTTPTypes
+import Hummingbird
+import HummingbirdTesting
+import JobStore
+import Jobs
+import Logging
+import Testing
+
+@testable import JobServer
+
+@Suite("Errors as problems")
+struct ProblemMiddlewareTests {
+  private struct Secret: Error {
+    let password = "hunter2"
+  }
+
+  @Test("what nobody foresaw is a 500 that leaks nothing and leads to the log")
+  func internalError() async throws {
+    let problem = try await problem { throw Secret() }
+    #expect(problem.type == "/problems/internal-error")
+    #expect(problem.status == 500)
+    #expect(!problem.detail.contains("hunter2"))
+    #expect(!problem.detail.contains("Secret"))
+    #expect(problem.detail.contains("request id"))
+  }
+
+  @Test("a store that fails is a 503 that says when to come back")
+  func storeFailure() async throws {
+    for error: any Error in [
+      JobServiceError.store(.failed("disk on fire")), ScheduleError.store(.failed("disk on fire")),
+    ] {
+      let response = try await response { throw error }
+      #expect(response.headers[.retryAfter] == "2")
+      let problem = try response.problem()
+      #expect(problem.type == "/problems/store-unavailable")
+      #expect(problem.status == 503)
+      #expect(!problem.detail.contains("fire"))
+      #expect(problem.detail.contains("again"))
+    }
+  }
+
+  @Test("a job id that was deleted is a conflict that names it")
+  func deletedID() async throws {
+    let id = JobID()
+    let problem = try await problem { throw ScheduleError.deleted(id) }
+    #expect(problem.type == "/problems/deleted")
+    #expect(problem.status == 409)
+    #expect(problem.jobID == id)
+  }
+
+  @Test("each kind has a path of its own and a status that is an error")
+  func kinds() {
+    #expect(Set(ProblemKind.allCases.map(\.path)).count == ProblemKind.allCases.count)
+    for kind in ProblemKind.allCases {
+      #expect((400...599).contains(kind.status.code))
+      #expect(!kind.title.isEmpty)
+    }
+  }
+
+  private func problem(_ fail: @escaping @Sendable () throws -> Void) async throws -> Problem {
+    try await response(fail).problem()
+  }
+
+  private func response(_ fail: @escaping @Sendable () throws -> Void) async throws -> TestResponse
+  {
+    let router = Router()
+    router.add(middleware: ProblemMiddleware())
+    router.get("/") { _, _ -> Response in
+      try fail()
+      return Response(status: .ok)
+    }
+    // The request id travels in the logger's metadata.
+    var logger = Logger(label: "test") { StreamLogHandler.standardError(label: $0) }
+    logger.logLevel = .critical
+    return try await Application(router: router, logger: logger).test(.router) { client in
+      try await client.execute(uri: "/", method: .get)
+    }
+  }
+}

@@ -1,0 +1,148 @@
+import Foundation
+import HummingbirdCore
+import JobStore
+import Jobs
+import Testing
+
+@testable import JobServer
+
+@Suite("The queries of lists and waits")
+struct QueryTests {
+  @Test("without a query the first 50 jobs, those due last first, are asked for")
+  func defaults() throws {
+    let query = try filtered("/jobs")
+    #expect(query.page.page == 1)
+    #expect(query.page.pageSize == 50)
+    #expect(query.order.description == "-scheduled_at")
+    #expect(query.statuses.isEmpty)
+    #expect(query.type == nil)
+    #expect(query.queue == nil)
+  }
+
+  @Test("every parameter is read")
+  func everything() throws {
+    let query = try filtered(
+      "/jobs?page=3&page_size=1000&order=scheduled_at&status=waiting,timeout&type=files%3Achecksum"
+        + "&queue=compute")
+    #expect(query.page.page == 3)
+    #expect(query.page.pageSize == 1000)
+    #expect(query.order.description == "scheduled_at")
+    #expect(query.statuses == [.waiting, .timedOut])
+    #expect(try query.type == JobTypeID("files:checksum"))
+    #expect(query.queue == .compute)
+  }
+
+  @Test("the offset of the last page of the largest size does not overflow")
+  func largestPage() throws {
+    let query = try filtered("/jobs?page=1000000000&page_size=1000")
+    #expect(query.page.part(of: [1, 2, 3]) == [])
+  }
+
+  @Test(
+    "an empty query, and an ampersand too many, are nothing",
+    arguments: ["/jobs?", "/jobs?&", "/jobs?page=1&"])
+  func emptyParts(uri: String) throws {
+    #expect(try filtered(uri).page.page == 1)
+  }
+
+  @Test(
+    "what is wrong is named, and so is what would be right",
+    arguments: [
+      ("/jobs?page=0", "page", "from 1 to"),
+      ("/jobs?page=-1", "page", "-1"),
+      ("/jobs?page=99999999999999999999", "page", "integer"),
+      ("/jobs?page=two", "page", "two"),
+      ("/jobs?page=", "page", "integer"),
+      ("/jobs?page_size=0", "page_size", "from 1 to 1000"),
+      ("/jobs?page_size=1001", "page_size", "1001"),
+      ("/jobs?order=colour", "order", "scheduled_at"),
+      ("/jobs?order=", "order", "scheduled_at"),
+      ("/jobs?status=waiting,asleep", "asleep", "suspended"),
+      ("/jobs?status=", "status", "waiting"),
+      ("/jobs?status=waiting,,running", "status", "waiting"),
+      ("/jobs?type=checksum", "type", "group:name"),
+      ("/jobs?queue=no%20queue", "queue", "no queue"),
+      ("/jobs?stauts=waiting", "stauts", "status"),
+      ("/jobs?page=1&page=2", "page", "twice"),
+      ("/jobs?idempotency_key=7", "idempotency_key", "UUID"),
+      (
+        "/jobs?idempotency_key=3f2504e0-4f89-41d3-9a0c-0305e82c3301&page=2", "idempotency_key",
+        "alone"
+      ),
+      ("/jobs?status=%zz", "%zz", "waiting"),
+    ])
+  func refusals(uri: String, culprit: String, remedy: String) throws {
+    let problem = try #require(throws: APIProblem.self) { try JobListQuery(URI(uri)) }.problem
+    #expect(problem.type == "/problems/invalid-parameter")
+    #expect(problem.status == 400)
+    #expect(problem.detail.contains(culprit), "\(problem.detail)")
+    #expect(problem.detail.contains(remedy), "\(problem.detail)")
+  }
+
+  @Test("a wrong status is told all thirteen")
+  func allStatuses() throws {
+    let problem = try #require(throws: APIProblem.self) {
+      try JobListQuery(URI("/jobs?status=done"))
+    }.problem
+    for status in JobStatus.allCases { #expect(problem.detail.contains(status.rawValue)) }
+  }
+
+  @Test("a wrong order is told all that there are")
+  func allOrders() throws {
+    let problem = try #require(throws: APIProblem.self) {
+      try JobListQuery(URI("/jobs?order=size"))
+    }.problem
+    #expect(problem.detail.contains("-scheduled_at"))
+    #expect(problem.detail.contains("created_at"))
+  }
+
+  @Test("an idempotency key stands alone")
+  func idempotencyKey() throws {
+    let key = UUID()
+    #expect(try JobListQuery(URI("/jobs?idempotency_key=\(key)")) == .idempotencyKey(key))
+  }
+
+  @Test(
+    "a wait is 0 to 60 seconds, 30 unless said",
+    arguments: [
+      ("/x", Duration.seconds(30)), ("/x?timeout=0", .zero), ("/x?timeout=60", .seconds(60)),
+      ("/x?timeout=0.5", .milliseconds(500)),
+    ])
+  func waits(uri: String, limit: Duration) throws {
+    #expect(try WaitQuery(URI(uri)).limit == limit)
+  }
+
+  @Test(
+    "other waits are refused",
+    arguments: ["-1", "60.1", "nan", "inf", "1e999", "soon", "", "0x1p400", "30s"])
+  func badWaits(text: String) throws {
+    let problem = try #require(throws: APIProblem.self) {
+      try WaitQuery(URI("/x?timeout=\(text)"))
+    }.problem
+    #expect(problem.detail.contains("timeout"))
+    #expect(problem.detail.contains("from 0 to 60"))
+  }
+
+  @Test("a catalog list is cut into pages, in either order")
+  func catalogPages() throws {
+    let names = ["a", "b", "c", "d", "e"]
+    let second = try CatalogQuery(URI("/x?page=2&page_size=2"), field: "name")
+    #expect(second.part(of: names) == ["c", "d"])
+    let last = try CatalogQuery(URI("/x?page=1&page_size=2&order=-name"), field: "name")
+    #expect(last.part(of: names) == ["e", "d"])
+    let beyond = try CatalogQuery(URI("/x?page=4&page_size=2"), field: "name")
+    #expect(beyond.part(of: names).isEmpty)
+    let problem = try #require(throws: APIProblem.self) {
+      try CatalogQuery(URI("/x?order=age"), field: "name")
+    }.problem
+    #expect(problem.detail.contains("must be name or -name, not 'age'"))
+  }
+
+  private func filtered(_ uri: String) throws -> JobListQuery.Filter {
+    guard case .filtered(let filter) = try JobListQuery(URI(uri)) else {
+      Issue.record("\(uri) is no list of jobs by filter")
+      throw CancellationError()
+    }
+    return filter
+  }
+}

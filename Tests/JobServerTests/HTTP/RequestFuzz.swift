@@ -1,0 +1,110 @@
+import Foundation
+import HTTPTypes
+import Jobs
+import NIOCore
+
+/// Makes requests out of parts that are right, parts that are nearly right, and noise; the same ones for the same seed.
+struct RequestFuzz {
+  struct Request: Sendable, CustomStringConvertible {
+    let method: HTTPRequest.Method
+    let uri: String
+    let headers: HTTPFields
+    let body: ByteBuffer?
+
+    var description: String {
+      "\(method) \(uri) \(headers) \(body.map { String(buffer: $0) } ?? "")"
+    }
+  }
+
+  private static let methods: [HTTPRequest.Method] = [
+    .get, .get, .post, .post, .delete, .put, .head, .options, .patch,
+  ]
+  private static let segments = [
+    "jobs", "job_types", "job_groups", "queues", "workers", "healthz", "readyz", "cancel", "wait",
+    "files:checksum", "files%3Acount", "files", "%", "%zz", "%00", "%F0%9F%92%A9", "..", ".", "",
+    "ä", "🐈‍⬛", "*", ":id", "**",
+  ]
+  private static let parameters = [
+    "page", "page_size", "order", "status", "type", "queue", "idempotency_key", "timeout", "", "x",
+  ]
+  private static let values = [
+    "0", "1", "-1", "1000", "99999999999999999999", "0.01", "nan", "waiting", "waiting,failed",
+    ",", "", "-scheduled_at", "files:count", "compute", "%", "%2", "%zz", "%00", "=", "==", "#",
+    "?",
+    "🐈‍⬛", "%ff%fe",
+  ]
+  private static let bodies = [
+    #"{"type":"files:count"}"#, #"{"type":"files:checksum","params":{"path":"x"}}"#, "{}", "[]",
+    "null", "", #"{"type":null}"#, #"{"type":"a:b","max_retries":1e400}"#,
+    #"{"type":"files:count","scheduled_at":9223372036854775808}"#,
+    #"{"type":"files:count","\ud800":1}"#,
+  ]
+
+  private var generator: SplitMix
+  private let job: JobID
+
+  init(seed: UInt64, job: JobID) {
+    generator = SplitMix(state: seed)
+    self.job = job
+  }
+
+  mutating func next() -> Request {
+    let body: ByteBuffer? =
+      chance(2) ? ByteBuffer(bytes: noisy(Array(pick(Self.bodies).utf8))) : nil
+    var headers = HTTPFields()
+    if chance(2) { headers[.contentType] = "application/json" }
+    if chance(6) { headers[.contentType] = pick(["text/plain", ";", "/", "a/b;c=\"", "é"]) }
+    return Request(method: pick(Self.methods), uri: uri(), headers: headers, body: body)
+  }
+
+  private mutating func uri() -> String {
+    var uri = ""
+    for index in 0..<Int.random(in: 0...4, using: &generator) {
+      uri += "/"
+      uri += index == 1 && chance(2) ? job.description : pick(Self.segments)
+    }
+    if chance(3) { uri = "/jobs" }
+    if chance(8) { uri = "/jobs/\(job)/wait" }
+    if chance(2) {
+      uri += "?"
+      for _ in 0..<Int.random(in: 0...3, using: &generator) {
+        uri += pick(Self.parameters) + pick(["=", "", "=="]) + pick(Self.values) + pick(["&", ""])
+      }
+    }
+    return uri
+  }
+
+  /// Now and then some bytes are others.
+  private mutating func noisy(_ bytes: [UInt8]) -> [UInt8] {
+    var bytes = bytes
+    guard chance(2) else { return bytes }
+    for _ in 0..<Int.random(in: 1...3, using: &generator) where !bytes.isEmpty {
+      bytes[Int.random(in: bytes.indices, using: &generator)] = UInt8.random(
+        in: .min ... .max, using: &generator)
+    }
+    if chance(10) { bytes += Array(repeating: 0x5B, count: 5000) }
+    return bytes
+  }
+
+  /// True once in so many times.
+  private mutating func chance(_ times: Int) -> Bool {
+    Int.random(in: 0..<times, using: &generator) == 0
+  }
+
+  private mutating func pick<Element>(_ elements: [Element]) -> Element {
+    elements[Int.random(in: elements.indices, using: &generator)]
+  }
+
+  /// SplitMix64 (Steele, Lea and Flood, 2014): the system's generator cannot be seeded.
+  private struct SplitMix: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+      state &+= 0x9E37_79B9_7F4A_7C15
+      var mixed = state
+      mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+      mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+      return mixed ^ (mixed >> 31)
+    }
+  }
+}

@@ -1,0 +1,134 @@
+import Foundation
+import Jobs
+import Testing
+
+@testable import JobServer
+
+@Suite("The body of POST /jobs")
+struct ScheduleBodyTests {
+  private static let known = [try? JobTypeID("files:checksum")].compactMap { $0 }
+
+  @Test("a type is enough")
+  func typeAlone() throws {
+    let body = try parse(#"{"type": "files:checksum"}"#)
+    #expect(body.type.description == "files:checksum")
+    #expect(body.params == [:])
+    #expect(body.idempotencyKey == nil)
+    #expect(body.scheduledAt == nil)
+    #expect(body.timeout == nil)
+    #expect(body.maxRetries == nil)
+    #expect(body.retryDelay == nil)
+  }
+
+  @Test("everything is read, and goes into the submission")
+  func everything() throws {
+    let key = UUID()
+    let body = try parse(
+      """
+      {"type": "files:checksum", "params": {"path": "/x"}, "idempotency_key": "\(key)",
+       "scheduled_at": 253402300799999, "timeout_sec": 1.5, "max_retries": 3, "retry_delay_sec": 2}
+      """)
+    let caller = try Caller(["X-Tenant-ID": UUID(), "X-User-ID": UUID()])
+    let submission = body.submission(by: caller)
+    #expect(
+      submission
+        == JobSubmission(
+          type: try JobTypeID("files:checksum"), params: ["path": "/x"], tenantID: caller.tenant,
+          userID: caller.user, idempotencyKey: key,
+          scheduledAt: Timestamp(milliseconds: 253_402_300_799_999),
+          timeout: .milliseconds(1500), maxRetries: 3, retryDelay: .seconds(2)))
+  }
+
+  @Test("null is left out")
+  func nulls() throws {
+    let body = try parse(
+      #"{"type": "files:checksum", "params": null, "idempotency_key": null, "timeout_sec": null}"#)
+    #expect(body == (try parse(#"{"type": "files:checksum"}"#)))
+  }
+
+  @Test(
+    "bytes that are no JSON",
+    arguments: ["", " ", "{", #"{"type": }"#, "type=files:checksum", "{}{}", "\u{0}"])
+  func noJSON(text: String) throws {
+    let problem = try #require(throws: APIProblem.self) { try parse(text) }.problem
+    #expect(problem.type == "/problems/invalid-json")
+    #expect(problem.status == 400)
+    #expect(problem.detail.contains("JSON object"))
+  }
+
+  @Test("bytes that are no UTF-8")
+  func noText() throws {
+    let problem = try #require(throws: APIProblem.self) {
+      try ScheduleBody(parsing: [0x7B, 0x22, 0xFF, 0xFE, 0x22, 0x7D], knownTypes: [])
+    }.problem
+    #expect(problem.type == "/problems/invalid-json")
+  }
+
+  @Test(
+    "JSON that is no object", arguments: [("[]", "array"), ("7", "integer"), (#""x""#, "string")])
+  func noObject(text: String, kind: String) throws {
+    let problem = try #require(throws: APIProblem.self) { try parse(text) }.problem
+    #expect(problem.type == "/problems/invalid-body")
+    #expect(problem.detail.contains(kind))
+  }
+
+  @Test(
+    "a member that is wrong is named, with what it is and what it has to be",
+    arguments: [
+      (#"{}"#, "type", "group:name"),
+      (#"{"type": null}"#, "type", "missing"),
+      (#"{"type": 7}"#, "type", "a string, not 7"),
+      (#"{"type": "a:b", "params": []}"#, "params", "an object, not array"),
+      (#"{"type": "a:b", "params": "{}"}"#, "params", "an object"),
+      (#"{"type": "a:b", "idempotency_key": "x"}"#, "idempotency_key", #"a UUID, not "x""#),
+      (#"{"type": "a:b", "idempotency_key": 7}"#, "idempotency_key", "a UUID, not 7"),
+      (#"{"type": "a:b", "scheduled_at": -1}"#, "scheduled_at", "from 0"),
+      (#"{"type": "a:b", "scheduled_at": 253402300800000}"#, "scheduled_at", "milliseconds"),
+      (#"{"type": "a:b", "scheduled_at": "tomorrow"}"#, "scheduled_at", "an integer"),
+      (#"{"type": "a:b", "scheduled_at": 1.5}"#, "scheduled_at", "an integer"),
+      (#"{"type": "a:b", "scheduled_at": 99999999999999999999}"#, "scheduled_at", "an integer"),
+      (#"{"type": "a:b", "timeout_sec": -0.1}"#, "timeout_sec", "seconds from 0"),
+      (#"{"type": "a:b", "timeout_sec": 1e300}"#, "timeout_sec", "seconds"),
+      (#"{"type": "a:b", "timeout_sec": "60s"}"#, "timeout_sec", "a number"),
+      (#"{"type": "a:b", "max_retries": -1}"#, "max_retries", "from 0 to 1000000"),
+      (#"{"type": "a:b", "max_retries": 1000001}"#, "max_retries", "1000001"),
+      (#"{"type": "a:b", "max_retries": 9223372036854775807}"#, "max_retries", "integer"),
+      (#"{"type": "a:b", "max_retries": true}"#, "max_retries", "true"),
+      (#"{"type": "a:b", "retry_delay_sec": -1}"#, "retry_delay_sec", "seconds"),
+      (#"{"type": "a:b", "parms": {}}"#, "parms", "params"),
+      (#"{"type": "a:b", "id": "x"}"#, "id", "known are"),
+    ])
+  func wrongMembers(text: String, culprit: String, remedy: String) throws {
+    let problem = try #require(throws: APIProblem.self) { try parse(text) }.problem
+    #expect(problem.type == "/problems/invalid-body")
+    #expect(problem.status == 400)
+    #expect(problem.detail.contains(culprit), "\(problem.detail)")
+    #expect(problem.detail.contains(remedy), "\(problem.detail)")
+  }
+
+  @Test("everything that is wrong is said at once")
+  func allFaults() throws {
+    let problem = try #require(throws: APIProblem.self) {
+      try parse(#"{"typ": "a:b", "params": 1, "max_retries": "x"}"#)
+    }.problem
+    for culprit in ["typ'", "type is missing", "params", "max_retries"] {
+      #expect(problem.detail.contains(culprit), "\(problem.detail)")
+    }
+  }
+
+  @Test(
+    "what is no name of a job type is told the known ones",
+    arguments: ["", "checksum", "a:b:c", ":", "files:check sum", "files:", "dä:b"])
+  func malformedTypes(type: String) throws {
+    let problem = try #require(throws: APIProblem.self) { try parse(#"{"type": "\#(type)"}"#) }
+      .problem
+    #expect(problem.type == "/problems/unknown-type")
+    #expect(problem.status == 422)
+    #expect(problem.detail.contains("files:checksum"), "\(problem.detail)")
+    #expect(problem.knownTypes == Self.known)
+  }
+
+  private func parse(_ text: String) throws -> ScheduleBody {
+    try ScheduleBody(parsing: Array(text.utf8), knownTypes: Self.known)
+  }
+}
