@@ -22,6 +22,8 @@ let package = Package(
     .library(name: "Jobs", targets: ["Jobs"]),
     .library(name: "JobStore", targets: ["JobStore"]),
     .library(name: "JobServer", targets: ["JobServer"]),
+    .library(name: "JobWorker", targets: ["JobWorker"]),
+    .executable(name: "warren-shepherd", targets: ["warren-shepherd"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-log", from: "1.14.0"),
@@ -61,6 +63,18 @@ let package = Package(
       ],
       swiftSettings: strict),
 
+    // The worker side; warren-shepherd stands between a worker and the programs that it runs.
+    .executableTarget(name: "warren-shepherd"),
+    .target(
+      name: "JobWorker",
+      dependencies: [
+        "AMQP", "Jobs", "JobTransport", logging, lifecycle,
+        .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+        .product(name: "Subprocess", package: "swift-subprocess"),
+        .product(name: "SystemPackage", package: "swift-system"),
+      ],
+      swiftSettings: strict),
+
     // Tests: one target per module; TestSupport has the broker that they run against,
     // FakeAPI a server without jobs.
     .target(
@@ -91,6 +105,15 @@ let package = Package(
         .product(name: "HummingbirdTesting", package: "hummingbird"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "NIOCore", package: "swift-nio"),
+      ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "JobWorkerTests",
+      dependencies: [
+        "AMQP", "JobTransport", "JobWorker", "Jobs", "TestSupport", "warren-shepherd", logging,
+        lifecycle, .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+        .product(name: "Subprocess", package: "swift-subprocess"),
+        .product(name: "SystemPackage", package: "swift-system"),
       ],
       swiftSettings: strict),
   ]

@@ -1,0 +1,121 @@
+import Foundation
+public import Jobs
+import Logging
+import SystemPackage
+
+/// A job type whose work is done by a program.
+///
+/// The program gets the params in its arguments, as the template says, and as a line of JSON on standard input; and in its
+/// environment `WARREN_JOB_ID`, `WARREN_JOB_TYPE`, `WARREN_ATTEMPT` (from 1), `WARREN_RETRIES` (how many failures went
+/// before), `WARREN_TENANT_ID`, `WARREN_USER_ID` and `WARREN_REPORT`, the path that takes lines of JSON:
+/// `{"progress": 42, "details": "…"}`, `{"result": …}`, `{"skip": "reason"}`. Standard error goes to the job's log.
+///
+/// Exit code 0 completes the job, 100 fails it for good, any other fails it. Cancellation and time-out send SIGTERM to the
+/// program's process group, and after the grace period SIGKILL.
+public struct CommandJobType: Sendable {
+  public let group: JobGroup
+  public let description: JobTypeDescription
+  public let command: CommandTemplate
+  /// Added to the worker's own environment.
+  public var environment: [String: String] = [:]
+  /// The worker's own when it is `nil`.
+  public var workingDirectory: String?
+  /// How long the program may take to end after SIGTERM.
+  public var grace: Duration = .seconds(5)
+  public var limits = CommandLimits()
+
+  /// Declares one.
+  ///
+  /// - Parameters:
+  ///   - params: the default of each param; with them the schema.
+  ///   - timeout: how long one execution may take; zero is without limit.
+  /// - Throws: ``CommandJobTypeError``, or ``NameError`` for a name that is none.
+  public init(
+    group: JobGroup, name: String, description: String = "", params: JSONValue = [:],
+    command: CommandTemplate, timeout: Duration = .zero, retry: RetryPolicy = .never,
+    suspendable: Bool = false
+  ) throws {
+    guard let known = params.members?.keys.sorted() else {
+      throw CommandJobTypeError.paramsNotObject(params.kind)
+    }
+    let unknown = command.unknownPlaceholders(in: params)
+    guard unknown.isEmpty else {
+      throw CommandJobTypeError.unknownPlaceholders(unknown, known: known)
+    }
+    self.group = group
+    self.command = command
+    self.description = JobTypeDescription(
+      id: try JobTypeID(group: group.name, name: name), description: description,
+      timeout: timeout, retry: retry, params: params, schema: ParamsSchema(defaults: params),
+      suspendable: suspendable)
+  }
+
+  /// The form in which it stands in a registry.
+  ///
+  /// - Parameter runtime: the process's one.
+  public func registered(in runtime: CommandRuntime) -> RegisteredJobType {
+    RegisteredJobType(group: group, description: description) { params, context in
+      try await run(params, context, runtime)
+    }
+  }
+
+  private func run(
+    _ params: JSONValue, _ context: JobContext, _ runtime: CommandRuntime
+  ) async throws -> JSONValue? {
+    let process = try process(params, context.assignment)
+    let outcome = try await process.run(in: try runtime.directory()) { event in
+      handle(event, context)
+    }
+    switch CommandVerdict(outcome) {
+    case .completed(let result): return result
+    case .skipped(let reason): throw JobSkip(reason: reason)
+    case .failed(let message, true): throw PermanentFailure(message)
+    case .failed(let message, false): throw CommandFailure(description: message)
+    }
+  }
+
+  private func process(
+    _ params: JSONValue, _ assignment: JobAssignment
+  ) throws(PermanentFailure) -> CommandProcess {
+    var process: CommandProcess
+    do {
+      process = CommandProcess(command: try command.render(params), params: params)
+    } catch {
+      // The same params make the same command the next time.
+      throw PermanentFailure("the command cannot be made from the params: \(error)")
+    }
+    process.environment = environment.merging(
+      [
+        "WARREN_JOB_ID": "\(assignment.job)",
+        "WARREN_JOB_TYPE": "\(assignment.type)",
+        "WARREN_ATTEMPT": "\(assignment.attempt)",
+        "WARREN_RETRIES": "\(assignment.retries)",
+        "WARREN_TENANT_ID": assignment.tenant.uuidString.lowercased(),
+        "WARREN_USER_ID": assignment.user.uuidString.lowercased(),
+      ], uniquingKeysWith: { _, own in own })
+    process.workingDirectory = workingDirectory.map { FilePath($0) }
+    process.grace = grace
+    process.limits = limits
+    return process
+  }
+
+  private func handle(_ event: CommandEvent, _ context: JobContext) {
+    switch event {
+    case .log(let line):
+      context.logger.info("\(line)")
+    case .warning(let warning):
+      context.logger.warning("\(warning)")
+    case .report(.progress(let progress)):
+      do {
+        try context.progress(progress.percent, progress.details)
+      } catch {
+        context.logger.warning("\(error)")
+      }
+    case .report(.snapshot):
+      context.logger.warning("a snapshot was reported, which is not kept: the job cannot use one")
+    case .report(.result), .report(.skip):
+      // Part of the outcome.
+      break
+    }
+  }
+}

@@ -1,0 +1,190 @@
+import Foundation
+import Jobs
+import Subprocess
+import SystemPackage
+
+/// A command job's program, ready to be run under the shepherd.
+struct CommandProcess: Sendable {
+  typealias EventHandler = @Sendable (CommandEvent) async -> Void
+
+  /// The program, looked up in `PATH` unless it has a slash, and its arguments
+  /// (``CommandTemplate/render(_:)``).
+  var command: [String]
+  /// Written to standard input as one line of JSON.
+  var params: JSONValue
+  /// Added to the worker's own environment.
+  var environment: [String: String] = [:]
+  /// The worker's own when nil.
+  var workingDirectory: FilePath?
+  /// How long the program may take to end after SIGTERM, before SIGKILL; up to a day.
+  var grace: Duration = .seconds(5)
+  var limits = CommandLimits()
+
+  init(command: [String], params: JSONValue) {
+    self.command = command
+    self.params = params
+  }
+
+  /// Runs the program to its end.
+  ///
+  /// Cancelling the task sends SIGTERM to the program's process group, and after the grace period
+  /// SIGKILL; the call then returns as usual, with what there is. When it returns, nothing that the
+  /// program has started is left.
+  ///
+  /// - Parameters:
+  ///   - directory: the worker's.
+  ///   - onEvent: told of each line and report, one at a time from standard error and one at a time
+  ///     from reports, all before this returns. The program is held up while it is slow.
+  /// - Throws: ``CommandError`` when the program could not be run.
+  func run(
+    in directory: WorkerRuntimeDirectory, onEvent: @escaping EventHandler
+  ) async throws(CommandError) -> CommandOutcome {
+    guard !Task.isCancelled else { throw .canceled }
+    let (cancellations, cancellation) = AsyncStream.makeStream(
+      of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    // In a task of its own, which is not cancelled: output is read until the program is gone. It is
+    // awaited here.
+    let running = Task { () async -> Result<CommandOutcome, CommandError> in
+      do throws(CommandError) {
+        return .success(
+          try await supervise(
+            in: directory, cancellations: cancellations, cancellation: cancellation,
+            onEvent: onEvent))
+      } catch {
+        return .failure(error)
+      }
+    }
+    return try await withTaskCancellationHandler {
+      await running.value
+    } onCancel: {
+      cancellation.yield()
+    }.get()
+  }
+
+  private func supervise(
+    in directory: WorkerRuntimeDirectory, cancellations: AsyncStream<Void>,
+    cancellation: AsyncStream<Void>.Continuation, onEvent: @escaping EventHandler
+  ) async throws(CommandError) -> CommandOutcome {
+    let reports = try ReportPipe(path: directory.newPath("report"))
+    defer { reports.close() }
+    let input = try StandardInput(params, at: directory.newPath("params"))
+    defer { input.close() }
+    async let conclusion = ReportReader(limit: limits.reportLine, onEvent: onEvent).read(reports)
+    do {
+      let result = try await Subprocess.run(
+        .path(directory.shepherd), arguments: Arguments(shepherdArguments(directory.lifeline)),
+        environment: fullEnvironment(reports: reports.path), workingDirectory: workingDirectory,
+        platformOptions: platformOptions,
+        input: .fileDescriptor(input.descriptor, closeAfterSpawningProcess: false),
+        output: .sequence, error: .sequence
+      ) { execution in
+        // Both streams end when the shepherd does, which holds them open until then.
+        async let output = readOutput(execution.standardOutput)
+        async let tail = readError(execution.standardError, onEvent)
+        async let stopping: Void = {
+          // Fails only for a shepherd that has ended in the meantime.
+          for await _ in cancellations { try? execution.send(signal: .terminate) }
+        }()
+        let captured = try await (output: output, tail: tail)
+        cancellation.finish()
+        await stopping
+        return captured
+      }
+      reports.finish()
+      return CommandOutcome(
+        end: CommandEnd(result.terminationStatus), output: result.closureResult.output,
+        errorTail: result.closureResult.tail, conclusion: await conclusion)
+    } catch {
+      reports.finish()
+      _ = await conclusion
+      throw startError(error)
+    }
+  }
+
+  private func readOutput(_ stream: SubprocessOutputSequence) async throws -> OutputHead {
+    var head = OutputHead(limit: limits.output)
+    for try await buffer in stream { head.append(Data(buffer: buffer)) }
+    return head
+  }
+
+  private func readError(
+    _ stream: SubprocessOutputSequence, _ onEvent: EventHandler
+  ) async throws -> String {
+    var tail = ErrorTail(limit: limits.errorTail)
+    var splitter = LineSplitter(limit: limits.logLine)
+    for try await buffer in stream {
+      let bytes = Data(buffer: buffer)
+      tail.append(bytes)
+      for line in splitter.append(bytes) { await onEvent(.log(line.logText)) }
+    }
+    if let line = splitter.finish() { await onEvent(.log(line.logText)) }
+    return tail.text
+  }
+
+  private func shepherdArguments(_ lifeline: FilePath) -> [String] {
+    ["--lifeline", lifeline.string, "--grace-ms", String(graceMilliseconds), "--"] + command
+  }
+
+  private var graceMilliseconds: Int64 {
+    let day: Duration = .seconds(24 * 60 * 60)
+    let (seconds, attoseconds) = min(max(grace, .zero), day).components
+    return seconds * 1000 + attoseconds / 1_000_000_000_000_000
+  }
+
+  private var platformOptions: PlatformOptions {
+    var options = PlatformOptions()
+    // Away from the worker's terminal: its Ctrl-C is for the worker, which then decides about its
+    // jobs.
+    options.createSession = true
+    // Used only if reading fails: the shepherd ends by itself, within the grace period and its own
+    // limit of ten seconds.
+    options.teardownSequence = [
+      .send(signal: .terminate, allowedDurationToNextStep: grace + .seconds(15))
+    ]
+    return options
+  }
+
+  /// What the program finds in its environment: the worker's, without the worker's own settings,
+  /// some of which are secrets (the broker's URL has a password); what was added; and the FIFO.
+  func variables(inheriting inherited: [String: String], reports: FilePath) -> [String: String] {
+    var variables = inherited.filter { !$0.key.hasPrefix("WARREN_") }
+    variables.merge(environment) { _, given in given }
+    variables["WARREN_REPORT"] = reports.string
+    return variables
+  }
+
+  private func fullEnvironment(reports: FilePath) -> Environment {
+    let all = variables(inheriting: ProcessInfo.processInfo.environment, reports: reports)
+    return .custom(
+      Dictionary(
+        all.compactMap { name, value in Environment.Key(rawValue: name).map { ($0, value) } },
+        uniquingKeysWith: { _, last in last }))
+  }
+
+  private func startError(_ error: any Error) -> CommandError {
+    if let workingDirectory, let error = error as? SubprocessError,
+      error.code == .failedToChangeWorkingDirectory
+    {
+      return .workingDirectory(
+        path: workingDirectory.string, reason: error.underlyingError?.description ?? "\(error)")
+    }
+    return .cannotStart(program: command.first ?? "", reason: "\(error)")
+  }
+}
+
+extension CommandEnd {
+  fileprivate init(_ status: TerminationStatus) {
+    switch status {
+    case .exited(let code): self = .exited(code)
+    case .signaled(let number): self = .signaled(number)
+    }
+  }
+}
+
+extension LineSplitter.Line {
+  /// The line as it stands in a log.
+  fileprivate var logText: String {
+    let text = bytes.last == UInt8(ascii: "\r") ? String(self.text.dropLast()) : self.text
+    return isCut ? "\(text) [cut: the first \(bytes.count) of \(length) bytes]" : text
+  }
+}

@@ -1,0 +1,28 @@
+import Jobs
+
+/// All queues that the worker takes jobs from.
+struct Lanes: Sendable {
+  private let lanes: [JobQueueName: Lane]
+
+  /// - Parameter queues: of those with the same name the last counts.
+  init(_ queues: [JobQueue]) {
+    lanes = Dictionary(queues.map { ($0.name, Lane($0)) }, uniquingKeysWith: { _, last in last })
+  }
+
+  var all: [Lane] { lanes.values.sorted { $0.queue.name < $1.queue.name } }
+
+  /// The ticket is dealt with.
+  func ack(_ ticket: ReceivedTicket) async {
+    await lanes[ticket.queue]?.ack([ticket.tag])
+  }
+
+  /// The ticket goes back to its queue.
+  func giveBack(_ ticket: ReceivedTicket) async {
+    await lanes[ticket.queue]?.giveBack([ticket.tag])
+  }
+
+  /// From now on no job of any queue gets a slot.
+  func close() {
+    for lane in lanes.values { lane.slots.close() }
+  }
+}

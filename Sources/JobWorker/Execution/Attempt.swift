@@ -1,0 +1,69 @@
+import Jobs
+import Synchronization
+
+/// One running attempt: its task, and the orders that reach it.
+final class Attempt: Sendable {
+  enum Event: Sendable {
+    /// The callback has ended, and these orders had been given by then.
+    case ended(Result<JSONValue?, any Error>, AttemptOrders)
+    /// Its time is over, and it has not ended within the grace period.
+    case overdue
+    /// Nobody waits for it any longer.
+    case abandoned
+  }
+
+  private struct State {
+    var orders: AttemptOrders = []
+    var task: Task<Void, Never>?
+  }
+
+  /// What happens to it; read by the one who runs it.
+  let events: AsyncStream<Event>
+  private let continuation: AsyncStream<Event>.Continuation
+  private let state = Mutex(State())
+
+  init() {
+    (events, continuation) = AsyncStream.makeStream()
+  }
+
+  /// What it has been told so far.
+  var orders: AttemptOrders { state.withLock(\.orders) }
+
+  /// Runs the callback, unless there is an order already: then it ends at once.
+  ///
+  /// In a task of its own, because it is cancelled by itself, and because nobody can be made to wait for ever for a callback
+  /// that does not end when it is told to.
+  func start(_ callback: @escaping @Sendable () async throws -> JSONValue?) {
+    state.withLock { state in
+      guard state.orders.isEmpty else {
+        continuation.yield(.ended(.failure(CancellationError()), state.orders))
+        return
+      }
+      state.task = Task {
+        let result: Result<JSONValue?, any Error>
+        do {
+          result = .success(try await callback())
+        } catch {
+          result = .failure(error)
+        }
+        continuation.yield(.ended(result, orders))
+      }
+    }
+  }
+
+  /// Gives orders, on top of those given before.
+  func order(_ orders: AttemptOrders) {
+    guard !orders.isEmpty else { return }
+    let task = state.withLock { state in
+      state.orders.formUnion(orders)
+      return state.task
+    }
+    task?.cancel()
+    if orders.contains(.abandon) { continuation.yield(.abandoned) }
+  }
+
+  /// Notes that the grace period after the time-out is over.
+  func isOverdue() {
+    continuation.yield(.overdue)
+  }
+}

@@ -1,0 +1,18 @@
+/// How much of what a callback says is kept, in bytes.
+struct OutcomeLimits: Sendable, Hashable {
+  /// Of an error, a reason or the details of a progress; what is over it is cut off.
+  var message = 8 << 10
+  /// Of a result as JSON; a larger one fails the job.
+  var result = 1 << 20
+
+  /// The text, cut where it is too long.
+  func bounded(_ text: String) -> String {
+    guard text.utf8.count > message else { return text }
+    var end = text.utf8.index(text.utf8.startIndex, offsetBy: message)
+    // Never within a character.
+    while String.Index(end, within: text) == nil {
+      end = text.utf8.index(before: end)
+    }
+    return "\(text[..<end])… [cut: \(text.utf8.count) bytes]"
+  }
+}

@@ -1,0 +1,39 @@
+import AMQP
+public import JobTransport
+public import Jobs
+public import Logging
+import ServiceLifecycle
+import UnixSignals
+
+extension JobWorker where Authority == BrokerAuthority {
+  /// Runs job types until SIGTERM or SIGINT: all that a consumer service needs.
+  ///
+  /// At the first signal the worker drains (30 seconds at most), at a second it gives back what it has.
+  ///
+  /// ```swift
+  /// try await JobWorker.run(broker: "amqp://127.0.0.1/", types: [RegisteredJobType(resize)])
+  /// ```
+  ///
+  /// - Parameters:
+  ///   - broker: an `amqp://` or `amqps://` URL.
+  ///   - prefix: what the names of Warren's exchanges and queues start with.
+  ///   - queues: declared besides the built-in ones, or with another capacity; those that the types' groups name are read.
+  ///   - types: the job types.
+  /// - Throws: `AMQPError` for a URL that is none, ``NameError`` for a prefix that is none, ``RegistryError`` for types that
+  ///   do not go together, or the error that ended the worker.
+  public static func run(
+    broker: String, prefix: String = "jobs", queues: [JobQueue] = [], types: [RegisteredJobType],
+    logger: Logger = Logger(label: "warren.worker")
+  ) async throws {
+    var registry = JobRegistry()
+    for queue in queues { registry.register(queue) }
+    for type in types { try registry.register(type) }
+    let configuration = JobWorkerConfiguration(
+      broker: try ConnectionConfiguration(url: broker), names: try TransportNames(prefix: prefix),
+      registry: registry)
+    let worker = JobWorker(configuration: configuration, logger: logger)
+    let group = ServiceGroup(
+      services: worker.services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+    try await group.run()
+  }
+}

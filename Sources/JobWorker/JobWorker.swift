@@ -1,0 +1,94 @@
+import AMQP
+public import JobTransport
+public import Jobs
+public import Logging
+public import ServiceLifecycle
+
+/// A worker: takes jobs from queues of the broker, and runs them.
+///
+/// It asks an authority what it may run: the server, by way of the broker (``BrokerAuthority``), or directly where both are
+/// in one process.
+public struct JobWorker<Authority: JobAuthority>: Sendable {
+  public let id: WorkerID
+  /// What has to run, in the order of starting; a service group ends them in reverse.
+  public let services: [any Service]
+
+  /// Composes a worker that asks `authority`; nothing talks to the broker before the services run.
+  public init(configuration: JobWorkerConfiguration, authority: Authority, logger: Logger) {
+    self.init(configuration, logger) { _ in authority }
+  }
+
+  private init(
+    _ configuration: JobWorkerConfiguration, _ logger: Logger,
+    authority: (BrokerAuthority) -> Authority
+  ) {
+    id = configuration.id
+    let names = configuration.names
+    var logger = logger
+    logger[metadataKey: "worker"] = "\(id)"
+    // The exclusive queue is declared on the connection that jobs come through, so that both end together.
+    let consuming = Self.connection(
+      "consuming", configuration,
+      JobTopology.worker(names, id: id, queues: configuration.queues.map(\.name)), logger)
+    let publishing = Self.connection(
+      "publishing", configuration, JobTopology.server(names, queues: []), logger)
+    let mail = BrokerAuthority(
+      connection: publishing, names: names, patience: configuration.patience)
+    let service = Self.service(
+      configuration, authority: BatchingAuthority(authority(mail)), mail: mail,
+      consuming: consuming, publishing: publishing, logger: logger)
+    services = [ConnectionService(publishing), ConnectionService(consuming), service]
+  }
+
+  private static func service(
+    _ configuration: JobWorkerConfiguration, authority: BatchingAuthority<Authority>,
+    mail: BrokerAuthority, consuming: Connection, publishing: Connection, logger: Logger
+  ) -> WorkerService<BatchingAuthority<Authority>> {
+    let names = configuration.names
+    let lifecycle = WorkerLifecycle()
+    let jobs = JobsAtHand()
+    let lanes = Lanes(configuration.queues)
+    let announcer = Announcer(
+      configuration.announcement, mail: mail, lifecycle: lifecycle, logger: logger)
+    let executor = Executor(
+      authority: authority, worker: configuration.id, settings: configuration.execution,
+      sender: ReportSender(authority: authority, lifecycle: lifecycle, logger: logger),
+      logger: logger)
+    let tickets = TicketDesk(
+      worker: configuration.id, registry: configuration.registry, jobs: jobs, lanes: lanes,
+      authority: authority, executor: executor, lifecycle: lifecycle, logger: logger)
+    let strays = StrayDesk(
+      publishing: publishing, names: names,
+      deadLetters: DeadLetterOffice(connection: publishing, names: names, logger: logger),
+      lifecycle: lifecycle, logger: logger)
+    return WorkerService(
+      readers: lanes.all.map { lane in
+        LaneReader(
+          lane: lane, connection: consuming, names: names, tickets: tickets, strays: strays,
+          lifecycle: lifecycle, logger: logger)
+      },
+      lanes: lanes, jobs: jobs,
+      control: ControlDesk(
+        worker: configuration.id, consuming: consuming, publishing: publishing, names: names,
+        jobs: jobs, announcer: announcer, lifecycle: lifecycle, patience: configuration.patience,
+        logger: logger),
+      announcer: announcer, events: consuming.events(), lifecycle: lifecycle,
+      drainLimit: configuration.drainLimit, grace: configuration.grace,
+      obeysSignals: configuration.obeysSignals, logger: logger)
+  }
+
+  private static func connection(
+    _ role: String, _ configuration: JobWorkerConfiguration, _ topology: Topology, _ logger: Logger
+  ) -> Connection {
+    var broker = configuration.broker
+    broker.connectionName = "warren worker \(configuration.id) \(role)"
+    return Connection(configuration: broker, topology: topology, logger: logger)
+  }
+}
+
+extension JobWorker where Authority == BrokerAuthority {
+  /// Composes a worker that reaches the server through the broker.
+  public init(configuration: JobWorkerConfiguration, logger: Logger) {
+    self.init(configuration, logger) { $0 }
+  }
+}

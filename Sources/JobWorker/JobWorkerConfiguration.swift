@@ -1,0 +1,54 @@
+public import AMQP
+public import JobTransport
+public import Jobs
+
+/// What a worker needs to know.
+public struct JobWorkerConfiguration: Sendable {
+  /// The broker.
+  public var broker: ConnectionConfiguration
+  public var names: TransportNames
+  /// The worker's identity, made anew for each process.
+  public var id: WorkerID
+  /// The queues to take jobs from, and how many jobs of each may run at once.
+  public var queues: [JobQueue]
+  /// The job types that this worker can run.
+  public var registry: JobRegistry
+  /// How long jobs may go on running when the worker is told to end.
+  public var drainLimit: Duration
+  /// How long a callback may take to end after it was told to, before the worker stops waiting for it: past a time-out, and
+  /// when the worker ends.
+  public var grace: Duration
+  /// How long the worker waits for one answer of the broker or the server before it tries again.
+  public var patience: Duration
+  /// The shortest time between two reports of one job's progress.
+  public var progressInterval: Duration
+  /// The largest result of a job, in bytes of JSON; a larger one fails the job.
+  public var maxResultBytes: Int
+  /// Whether SIGTERM and SIGINT, once the worker drains, make it give everything back at once. Only then are they trapped;
+  /// that the first of them makes it drain is up to the service group.
+  public var obeysSignals: Bool
+
+  /// - Parameter queues: all that the registry's groups use, with its capacities, when it is `nil`.
+  public init(
+    broker: ConnectionConfiguration, names: TransportNames, id: WorkerID = WorkerID(),
+    queues: [JobQueue]? = nil, registry: JobRegistry, drainLimit: Duration = .seconds(30),
+    grace: Duration = .seconds(10), patience: Duration = .seconds(10),
+    progressInterval: Duration = .milliseconds(100), maxResultBytes: Int = 1 << 20,
+    obeysSignals: Bool = true
+  ) {
+    let used = Set(registry.groups.values.map(\.queue))
+    self.broker = broker
+    self.names = names
+    self.id = id
+    self.queues =
+      queues
+      ?? registry.queues.values.filter { used.contains($0.name) }.sorted { $0.name < $1.name }
+    self.registry = registry
+    self.drainLimit = drainLimit
+    self.grace = grace
+    self.patience = patience
+    self.progressInterval = progressInterval
+    self.maxResultBytes = maxResultBytes
+    self.obeysSignals = obeysSignals
+  }
+}

@@ -1,0 +1,17 @@
+import AMQP
+import Jobs
+
+/// A ticket that this worker holds, and what is needed to settle it.
+struct ReceivedTicket: Sendable, Hashable {
+  let ticket: Ticket
+  /// Whose consumer it came through.
+  let queue: JobQueueName
+  let tag: DeliveryTag
+
+  var job: JobID { ticket.job }
+
+  /// Whether it came through an earlier subscription than another one.
+  func isVoid(besides other: ReceivedTicket) -> Bool {
+    queue == other.queue && tag.generation < other.tag.generation
+  }
+}

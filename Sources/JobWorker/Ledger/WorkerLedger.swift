@@ -1,0 +1,144 @@
+import Jobs
+
+/// What a worker has: the jobs it is claiming, the attempts it runs, and those whose outcome it has reported. A pure value,
+/// which decides what becomes of tickets and commands; whoever holds it does what it says.
+///
+/// A job is here at most once. A further ticket of a job that is here waits behind it, and is claimed in its turn: most
+/// often it is the job's own ticket, which the broker has delivered anew after a reconnection, and its claim finds that the
+/// job has ended. But it may as well be the ticket of a later attempt that has come before the end of this one was noticed;
+/// to acknowledge it unclaimed would lose that.
+///
+/// `Attempt` is how its holder reaches a running one.
+struct WorkerLedger<Attempt: Sendable>: Sendable {
+  /// What to do about a ticket that has come.
+  enum Arrival: Sendable, Hashable {
+    /// Claim the job.
+    case claim
+    /// The job is here: nothing for now.
+    case behind
+  }
+
+  /// How a job left.
+  enum Departure: Sendable, Hashable {
+    /// The claim was refused; nothing ran.
+    case refused
+    /// Its outcome is durable.
+    case reported(attempt: Int)
+    /// Without an outcome: stopped, or given back unclaimed. Whether it was granted is not known.
+    case unsettled
+  }
+
+  private enum Stage {
+    /// With the latest attempts for which a command came before the claim's answer did.
+    case claiming(cancel: Int?, stop: Int?)
+    case running(number: Int, Attempt)
+  }
+
+  private struct Entry {
+    var stage = Stage.claiming(cancel: nil, stop: nil)
+    var behind: [ReceivedTicket] = []
+  }
+
+  private var entries: [JobID: Entry] = [:]
+  private var reported: RecentAttempts
+  private(set) var isDraining = false
+
+  /// - Parameter memory: how many reported attempts are remembered.
+  init(memory: Int = 10_000) {
+    reported = RecentAttempts(limit: memory)
+  }
+
+  /// A ticket has come.
+  mutating func arrive(_ ticket: ReceivedTicket) -> Arrival {
+    guard entries[ticket.job] != nil else {
+      entries[ticket.job] = Entry()
+      return .claim
+    }
+    // Those of earlier subscriptions are void, and the broker has delivered them to somebody again.
+    entries[ticket.job]?.behind.removeAll { $0.isVoid(besides: ticket) }
+    entries[ticket.job]?.behind.append(ticket)
+    return .behind
+  }
+
+  /// The claim was granted.
+  ///
+  /// - Returns: what the attempt has to be told at once; empty when it may run.
+  mutating func begin(_ job: JobID, attempt number: Int, _ attempt: Attempt) -> AttemptOrders {
+    guard case .claiming(let cancel, let stop) = entries[job]?.stage else {
+      assertionFailure("\(job) begins without having been claimed")
+      return .stop
+    }
+    entries[job]?.stage = .running(number: number, attempt)
+    var orders: AttemptOrders = isDraining ? .giveBack : []
+    if let stop, number <= stop { orders.insert(.stop) }
+    if cancel == number { orders.insert(.cancel) }
+    return orders
+  }
+
+  /// The job's ticket has been settled, or will be.
+  ///
+  /// - Returns: the ticket that waited behind it and is to be claimed now.
+  mutating func leave(_ job: JobID, _ departure: Departure) -> ReceivedTicket? {
+    switch departure {
+    case .refused: break
+    case .reported(let attempt): reported.insert(job, attempt: attempt)
+    case .unsettled: reported.remove(job)
+    }
+    guard var entry = entries.removeValue(forKey: job), !entry.behind.isEmpty else { return nil }
+    let next = entry.behind.removeFirst()
+    entry.stage = .claiming(cancel: nil, stop: nil)
+    entries[job] = entry
+    return next
+  }
+
+  /// The server wants an attempt canceled.
+  ///
+  /// - Returns: the attempt, when it runs here.
+  mutating func cancel(_ job: JobID, attempt number: Int) -> Attempt? {
+    switch entries[job]?.stage {
+    case .running(number, let attempt):
+      return attempt
+    case .claiming(let cancel, let stop):
+      entries[job]?.stage = .claiming(cancel: max(cancel ?? number, number), stop: stop)
+      return nil
+    case .running, nil:
+      return nil
+    }
+  }
+
+  /// An attempt, and all before it, are no longer the job's.
+  ///
+  /// - Returns: the attempt to stop, when such a one runs here.
+  mutating func stop(_ job: JobID, attempt number: Int) -> Attempt? {
+    if let known = reported[job], known <= number { reported.remove(job) }
+    switch entries[job]?.stage {
+    case .running(let current, let attempt):
+      return current <= number ? attempt : nil
+    case .claiming(let cancel, let stop):
+      entries[job]?.stage = .claiming(cancel: cancel, stop: max(stop ?? number, number))
+      return nil
+    case nil:
+      return nil
+    }
+  }
+
+  /// Whether the worker has the job: it runs it, is about to, or has reported how it ended.
+  func has(_ job: JobID) -> Bool {
+    entries[job] != nil || reported[job] != nil
+  }
+
+  /// From now on nothing new is run.
+  mutating func drain() {
+    isDraining = true
+  }
+
+  /// All that run.
+  var attempts: [Attempt] {
+    entries.values.compactMap { entry in
+      if case .running(_, let attempt) = entry.stage { attempt } else { nil }
+    }
+  }
+
+  /// Whether nothing is here.
+  var isEmpty: Bool { entries.isEmpty }
+}

@@ -1,0 +1,101 @@
+import AMQP
+import JobTransport
+import Jobs
+import Logging
+import ServiceLifecycle
+import UnixSignals
+
+/// The worker at work: reads its queues, obeys, and at the end drains.
+///
+/// The end goes through the phases of ``WorkerPhase``. When the service group shuts down gracefully the worker drains: it
+/// takes on nothing more, gives back what it has not claimed, and lets its jobs run on up to the limit. Then, or at a second
+/// signal, it tells them to end and gives them back. What does not end within the grace period (or until a further signal) is
+/// left alone, and counts as lost with the connection. Cancelling the task leaves at once.
+struct WorkerService<Authority: JobAuthority>: Service {
+  let readers: [LaneReader<Authority>]
+  let lanes: Lanes
+  let jobs: JobsAtHand
+  let control: ControlDesk
+  let announcer: Announcer
+  /// Of the connection that jobs come through; listened to from before it is made.
+  let events: AsyncStream<ConnectionEvent>
+  let lifecycle: WorkerLifecycle
+  let drainLimit: Duration
+  let grace: Duration
+  let obeysSignals: Bool
+  let logger: Logger
+
+  func run() async throws {
+    await withTaskCancellationHandler {
+      await withGracefulShutdownHandler {
+        await work()
+      } onGracefulShutdown: {
+        lifecycle.advance(to: .draining)
+      }
+    } onCancel: {
+      lifecycle.advance(to: .leaving)
+      enter(.leaving)
+    }
+    if let failure = lifecycle.failure { throw failure }
+  }
+
+  private func work() async {
+    await withTaskGroup { group in
+      group.addTask { await control.run() }
+      group.addTask { await announcer.run() }
+      group.addTask { await announcer.follow(events) }
+      group.addTask { await end() }
+      await withDiscardingTaskGroup { readings in
+        for reader in readers { readings.addTask { await reader.run() } }
+      }
+      if !Task.isCancelled { await announcer.farewell() }
+      group.cancelAll()
+    }
+  }
+
+  /// Takes the worker through the phases of its end.
+  private func end() async {
+    await lifecycle.reached(.draining)
+    guard !Task.isCancelled else { return }
+    enter(.draining)
+    logger.info("draining", metadata: ["limit": "\(drainLimit)"])
+    await withTaskGroup { group in
+      if obeysSignals { group.addTask { await hurry() } }
+      if await !lifecycle.reached(.givingBack, within: drainLimit), !Task.isCancelled {
+        lifecycle.advance(to: .givingBack)
+      }
+      if !Task.isCancelled {
+        enter(.givingBack)
+        logger.notice("giving back what still runs")
+        if await !lifecycle.reached(.leaving, within: grace), !Task.isCancelled {
+          lifecycle.advance(to: .leaving)
+        }
+      }
+      if !Task.isCancelled { enter(.leaving) }
+      group.cancelAll()
+    }
+  }
+
+  /// Each signal that comes now goes one phase further.
+  private func hurry() async {
+    for await signal in await UnixSignalsSequence(trapping: .sigterm, .sigint) {
+      logger.notice("hurrying", metadata: ["signal": "\(signal)"])
+      lifecycle.advance(to: lifecycle.phase.next)
+    }
+  }
+
+  private func enter(_ phase: WorkerPhase) {
+    switch phase {
+    case .working: break
+    case .draining:
+      jobs.drain()
+      lanes.close()
+    case .givingBack:
+      jobs.orderAll(.giveBack)
+    case .leaving:
+      jobs.drain()
+      lanes.close()
+      jobs.orderAll(.abandon)
+    }
+  }
+}

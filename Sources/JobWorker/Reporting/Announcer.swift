@@ -1,0 +1,66 @@
+import AMQP
+import JobTransport
+import Jobs
+import Logging
+
+/// Tells the server who this worker is: each time its connection is back, and when it is asked to.
+struct Announcer: Sendable {
+  private let announcement: WorkerAnnouncement
+  private let mail: BrokerAuthority
+  private let lifecycle: WorkerLifecycle
+  private let logger: Logger
+  private let wakeUps: AsyncStream<Void>
+  private let continuation: AsyncStream<Void>.Continuation
+
+  /// - Parameter mail: how messages reach the server; through the broker, even where the authority is in the process.
+  init(
+    _ announcement: WorkerAnnouncement, mail: BrokerAuthority, lifecycle: WorkerLifecycle,
+    logger: Logger
+  ) {
+    self.announcement = announcement
+    self.mail = mail
+    self.lifecycle = lifecycle
+    self.logger = logger
+    (wakeUps, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+  }
+
+  /// Has the worker announced soon. Asked for several times meanwhile, it is done once.
+  func wake() {
+    continuation.yield()
+  }
+
+  /// Wakes at each connection.
+  func follow(_ events: AsyncStream<ConnectionEvent>) async {
+    for await event in events {
+      if case .connected = event { wake() }
+    }
+  }
+
+  /// Runs until the task is cancelled.
+  func run() async {
+    for await _ in wakeUps {
+      var pause = Pause(first: .milliseconds(400), longest: .seconds(10))
+      while !Task.isCancelled {
+        do {
+          try await mail.send(.announcement(announcement))
+          break
+        } catch {
+          let wait = pause.take()
+          logger.warning(
+            "not yet announced; it is tried again",
+            metadata: ["error": "\(error)", "retry-in": "\(wait)"])
+          if await lifecycle.reached(.leaving, within: wait) { return }
+        }
+      }
+    }
+  }
+
+  /// Says that the worker has given back all that it had. A courtesy: the end of its connection says the same.
+  func farewell() async {
+    do {
+      try await mail.send(.farewell(announcement.worker))
+    } catch {
+      logger.notice("could not take leave of the server", metadata: ["error": "\(error)"])
+    }
+  }
+}

@@ -1,0 +1,103 @@
+import Jobs
+import TestSupport
+import Testing
+
+@testable import JobWorker
+
+@Suite(.timeLimit(.minutes(1))) struct CommandJobTypeTests {
+  private func run(
+    _ script: String, params: JSONValue = ["word": "x"], harness: ExecutorHarness,
+    configure: (inout CommandJobType) -> Void = { _ in }
+  ) async throws -> [JobOutcome] {
+    var type = try CommandJobType(
+      group: JobGroup("test", queue: .compute), name: "job", params: params,
+      command: CommandTemplate(["sh", "-c", Self.literal(script), "sh", "{word}"]))
+    type.grace = .milliseconds(500)
+    configure(&type)
+    let assignment = JobAssignment(
+      job: harness.assignment.job, type: harness.assignment.type, attempt: 1, retries: 0,
+      params: params, timeout: .milliseconds(harness.assignment.timeoutMilliseconds))
+    _ = await harness.executor.run(
+      assignment, type.registered(in: CommandRuntime()), harness.attempt)
+    return harness.authority.outcomes
+  }
+
+  /// A script whose braces are its own.
+  private static func literal(_ script: String) -> String {
+    script.replacing("{", with: "{{").replacing("}", with: "}}")
+  }
+
+  @Test func theProgramFindsItsJobInArgumentsInputAndEnvironment() async throws {
+    let harness = try ExecutorHarness()
+    let outcomes = try await run(
+      """
+      read line
+      echo "$1 $line $WARREN_JOB_ID $WARREN_JOB_TYPE $WARREN_ATTEMPT $WARREN_RETRIES $MINE"
+      """, harness: harness, configure: { $0.environment = ["MINE": "own", "WARREN_ATTEMPT": "9"] })
+    #expect(
+      outcomes == [
+        .completed(
+          result: .string(#"x {"word":"x"} \#(harness.assignment.job) test:job 1 0 own"#))
+      ])
+  }
+
+  @Test func progressAndResultAreReported() async throws {
+    let harness = try ExecutorHarness()
+    let outcomes = try await run(
+      """
+      echo '{"progress": 42, "details": "going"}' >> "$WARREN_REPORT"
+      echo '{"progress": -1}' >> "$WARREN_REPORT"
+      echo '{"result": {"n": 1}}' >> "$WARREN_REPORT"
+      echo ignored
+      """, harness: harness)
+    #expect(outcomes == [.completed(result: ["n": 1])])
+    #expect(harness.authority.reports.all.compactMap(\.progress).map(\.percent) == [42])
+    #expect(harness.job?.progressDetails == "going")
+  }
+
+  @Test(arguments: [
+    ("exit 3", JobOutcome.failed(error: "exit code 3", permanent: false)),
+    ("echo no >&2; exit 100", .failed(error: "exit code 100: no", permanent: true)),
+    (#"echo '{"skip": "old"}' >> "$WARREN_REPORT""#, .skipped(reason: "old")),
+    ("", .completed(result: nil)),
+  ])
+  func theEndDecides(script: String, outcome: JobOutcome) async throws {
+    #expect(try await run(script, harness: ExecutorHarness()) == [outcome])
+  }
+
+  @Test func cancellationEndsTheProgram() async throws {
+    let harness = try ExecutorHarness()
+    async let outcomes = run(
+      #"echo '{"progress": 1}' >> "$WARREN_REPORT"; sleep 600"#, harness: harness)
+    #expect(await harness.authority.reports.wait { !$0.isEmpty })
+    harness.attempt.order(.cancel)
+    #expect(try await outcomes == [.canceled])
+  }
+
+  @Test func timeOutEndsTheProgram() async throws {
+    let harness = try ExecutorHarness(timeout: .milliseconds(200))
+    let outcomes = try await run("trap '' TERM; sleep 600", harness: harness)
+    #expect(outcomes.count == 1)
+    #expect(harness.job?.status == .timedOut)
+  }
+
+  @Test func paramsThatMakeNoCommandFailForGood() async throws {
+    let outcomes = try await run("", params: ["word": ["a": 1]], harness: ExecutorHarness())
+    guard case .failed(let error, permanent: true) = outcomes.first else {
+      Issue.record("\(outcomes)")
+      return
+    }
+    #expect(error.contains("{word}"))
+  }
+
+  @Test func aTypeWhoseCommandNamesNoParamIsRefused() throws {
+    let group = try JobGroup("test", queue: .compute)
+    #expect(throws: CommandJobTypeError.unknownPlaceholders(["b"], known: ["a"])) {
+      try CommandJobType(
+        group: group, name: "job", params: ["a": 1], command: CommandTemplate(["x", "{a}", "{b}"]))
+    }
+    #expect(throws: CommandJobTypeError.paramsNotObject(.array)) {
+      try CommandJobType(group: group, name: "job", params: [], command: CommandTemplate(["x"]))
+    }
+  }
+}

@@ -1,0 +1,88 @@
+import Jobs
+import TestSupport
+import Testing
+
+@testable import JobWorker
+
+@Suite(.timeLimit(.minutes(1))) struct ProgressTests {
+  @Test func aMillionReportsAreFewWritesAndTheLastOneLands() async throws {
+    let harness = try ExecutorHarness()
+    let clock = ContinuousClock()
+    let start = clock.now
+    try await harness.run { context in
+      for step in 0..<1_000_000 { try context.progress(Double(step) / 20_000) }
+      try context.progress(99.5, "almost")
+      return nil
+    }
+    let seconds = (clock.now - start).seconds
+    let writes = harness.authority.reports.all.compactMap(\.progress)
+    #expect(writes.last?.percent == 99.5)
+    #expect(writes.last?.details == "almost")
+    // Ten a second, one at the beginning and one at the end.
+    #expect(writes.count <= Int(seconds * 10) + 2)
+    #expect(writes.map(\.percent) == writes.map(\.percent).sorted())
+  }
+
+  @Test func theLastProgressComesBeforeTheOutcome() async throws {
+    let harness = try ExecutorHarness()
+    try await harness.run { context in
+      try context.progress(10, "begun")
+      try context.progress(80)
+      throw TestFailure()
+    }
+    let reports = harness.authority.reports.all
+    #expect(reports.last?.outcome == .failed(error: "the disk is on fire", permanent: false))
+    #expect(reports.dropLast().last?.progress?.percent == 80)
+    #expect(harness.job?.progress == 80)
+    #expect(harness.job?.progressDetails == "begun")
+  }
+
+  @Test func aFirstProgressIsReportedAtOnce() async throws {
+    let harness = try ExecutorHarness(
+      settings: ExecutionSettings(progressInterval: .seconds(3_600)))
+    let release = Signal()
+    async let ending = harness.run { context in
+      try context.progress(1)
+      _ = await release.wait(for: .seconds(30))
+      return nil
+    }
+    #expect(await harness.authority.reports.wait { $0.first?.progress?.percent == 1 })
+    release.fire()
+    _ = try await ending
+  }
+
+  @Test func progressThatCouldNotBeReportedIsMerged() async throws {
+    let harness = try ExecutorHarness(
+      settings: ExecutionSettings(progressInterval: .milliseconds(5)))
+    harness.authority.isAway = true
+    let reported = Signal()
+    async let ending = harness.run { context in
+      try context.progress(1, "first")
+      try context.progress(2)
+      reported.fire()
+      await untilCancelled()
+      return nil
+    }
+    #expect(await reported.wait(for: .seconds(10)))
+    harness.authority.isAway = false
+    #expect(
+      await harness.authority.reports.wait { $0.compactMap(\.progress).last?.percent == 2 })
+    #expect(harness.authority.reports.all.last?.progress?.details == "first")
+    harness.attempt.order(.cancel)
+    _ = try await ending
+  }
+
+  @Test func theBoxKeepsTheLatest() throws {
+    let box = ProgressBox()
+    #expect(box.take() == nil)
+    box.put(try JobProgress(1, "a"))
+    box.put(try JobProgress(2))
+    #expect(try box.take() == JobProgress(2, "a"))
+    #expect(box.take() == nil)
+    box.put(try JobProgress(4))
+    box.putBack(try JobProgress(3, "b"))
+    #expect(try box.take() == JobProgress(4, "b"))
+    box.putBack(try JobProgress(5))
+    #expect(try box.take() == JobProgress(5))
+  }
+}

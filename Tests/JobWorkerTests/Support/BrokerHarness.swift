@@ -1,0 +1,156 @@
+import AMQP
+import Foundation
+import JobTransport
+import JobWorker
+import Jobs
+import ServiceLifecycle
+import TestSupport
+import Testing
+
+/// A real broker, names of its own, and the server's place taken by an authority in memory.
+struct BrokerHarness: Sendable {
+  let broker: ThrowawayBroker
+  let names: TransportNames
+  let connection: Connection
+  let authority = MemoryAuthority()
+  /// What workers have said through the queue of reports.
+  let mail = Recorder<WorkerMessage>()
+
+  /// Runs `body` with one; on the broker that all tests share, unless it is given one that it may maltreat.
+  static func with(
+    _ own: ThrowawayBroker? = nil, _ body: @Sendable @escaping (BrokerHarness) async throws -> Void
+  ) async throws {
+    let broker: ThrowawayBroker
+    if let own { broker = own } else { broker = try await .shared() }
+    let harness = try BrokerHarness(broker)
+    try await withThrowingTaskGroup { group in
+      group.addTask { try await harness.connection.run() }
+      group.addTask { try await harness.readMail() }
+      defer { group.cancelAll() }
+      try await harness.connection.waitUntilReady(timeout: .seconds(30))
+      try await body(harness)
+    }
+  }
+
+  private init(_ broker: ThrowawayBroker) throws {
+    self.broker = broker
+    names = try TransportNames(prefix: "t-\(UUID().uuidString.prefix(8).lowercased())")
+    var configuration = try ConnectionConfiguration(url: broker.url)
+    configuration.connectionName = "test"
+    connection = Connection(
+      configuration: configuration, topology: JobTopology.server(names, queues: [.compute]),
+      logger: silent)
+  }
+
+  private func readMail() async throws {
+    try await connection.waitUntilReady(timeout: .seconds(30))
+    let consumer = try await connection.consume(
+      Subscription(queue: names.reports, prefetch: 0, noAck: true))
+    for try await deliveries in consumer {
+      for delivery in deliveries { mail.add(try WireCoding.workerMessage(delivery.message)) }
+    }
+  }
+
+  /// Runs a worker while `body` does; it is told to end afterwards, and waited for.
+  func withWorker(
+    _ types: [RegisteredJobType], capacity: Int = 1,
+    configure: (inout JobWorkerConfiguration) -> Void = { _ in },
+    _ body: @Sendable @escaping (RunningWorker) async throws -> Void
+  ) async throws {
+    var registry = JobRegistry()
+    registry.register(JobQueue(name: .compute, capacity: capacity))
+    for type in types { try registry.register(type) }
+    var configuration = JobWorkerConfiguration(
+      broker: try ConnectionConfiguration(url: broker.url), names: names, registry: registry,
+      patience: .seconds(5), obeysSignals: false)
+    configure(&configuration)
+    let worker = JobWorker(configuration: configuration, authority: authority, logger: silent)
+    let running = RunningWorker(
+      id: worker.id, group: ServiceGroup(services: worker.services, logger: silent))
+    try await withThrowingTaskGroup { group in
+      group.addTask {
+        defer { running.ended.fire() }
+        try await running.group.run()
+      }
+      defer { group.cancelAll() }
+      try #require(await announced(worker.id))
+      try await body(running)
+      #expect(await running.shutDown())
+    }
+  }
+
+  func announced(_ worker: WorkerID, times: Int = 1) async -> Bool {
+    await mail.wait(for: .seconds(60)) { messages in
+      messages.count { message in
+        if case .announcement(let announcement) = message {
+          announcement.worker == worker
+        } else {
+          false
+        }
+      } >= times
+    }
+  }
+
+  /// Adds a job and issues its ticket.
+  @discardableResult
+  func submit(_ job: Job) async throws -> JobID {
+    authority.add(job)
+    try await issue(job)
+    return job.id
+  }
+
+  func issue(_ job: Job) async throws {
+    let ticket = try WireCoding.message(Ticket(job: job.id, type: job.type))
+    let verdict = await connection.publish(
+      Publication(ticket, exchange: names.work, routingKey: "compute", mandatory: true))
+    #expect(verdict == .confirmed)
+  }
+
+  func command(_ command: ControlCommand, to worker: WorkerID) async throws {
+    let verdict = await connection.publish(
+      Publication(
+        try WireCoding.message(command), exchange: names.control, routingKey: worker.rawValue,
+        mandatory: true))
+    #expect(verdict == .confirmed)
+  }
+
+  /// Asks a worker whether it has a job; `nil` when it cannot be reached.
+  func confirm(_ job: JobID, by worker: WorkerID) async throws -> ControlReply? {
+    do {
+      return try WireCoding.reply(
+        await connection.request(
+          Publication(
+            try WireCoding.message(.confirm(job: job)), exchange: names.control,
+            routingKey: worker.rawValue), timeout: .seconds(10)))
+    } catch is AMQPError {
+      return nil
+    }
+  }
+
+  /// Expects what a worker says of a job.
+  func expect(
+    _ expected: ControlReply?, of job: JobID, by worker: WorkerID,
+    sourceLocation: SourceLocation = #_sourceLocation
+  ) async throws {
+    let reply = try await confirm(job, by: worker)
+    #expect(reply == expected, sourceLocation: sourceLocation)
+  }
+
+  /// How many tickets wait in the queue.
+  func waiting() async throws -> UInt32 {
+    try await connection.inspect(queue: names.queue(.compute)).messages
+  }
+
+  /// The next message of a queue; nil when none comes.
+  func next(in queue: String) async throws -> Message? {
+    let consumer = try await connection.consume(Subscription(queue: queue, prefetch: 1))
+    let delivery = try await bounded(.seconds(20)) {
+      var iterator = consumer.makeAsyncIterator()
+      return try await iterator.next()?.first
+    }
+    guard let delivery = delivery ?? nil else { return nil }
+    await consumer.ack([delivery.tag])
+    await consumer.cancel()
+    return delivery.message
+  }
+}

@@ -1,0 +1,40 @@
+import Jobs
+import Logging
+
+@testable import JobWorker
+
+/// An executor over an authority in memory, that has claimed one job.
+struct ExecutorHarness: Sendable {
+  let authority = MemoryAuthority()
+  let lifecycle = WorkerLifecycle()
+  let attempt = Attempt()
+  let assignment: JobAssignment
+  let executor: Executor<BatchingAuthority<MemoryAuthority>>
+
+  init(timeout: Duration = .zero, settings: ExecutionSettings = ExecutionSettings()) throws {
+    var job = try waitingJob(timeout: timeout)
+    let worker = WorkerID(rawValue: "w")
+    guard
+      case .run(let assignment) = job.claim(
+        by: worker, claim: .zero, holderIsGone: nil, at: .now, poisonLimit: 5)
+    else { throw TestFailure() }
+    authority.add(job)
+    self.assignment = assignment
+    let batching = BatchingAuthority(authority)
+    executor = Executor(
+      authority: batching, worker: worker, settings: settings,
+      sender: ReportSender(authority: batching, lifecycle: lifecycle, logger: silent),
+      logger: silent)
+  }
+
+  @discardableResult
+  func run(
+    stateUpdate: (@Sendable (NoParams, JobState) async -> Void)? = nil,
+    _ execute: @escaping @Sendable (JobContext) async throws -> JSONValue?
+  ) async throws -> Executor<BatchingAuthority<MemoryAuthority>>.Ending {
+    await executor.run(
+      assignment, try testType(stateUpdate: stateUpdate, execute: execute), attempt)
+  }
+
+  var job: Job? { authority.job(assignment.job) }
+}

@@ -1,0 +1,107 @@
+import Jobs
+import TestSupport
+import Testing
+
+@testable import JobWorker
+
+@Suite(.timeLimit(.minutes(2))) struct WorkerControlTests {
+  /// A type that runs until it is told to end, and tells when it runs.
+  private func endless(_ started: Signal) throws -> RegisteredJobType {
+    try testType { _ in
+      started.fire()
+      await untilCancelled()
+      try Task.checkCancellation()
+      return nil
+    }
+  }
+
+  @Test func cancelEndsARunningJob() async throws {
+    let started = Signal()
+    let type = try endless(started)
+    try await BrokerHarness.with { harness in
+      let id = try await harness.submit(try waitingJob())
+      try await harness.withWorker([type]) { worker in
+        #expect(await started.wait(for: .seconds(20)))
+        harness.authority.change(id) { _ = $0.cancel(at: .now) }
+        try await harness.command(.cancel(job: id, attempt: 1), to: worker.id)
+        #expect(await harness.authority.waitForOutcomes())
+      }
+      #expect(harness.authority.job(id)?.status == .canceled)
+      #expect(try await harness.waiting() == 0)
+    }
+  }
+
+  @Test func stopEndsAJobWithoutAReport() async throws {
+    let started = Signal()
+    let ended = Signal()
+    let type = try testType { _ in
+      started.fire()
+      await untilCancelled()
+      ended.fire()
+      return nil
+    }
+    try await BrokerHarness.with { harness in
+      let id = try await harness.submit(try waitingJob())
+      try await harness.withWorker([type]) { worker in
+        #expect(await started.wait(for: .seconds(20)))
+        try await harness.command(.stop(job: id, attempt: 1), to: worker.id)
+        #expect(await ended.wait(for: .seconds(20)))
+      }
+      #expect(harness.authority.reports.all.isEmpty)
+      #expect(try await harness.waiting() == 0)
+    }
+  }
+
+  @Test func confirmTellsWhatTheWorkerHas() async throws {
+    let started = Signal()
+    let release = Signal()
+    let type = try testType { _ in
+      started.fire()
+      _ = await release.wait(for: .seconds(60))
+      return nil
+    }
+    try await BrokerHarness.with { harness in
+      let id = try await harness.submit(try waitingJob())
+      try await harness.withWorker([type]) { worker in
+        try await harness.expect(.hasNot, of: JobID(), by: worker.id)
+        #expect(await started.wait(for: .seconds(20)))
+        try await harness.expect(.has, of: id, by: worker.id)
+        release.fire()
+        #expect(await harness.authority.waitForOutcomes())
+        try await harness.expect(.has, of: id, by: worker.id)
+      }
+    }
+  }
+
+  @Test func aWorkerAnnouncesItselfAndSaysFarewell() async throws {
+    let type = try testType { _ in nil }
+    try await BrokerHarness.with { harness in
+      try await harness.withWorker([type], capacity: 3) { worker in
+        guard case .announcement(let announcement) = harness.mail.all.first else {
+          Issue.record("no announcement but \(harness.mail.all)")
+          return
+        }
+        #expect(announcement.worker == worker.id)
+        #expect(announcement.queues == [JobQueue(name: .compute, capacity: 3)])
+        #expect(announcement.groups.map(\.name) == ["test"])
+        #expect(announcement.types.map(\.id.description) == ["test:job"])
+        try await harness.command(.announce, to: worker.id)
+        #expect(await harness.announced(worker.id, times: 2))
+        #expect(await worker.shutDown())
+        #expect(await harness.mail.wait { $0.last == .farewell(worker.id) })
+        try await harness.expect(nil, of: JobID(), by: worker.id)
+      }
+    }
+  }
+
+  @Test func operatorsSeeWhoIsWho() async throws {
+    let type = try testType { _ in nil }
+    try await BrokerHarness.with { harness in
+      try await harness.withWorker([type]) { worker in
+        let names = try await harness.broker.control("list_connections", "client_properties")
+        #expect(names.contains("warren worker \(worker.id) publishing"))
+        #expect(names.contains("warren worker \(worker.id) consuming"))
+      }
+    }
+  }
+}

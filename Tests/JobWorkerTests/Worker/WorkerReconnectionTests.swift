@@ -1,0 +1,95 @@
+import Jobs
+import TestSupport
+import Testing
+
+@testable import JobWorker
+
+/// On a broker of their own: they close all of its connections.
+@Suite(.timeLimit(.minutes(3)), .serialized) struct WorkerReconnectionTests {
+  @Test func aRunningJobIsKeptAndNotRunAgain() async throws {
+    let (started, release) = (Signal(), Signal())
+    let runs = Recorder<Int>()
+    let type = try testType { context in
+      runs.add(context.assignment.attempt)
+      started.fire()
+      _ = await release.wait(for: .seconds(90))
+      return "once"
+    }
+    try await ThrowawayBroker.with { broker in
+      try await BrokerHarness.with(broker) { harness in
+        let id = try await harness.submit(try waitingJob())
+        try await harness.withWorker([type]) { worker in
+          #expect(await started.wait(for: .seconds(20)))
+          try await broker.control("close_all_connections", "test")
+          #expect(await harness.announced(worker.id, times: 2))
+          try await harness.expect(.has, of: id, by: worker.id)
+          release.fire()
+          #expect(await harness.authority.waitForOutcomes())
+          // The ticket that was delivered anew is claimed after the end, and void.
+          #expect(await harness.authority.claims.wait { $0.count == 2 })
+        }
+        #expect(runs.all == [1])
+        #expect(harness.authority.outcomes == [.completed(result: "once")])
+        #expect(try await harness.waiting() == 0)
+      }
+    }
+  }
+
+  @Test func theCapacityHoldsForJobsFromBeforeAndAfter() async throws {
+    let (started, release) = (Signal(), Signal())
+    let steps = Recorder<String>()
+    let (first, second) = (try waitingJob(), try waitingJob())
+    let type = try testType { context in
+      let name = context.jobID == first.id ? "first" : "second"
+      steps.add("\(name) begins")
+      started.fire()
+      if context.jobID == first.id { _ = await release.wait(for: .seconds(90)) }
+      steps.add("\(name) ends")
+      return nil
+    }
+    try await ThrowawayBroker.with { broker in
+      try await BrokerHarness.with(broker) { harness in
+        try await harness.submit(first)
+        try await harness.withWorker([type]) { worker in
+          #expect(await started.wait(for: .seconds(20)))
+          try await broker.control("close_all_connections", "test")
+          #expect(await harness.announced(worker.id, times: 2))
+          try await harness.submit(second)
+          try await harness.expect(.has, of: first.id, by: worker.id)
+          release.fire()
+          #expect(await harness.authority.waitForOutcomes(2))
+        }
+        #expect(steps.all == ["first begins", "first ends", "second begins", "second ends"])
+        #expect(try await harness.waiting() == 0)
+      }
+    }
+  }
+
+  @Test func aBrokerThatStopsAndStartsLosesNothing() async throws {
+    let runs = Recorder<JobID>()
+    let (started, release) = (Signal(), Signal())
+    let type = try testType { context in
+      runs.add(context.jobID)
+      started.fire()
+      _ = await release.wait(for: .seconds(120))
+      return nil
+    }
+    try await ThrowawayBroker.with { broker in
+      try await BrokerHarness.with(broker) { harness in
+        for _ in 0..<3 { try await harness.submit(try waitingJob()) }
+        try await harness.withWorker([type]) { worker in
+          #expect(await started.wait(for: .seconds(20)))
+          try await broker.stop()
+          release.fire()
+          #expect(await harness.authority.waitForOutcomes())
+          try await broker.start()
+          #expect(await harness.announced(worker.id, times: 2))
+          #expect(await harness.authority.waitForOutcomes(3, for: .seconds(60)))
+        }
+        #expect(Set(runs.all).count == 3)
+        #expect(runs.all.count == 3)
+        #expect(try await harness.waiting() == 0)
+      }
+    }
+  }
+}
