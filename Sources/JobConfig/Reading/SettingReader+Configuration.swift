@@ -1,0 +1,80 @@
+import Jobs
+import Logging
+
+extension SettingReader {
+  private static let keys = [
+    "broker", "prefix", "store", "http", "server", "worker", "log_level", "queues", "groups",
+    "types",
+  ]
+
+  /// Reads everything; what is wrong stands in ``problems`` afterwards, and the default in its place.
+  mutating func configuration(
+    _ root: SettingNode?, checks: ConfigurationChecks
+  ) -> WarrenConfiguration {
+    var configuration = WarrenConfiguration()
+    let top = section(root, key: "", variable: SettingSection.variable([]), known: Self.keys)
+    configuration.broker = broker(top, checks) ?? configuration.broker
+    configuration.prefix = prefix(top) ?? configuration.prefix
+    configuration.store = string(top, "store", "the path of a file") ?? configuration.store
+    configuration.logLevel = choice(top, "log_level") ?? configuration.logLevel
+    configuration.http = http(top["http"])
+    configuration.server = server(top["server"])
+    configuration.worker = worker(top["worker"])
+    configuration.queues = queues(top["queues"])
+    let groups = groups(top["groups"], queues: configuration.queues.map(\.name))
+    configuration.groups = groups.usable.values.sorted { $0.name < $1.name }
+    configuration.types = types(top["types"], groups: groups, checks: checks)
+    return configuration
+  }
+
+  private mutating func broker(
+    _ top: SettingSection, _ checks: ConfigurationChecks
+  ) -> BrokerAddress? {
+    // The value itself is not repeated: it holds a password.
+    guard let url = text(top, "broker", "an AMQP URL") else { return nil }
+    guard url.hasPrefix("amqp://") || url.hasPrefix("amqps://") else {
+      note(top, "broker", "must be an AMQP URL, which begins with amqp:// or amqps://")
+      return nil
+    }
+    for problem in checks.broker(url) { note(top, "broker", problem) }
+    return BrokerAddress(url)
+  }
+
+  private mutating func prefix(_ top: SettingSection) -> String? {
+    guard let prefix = text(top, "prefix", "a name") else { return nil }
+    do {
+      return try JobName.validate(prefix, of: "prefix")
+    } catch {
+      note(top, "prefix", error.description)
+      return nil
+    }
+  }
+
+  private mutating func http(_ node: SettingNode?) -> HTTPSettings {
+    var settings = HTTPSettings()
+    let section = section(
+      node, key: "http", variable: SettingSection.variable(["http"]),
+      known: ["host", "port", "max_body_bytes"])
+    settings.host = string(section, "host", "a host's name or address") ?? settings.host
+    settings.port = integer(section, "port", in: 0...65_535) ?? settings.port
+    settings.maxBodyBytes =
+      integer(section, "max_body_bytes", in: 1...(1 << 30)) ?? settings.maxBodyBytes
+    return settings
+  }
+
+  private mutating func server(_ node: SettingNode?) -> ServerSettings {
+    var settings = ServerSettings()
+    let section = section(
+      node, key: "server", variable: SettingSection.variable(["server"]), known: ["poison_limit"])
+    settings.poisonLimit = integer(section, "poison_limit", in: 1...1000) ?? settings.poisonLimit
+    return settings
+  }
+
+  private mutating func worker(_ node: SettingNode?) -> WorkerSettings {
+    var settings = WorkerSettings()
+    let section = section(
+      node, key: "worker", variable: SettingSection.variable(["worker"]), known: ["drain_timeout"])
+    settings.drainTimeout = duration(section, "drain_timeout") ?? settings.drainTimeout
+    return settings
+  }
+}
