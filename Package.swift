@@ -23,6 +23,7 @@ let package = Package(
     .library(name: "JobStore", targets: ["JobStore"]),
     .library(name: "JobServer", targets: ["JobServer"]),
     .library(name: "JobWorker", targets: ["JobWorker"]),
+    .library(name: "JobClient", targets: ["JobClient"]),
     .executable(name: "warren-shepherd", targets: ["warren-shepherd"]),
   ],
   dependencies: [
@@ -33,6 +34,7 @@ let package = Package(
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+    .package(url: "https://github.com/swift-server/async-http-client", from: "1.30.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.9.0"),
     .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0"),
   ],
@@ -73,6 +75,18 @@ let package = Package(
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
         .product(name: "Subprocess", package: "swift-subprocess"),
         .product(name: "SystemPackage", package: "swift-system"),
+      ],
+      swiftSettings: strict),
+
+    // The producer side, the config file, and the command line that composes everything.
+    .target(
+      name: "JobClient",
+      dependencies: [
+        "AMQP", "Jobs", "JobTransport", logging,
+        .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
       ],
       swiftSettings: strict),
     .target(name: "JobConfig", dependencies: ["Jobs", "Yams", logging], swiftSettings: strict),
@@ -120,5 +134,17 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "JobConfigTests", dependencies: ["JobConfig", "Jobs", logging], swiftSettings: strict),
+    .target(
+      name: "FakeAPI",
+      dependencies: [
+        "Jobs", logging, lifecycle,
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "NIOCore", package: "swift-nio"),
+      ],
+      path: "Tests/FakeAPI", swiftSettings: strict),
+    .testTarget(
+      name: "JobClientTests", dependencies: ["FakeAPI", "JobClient", "Jobs", "TestSupport"],
+      swiftSettings: strict),
   ]
 )

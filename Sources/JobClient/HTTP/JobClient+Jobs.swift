@@ -1,0 +1,81 @@
+public import Foundation
+public import Jobs
+import NIOHTTP1
+
+extension JobClient {
+  /// Schedules a job.
+  ///
+  /// When the answer is lost (``JobClientError/unreachable(server:why:)``), sending the same request again is safe.
+  ///
+  /// - Throws: ``JobClientError``; a problem of the type `/problems/unknown-type`, `/problems/invalid-params` or
+  ///   `/problems/conflict`, say.
+  @discardableResult
+  public func schedule(_ request: ScheduleRequest) async throws(JobClientError) -> ScheduledJob {
+    let body: Data
+    do {
+      body = try JSONEncoder().encode(request)
+    } catch {
+      throw .invalidRequest("the job cannot be written as JSON: \(error)")
+    }
+    let answer = try await connection.send(
+      APIRequest(method: .POST, path: ["jobs"], body: body), as: Job.self)
+    return ScheduledJob(job: answer.value, isNew: answer.status == .accepted)
+  }
+
+  /// Schedules a job with typed params.
+  ///
+  /// - Parameters:
+  ///   - params: what encodes as a JSON object.
+  ///   - options: sets what else is to be said of the job.
+  @discardableResult
+  public func schedule(
+    _ type: JobTypeID, params: some Encodable,
+    options: (inout ScheduleRequest) -> Void = { _ in }
+  ) async throws(JobClientError) -> ScheduledJob {
+    var request = ScheduleRequest(type: type)
+    do {
+      request.params = try JSONValue(encoding: params)
+    } catch {
+      throw .invalidRequest("the params: \(error)")
+    }
+    options(&request)
+    return try await schedule(request)
+  }
+
+  /// A job as it is now.
+  public func get(_ id: JobID) async throws(JobClientError) -> Job {
+    try await connection.send(APIRequest(path: ["jobs", id.description])).value
+  }
+
+  /// The job that an idempotency key has made, if any.
+  public func find(idempotencyKey: UUID) async throws(JobClientError) -> Job? {
+    let query = [(name: "idempotency_key", value: idempotencyKey.uuidString.lowercased())]
+    return try await connection.send(
+      APIRequest(path: ["jobs"], query: query), as: JobList.self
+    ).value.jobs.first
+  }
+
+  /// A page of jobs.
+  public func list(_ filter: JobFilter = JobFilter()) async throws(JobClientError) -> JobList {
+    try await connection.send(APIRequest(path: ["jobs"], query: filter.query)).value
+  }
+
+  /// Cancels a job: one that waits is canceled at once, one that runs is told to end. Canceling a final job changes nothing.
+  ///
+  /// - Returns: the job after that.
+  @discardableResult
+  public func cancel(_ id: JobID) async throws(JobClientError) -> Job {
+    try await connection.send(
+      APIRequest(method: .POST, path: ["jobs", id.description, "cancel"])
+    ).value
+  }
+
+  /// Deletes a job that no worker has.
+  ///
+  /// - Returns: the job as it was.
+  /// - Throws: a problem of the type `/problems/held` when a worker has it.
+  @discardableResult
+  public func delete(_ id: JobID) async throws(JobClientError) -> Job {
+    try await connection.send(APIRequest(method: .DELETE, path: ["jobs", id.description])).value
+  }
+}

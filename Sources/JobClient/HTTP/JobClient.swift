@@ -1,0 +1,48 @@
+public import AsyncHTTPClient
+public import Foundation
+import NIOCore
+import NIOPosix
+
+/// Schedules jobs and asks after them, over the server's HTTP API.
+///
+/// A value: cheap to make and to copy, nothing has to be closed. Every call is bounded in time and in what it reads.
+///
+/// ```swift
+/// let client = try JobClient(server: "http://127.0.0.1:8080")
+/// let job = try await client.schedule("files:checksum", params: ["path": "README.md"]).job
+/// let done = try await client.wait(for: job.id, timeout: .seconds(60))
+/// ```
+public struct JobClient: Sendable {
+  /// Where a server listens that has not been told otherwise.
+  public static let defaultServer = "http://127.0.0.1:8080"
+
+  let connection: APIConnection
+
+  /// - Parameters:
+  ///   - server: an `http://` or `https://` URL; a path in it is what all paths of the API begin with.
+  ///   - tenant: whose jobs they are; `nil` is the tenant of zeros. Other tenants' jobs are not seen.
+  ///   - user: who schedules; `nil` is the user of zeros.
+  ///   - limits: how long and how much is waited for.
+  ///   - http: a client of your own, for its TLS settings, say; `nil` is one that all job clients of the process share.
+  /// - Throws: ``JobClientError/invalidRequest(_:)`` when the URL is none.
+  public init(
+    server: String = Self.defaultServer, tenant: UUID? = nil, user: UUID? = nil,
+    limits: JobClientLimits = JobClientLimits(), http: HTTPClient? = nil
+  ) throws(JobClientError) {
+    connection = APIConnection(
+      server: try ServerURL(server), tenant: tenant, user: user, limits: limits,
+      http: http ?? Self.shared)
+  }
+
+  /// Lives as long as the process, as `HTTPClient.shared` does, which would try a refused connection again and again.
+  private static let shared: HTTPClient = {
+    var configuration = HTTPClient.Configuration(
+      redirectConfiguration: .disallow, timeout: .init(connect: .seconds(5)))
+    configuration.httpVersion = .http1Only
+    configuration.connectionPool.retryConnectionEstablishment = false
+    // Each wait holds a connection; the default of 8 would queue everything else behind eight waits.
+    configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 256
+    return HTTPClient(
+      eventLoopGroup: .singletonMultiThreadedEventLoopGroup, configuration: configuration)
+  }()
+}

@@ -1,0 +1,39 @@
+public import Jobs
+
+/// Which jobs a list has, and in which order: the query of `GET /jobs`. What is `nil` or empty is left to the server.
+public struct JobFilter: Sendable, Hashable {
+  public var statuses: [JobStatus]
+  public var type: JobTypeID?
+  public var queue: JobQueueName?
+  /// A member of a job, with `-` in front from the highest to the lowest.
+  public var order: String?
+  /// From 1.
+  public var page: Int?
+  public var pageSize: Int?
+
+  public init(
+    statuses: [JobStatus] = [], type: JobTypeID? = nil, queue: JobQueueName? = nil,
+    order: String? = nil, page: Int? = nil, pageSize: Int? = nil
+  ) {
+    self.statuses = statuses
+    self.type = type
+    self.queue = queue
+    self.order = order
+    self.page = page
+    self.pageSize = pageSize
+  }
+
+  var query: [(name: String, value: String)] {
+    var query: [(name: String, value: String)] = []
+    func add(_ name: String, _ value: String?) {
+      if let value { query.append((name, value)) }
+    }
+    add("status", statuses.isEmpty ? nil : statuses.map(\.rawValue).joined(separator: ","))
+    add("type", type?.description)
+    add("queue", queue?.rawValue)
+    add("order", order)
+    add("page", page.map(String.init))
+    add("page_size", pageSize.map(String.init))
+    return query
+  }
+}

@@ -1,0 +1,54 @@
+public import Foundation
+public import Jobs
+
+/// A job to be scheduled: the body of `POST /jobs`.
+public struct ScheduleRequest: Sendable, Hashable {
+  public var type: JobTypeID
+  /// An object; what it leaves out is taken from the type's defaults.
+  public var params: JSONValue
+  /// Two requests with the same key (within one tenant) are one job. Made anew for each request, so that sending the same
+  /// request again is safe.
+  public var idempotencyKey: UUID
+  /// Not before this time is it run; `nil` is at once.
+  public var scheduledAt: Timestamp?
+  /// These override what the type says.
+  public var timeout: Duration?
+  public var maxRetries: Int?
+  public var retryDelay: Duration?
+
+  public init(
+    type: JobTypeID, params: JSONValue = [:], idempotencyKey: UUID = UUID(),
+    scheduledAt: Timestamp? = nil, timeout: Duration? = nil, maxRetries: Int? = nil,
+    retryDelay: Duration? = nil
+  ) {
+    self.type = type
+    self.params = params
+    self.idempotencyKey = idempotencyKey
+    self.scheduledAt = scheduledAt
+    self.timeout = timeout
+    self.maxRetries = maxRetries
+    self.retryDelay = retryDelay
+  }
+}
+
+extension ScheduleRequest: Encodable {
+  private enum CodingKeys: String, CodingKey {
+    case type, params
+    case idempotencyKey = "idempotency_key"
+    case scheduledAt = "scheduled_at"
+    case timeout = "timeout_sec"
+    case maxRetries = "max_retries"
+    case retryDelay = "retry_delay_sec"
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(type, forKey: .type)
+    try container.encode(params, forKey: .params)
+    try container.encode(idempotencyKey.uuidString.lowercased(), forKey: .idempotencyKey)
+    try container.encodeIfPresent(scheduledAt, forKey: .scheduledAt)
+    try container.encodeIfPresent(timeout?.seconds, forKey: .timeout)
+    try container.encodeIfPresent(maxRetries, forKey: .maxRetries)
+    try container.encodeIfPresent(retryDelay?.seconds, forKey: .retryDelay)
+  }
+}

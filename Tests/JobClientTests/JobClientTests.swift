@@ -1,0 +1,167 @@
+import FakeAPI
+import Foundation
+import JobClient
+import Jobs
+import Testing
+
+@Suite("The client of the HTTP API", .timeLimit(.minutes(1)))
+struct JobClientTests {
+  private struct Params: Encodable {
+    let path: String
+    let level: Int
+  }
+
+  @Test(
+    "schedules with all that was said, and tells whether the job is new", arguments: [202, 200])
+  func schedule(status: Int) async throws {
+    let job = try Job.fixture()
+    let key = UUID()
+    let tenant = UUID()
+    let user = UUID()
+    try await FakeAPI({ _ in try .json(status, job) }).serve { api in
+      let client = try JobClient(server: api.url, tenant: tenant, user: user)
+      let scheduled = try await client.schedule(
+        JobTypeID("files:checksum"), params: Params(path: "a", level: 2)
+      ) {
+        $0.idempotencyKey = key
+        $0.scheduledAt = Timestamp(milliseconds: 5)
+        $0.timeout = .milliseconds(1500)
+        $0.maxRetries = 3
+        $0.retryDelay = .seconds(2)
+      }
+      #expect(scheduled.job == job)
+      #expect(scheduled.isNew == (status == 202))
+      let call = try #require(api.calls.first)
+      #expect(call.method == "POST")
+      #expect(call.target == "/jobs")
+      #expect(call.headers["content-type"] == "application/json")
+      #expect(call.headers["x-tenant-id"] == tenant.uuidString.lowercased())
+      #expect(call.headers["x-user-id"] == user.uuidString.lowercased())
+      let expected: JSONValue = [
+        "type": "files:checksum", "params": ["path": "a", "level": 2],
+        "idempotency_key": .string(key.uuidString.lowercased()), "scheduled_at": 5,
+        "timeout_sec": 1.5, "max_retries": 3, "retry_delay_sec": 2,
+      ]
+      #expect(try JSONValue(parsing: call.body.utf8) == expected)
+    }
+  }
+
+  @Test("leaves out what was not said, but for the idempotency key")
+  func minimal() async throws {
+    let job = try Job.fixture()
+    try await FakeAPI({ _ in try .json(202, job) }).serve { api in
+      let request = ScheduleRequest(type: try JobTypeID("a:b"))
+      try await JobClient(server: api.url).schedule(request)
+      let call = try #require(api.calls.first)
+      let members = try #require(try JSONValue(parsing: call.body.utf8).members)
+      #expect(members.keys.sorted() == ["idempotency_key", "params", "type"])
+      #expect(
+        members["idempotency_key"] == .string(request.idempotencyKey.uuidString.lowercased()))
+      #expect(call.headers["x-tenant-id"] == nil)
+      #expect(call.headers["x-user-id"] == nil)
+    }
+  }
+
+  @Test("refuses params that are no JSON, before anything is sent")
+  func invalidParams() async throws {
+    let client = try JobClient(server: "http://127.0.0.1:1")
+    let error = await #expect(throws: JobClientError.self) {
+      try await client.schedule(try JobTypeID("a:b"), params: ["x": Double.nan])
+    }
+    guard case .invalidRequest = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+  }
+
+  @Test("asks for a job, cancels and deletes it")
+  func oneJob() async throws {
+    let job = try Job.fixture()
+    try await FakeAPI({ $0.method == "GET" ? try .json(200, job) : try .json(202, job) }).serve {
+      api in
+      let client = try JobClient(server: api.url)
+      #expect(try await client.get(job.id) == job)
+      #expect(try await client.cancel(job.id) == job)
+      #expect(try await client.delete(job.id) == job)
+      #expect(
+        api.calls.map { "\($0.method) \($0.target)" } == [
+          "GET /jobs/\(job.id)", "POST /jobs/\(job.id)/cancel", "DELETE /jobs/\(job.id)",
+        ])
+    }
+  }
+
+  @Test("lists with the filter that it was given")
+  func list() async throws {
+    let list = JobList(
+      pageSize: 5, pageNumber: 2, order: "id", total: 6, jobs: [try Job.fixture()])
+    try await FakeAPI({ _ in try .json(200, list) }).serve { api in
+      let client = try JobClient(server: api.url)
+      #expect(try await client.list() == list)
+      let filter = JobFilter(
+        statuses: [.waiting, .timedOut], type: try JobTypeID("a:b"), queue: .compute, order: "-id",
+        page: 2, pageSize: 5)
+      #expect(try await client.list(filter) == list)
+      #expect(
+        api.calls.map(\.target) == [
+          "/jobs",
+          "/jobs?status=waiting%2Ctimeout&type=a:b&queue=compute&order=-id&page=2&page_size=5",
+        ])
+    }
+  }
+
+  @Test("finds a job by its idempotency key, or none")
+  func find() async throws {
+    let job = try Job.fixture()
+    let key = UUID()
+    try await FakeAPI({ call in
+      let jobs = call.target.contains(key.uuidString.lowercased()) ? [job] : []
+      return try .json(
+        200, JobList(pageSize: 50, pageNumber: 1, order: "id", total: jobs.count, jobs: jobs))
+    }).serve { api in
+      let client = try JobClient(server: api.url)
+      #expect(try await client.find(idempotencyKey: key) == job)
+      #expect(try await client.find(idempotencyKey: UUID()) == nil)
+    }
+  }
+
+  @Test("asks for types, groups, queues, workers and health")
+  func catalog() async throws {
+    let type = JobTypeDescription(
+      id: try JobTypeID("a:b"), description: "d", timeout: .zero, retry: .never, params: ["x": 1],
+      schema: ParamsSchema(defaults: ["x": 1] as JSONValue), suspendable: false)
+    let types = JobTypeList(
+      pageSize: 50, pageNumber: 1, order: "type_id", total: 1, jobTypes: [type])
+    let groups = JobGroupList(
+      pageSize: 50, pageNumber: 1, order: "name", total: 1,
+      jobGroups: [try JobGroup("a", queue: .compute)])
+    let queues = QueueList(queues: [
+      QueueStatus(name: .compute, capacity: 1, waiting: 2, scheduled: 3, running: 4, workers: 5)
+    ])
+    let workers = WorkerList(workers: [
+      WorkerStatus(
+        id: WorkerID(rawValue: "w"), host: "h", processID: 1,
+        startedAt: Timestamp(milliseconds: 1), queues: [], types: [type.id], running: 0)
+    ])
+    try await FakeAPI({ call in
+      switch call.target {
+      case "/job_types?page=1&page_size=9": try .json(200, types)
+      case "/job_types/a:b": try .json(200, type)
+      case "/job_groups": try .json(200, groups)
+      case "/queues": try .json(200, queues)
+      case "/workers": try .json(200, workers)
+      case "/healthz": .init(200, #"{"status":"ok"}"#)
+      case "/readyz": .init(200, #"{"status":"ready"}"#)
+      default: .init(404)
+      }
+    }).serve { api in
+      let client = try JobClient(server: api.url)
+      #expect(try await client.types(page: 1, pageSize: 9) == types)
+      #expect(try await client.type(type.id) == type)
+      #expect(try await client.groups() == groups)
+      #expect(try await client.queues() == queues)
+      #expect(try await client.workers() == workers)
+      try await client.health()
+      try await client.ready()
+    }
+  }
+}
