@@ -24,9 +24,11 @@ let package = Package(
     .library(name: "JobServer", targets: ["JobServer"]),
     .library(name: "JobWorker", targets: ["JobWorker"]),
     .library(name: "JobClient", targets: ["JobClient"]),
+    .executable(name: "warren", targets: ["warren"]),
     .executable(name: "warren-shepherd", targets: ["warren-shepherd"]),
   ],
   dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.14.0"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
     .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
@@ -34,6 +36,7 @@ let package = Package(
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+    .package(url: "https://github.com/ordo-one/TextTable", from: "0.0.2"),
     .package(url: "https://github.com/swift-server/async-http-client", from: "1.30.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.9.0"),
     .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0"),
@@ -90,6 +93,17 @@ let package = Package(
       ],
       swiftSettings: strict),
     .target(name: "JobConfig", dependencies: ["Jobs", "Yams", logging], swiftSettings: strict),
+    .executableTarget(
+      name: "warren",
+      dependencies: [
+        "AMQP", "JobClient", "JobConfig", "Jobs", "JobServer", "JobStore", "JobTransport",
+        "JobWorker",
+        "warren-shepherd", logging, lifecycle,
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "TextTable", package: "TextTable"),
+        .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+      ],
+      swiftSettings: strict),
 
     // Tests: one target per module; TestSupport has the broker that they run against,
     // FakeAPI a server without jobs.
@@ -145,6 +159,13 @@ let package = Package(
       path: "Tests/FakeAPI", swiftSettings: strict),
     .testTarget(
       name: "JobClientTests", dependencies: ["FakeAPI", "JobClient", "Jobs", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "WarrenTests",
+      dependencies: [
+        "FakeAPI", "JobClient", "JobConfig", "Jobs", "TestSupport", "warren",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
       swiftSettings: strict),
   ]
 )

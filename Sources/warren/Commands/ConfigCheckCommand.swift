@@ -1,0 +1,16 @@
+import ArgumentParser
+import JobConfig
+
+struct ConfigCheckCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "check",
+    abstract:
+      "Reads the configuration with the environment's overrides, and says all that is wrong.")
+
+  @OptionGroup var config: ConfigOptions
+
+  func run() async throws {
+    let configuration = try config.load()
+    Console.write("the configuration is fine: \(configuration)\n", to: .output)
+  }
+}

@@ -1,0 +1,121 @@
+import ArgumentParser
+import Foundation
+import JobClient
+import Jobs
+
+struct ScheduleCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "schedule", abstract: "Schedules a job.",
+    discussion: """
+      A --param is a string, unless its job type takes no string there: then its value is read as JSON. A dotted key is \
+      a member of an object. With the same idempotency key, the same job is never scheduled twice.
+      """)
+
+  @Argument(
+    help: ArgumentHelp("The job type, as in files:checksum.", valueName: "type"),
+    transform: ArgumentText.jobType)
+  var jobType: JobTypeID
+
+  @Option(
+    name: .customLong("param"), parsing: .unconditionalSingleValue,
+    help: ArgumentHelp("A param; may be given several times.", valueName: "key=value"),
+    transform: { try ParamAssignment($0) })
+  var assignments: [ParamAssignment] = []
+
+  @Option(help: ArgumentHelp("All params, as a JSON object.", valueName: "json"))
+  var params: String?
+
+  @Option(
+    help: ArgumentHelp("Names the job, so that it is one.", valueName: "uuid"),
+    transform: ArgumentText.uuid)
+  var idempotencyKey: UUID?
+
+  @Option(
+    name: .customLong("at"),
+    help: ArgumentHelp("Not before this time (ISO 8601).", valueName: "time"),
+    transform: ArgumentText.moment)
+  var moment: Timestamp?
+
+  @Option(
+    name: .customLong("in"),
+    help: ArgumentHelp("Not before so much time has passed, as in 90s.", valueName: "duration"),
+    transform: ArgumentText.duration)
+  var delay: Duration?
+
+  @Option(
+    help: ArgumentHelp("How long it may run; 0s is without limit.", valueName: "duration"),
+    transform: ArgumentText.duration)
+  var timeout: Duration?
+
+  @Option(help: ArgumentHelp("How often it is run again when it fails.", valueName: "n"))
+  var maxRetries: Int?
+
+  @Option(
+    help: ArgumentHelp("After how long it is run again.", valueName: "duration"),
+    transform: ArgumentText.duration)
+  var retryDelay: Duration?
+
+  @Flag(help: "Wait for its end, and show its progress.")
+  var wait = false
+
+  @Option(
+    help: ArgumentHelp("How long to wait (default: 1d).", valueName: "duration"),
+    transform: ArgumentText.duration)
+  var waitTimeout: Duration?
+
+  @Flag(name: .shortAndLong, help: "Print the id alone; with --wait, the result alone.")
+  var quiet = false
+
+  @OptionGroup var server: ServerOptions
+
+  func validate() throws {
+    if params != nil, !assignments.isEmpty {
+      throw ValidationError("--param and --params exclude each other")
+    }
+    if moment != nil, delay != nil {
+      throw ValidationError("--at and --in exclude each other")
+    }
+    if waitTimeout != nil, !wait { throw ValidationError("--wait-timeout is of use with --wait") }
+  }
+
+  func run() async throws {
+    let client = try server.client()
+    let scheduled = try await client.schedule(
+      ScheduleRequest(
+        type: jobType, params: try await params(client), idempotencyKey: idempotencyKey ?? UUID(),
+        scheduledAt: moment ?? delay.map { .now + $0 }, timeout: timeout, maxRetries: maxRetries,
+        retryDelay: retryDelay))
+    guard wait else { return try announce(scheduled) }
+    if !quiet { Console.write("job \(scheduled.job.id)\n", to: .error) }
+    let waiting = JobWait(
+      client: client, timeout: waitTimeout ?? JobWait.defaultTimeout, isQuiet: quiet)
+    let job = try await waiting(scheduled.job.id)
+    try JobPrinter(json: server.json, isQuiet: quiet).showEnd(of: job)
+  }
+
+  private func params(_ client: JobClient) async throws -> JSONValue {
+    if let params {
+      do {
+        let value = try JSONValue(parsing: params.utf8)
+        if value.members != nil { return value }
+      } catch {
+        throw ParamError("--params must be a JSON object: \(error)")
+      }
+      throw ParamError("--params must be a JSON object")
+    }
+    guard !assignments.isEmpty else { return [:] }
+    return try ParamAssembly.params(assignments, schema: try await client.type(jobType).schema)
+  }
+
+  private func announce(_ scheduled: ScheduledJob) throws {
+    if server.json {
+      Console.write(try JSONOutput.text(scheduled.job), to: .output)
+    } else if quiet {
+      Console.write("\(scheduled.job.id)\n", to: .output)
+    } else {
+      let novelty = scheduled.isNew ? "" : " (scheduled before, with this idempotency key)"
+      Console.write(
+        "job \(scheduled.job.id) is \(scheduled.job.status.rawValue)\(novelty)\n", to: .output)
+    }
+  }
+}

@@ -1,0 +1,26 @@
+import ArgumentParser
+import Foundation
+import JobClient
+
+/// Which server a command talks to, for whom, and how it prints what it hears.
+struct ServerOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "The server's URL (default: $WARREN_SERVER, or \(JobClient.defaultServer)).",
+      valueName: "url"))
+  var server: String?
+
+  @Option(
+    help: ArgumentHelp("Whose jobs they are.", valueName: "uuid"), transform: ArgumentText.uuid)
+  var tenant: UUID?
+
+  @Flag(help: "Print JSON, for programs.")
+  var json = false
+
+  func client(
+    environment: [String: String] = ProcessInfo.processInfo.environment
+  ) throws(JobClientError) -> JobClient {
+    try JobClient(
+      server: server ?? environment["WARREN_SERVER"] ?? JobClient.defaultServer, tenant: tenant)
+  }
+}

@@ -1,0 +1,61 @@
+import Jobs
+
+/// A job, told to people.
+enum JobText {
+  /// All that matters of a job, a line each, its result last and whole.
+  static func text(_ job: Job, now: Timestamp) -> String {
+    var lines: [(name: String, value: String)] = [
+      ("id", job.id.description), ("type", job.type.description), ("status", job.status.rawValue),
+      ("progress", progress(job)), ("queue", job.queue.rawValue),
+      ("scheduled", HumanTime.text(job.scheduledAt, now: now)),
+    ]
+    if let started = job.startedAt { lines.append(("started", HumanTime.text(started, now: now))) }
+    if let took = took(job, now: now) { lines.append(("took", HumanTime.text(took))) }
+    if let eta = job.eta, !job.status.isFinal {
+      lines.append(("ends", HumanTime.text(eta, now: now)))
+    }
+    if job.attempt > 0 {
+      lines.append(
+        ("attempt", "\(job.attempt) (\(job.retries) of \(job.retry.maxRetries) retries)"))
+    }
+    if let worker = job.worker { lines.append(("worker", worker.rawValue)) }
+    lines.append(("params", job.params.text))
+    if !job.details.isEmpty { lines.append(("details", job.details)) }
+    let width = (lines.map(\.name.count).max() ?? 0) + 2
+    var text = lines.map { name, value in
+      name + String(repeating: " ", count: width - name.count) + TerminalText.line(value)
+    }.joined(separator: "\n")
+    // An error may quote the end of what a program wrote, which has lines of its own.
+    if let error = job.error { text += "\nerror\n\(TerminalText.block(error))" }
+    if let result = result(job) { text += "\nresult\n\(result)" }
+    return text + "\n"
+  }
+
+  /// The result as text: a string's own, otherwise JSON; `nil` when there is none.
+  static func result(_ job: Job) -> String? {
+    guard let result = job.result else { return nil }
+    guard case .string(let text) = result else { return result.text }
+    var trimmed = TerminalText.block(text)
+    while trimmed.last?.isNewline == true { trimmed.removeLast() }
+    return trimmed
+  }
+
+  /// How long the last attempt ran, or has been running.
+  static func took(_ job: Job, now: Timestamp) -> Duration? {
+    guard let started = job.startedAt else { return nil }
+    if job.status.isHeld { return max(.zero, now - started) }
+    return job.status.isFinal ? max(.zero, job.updatedAt - started) : nil
+  }
+
+  /// What is most worth saying of a job, in one line.
+  static func remark(_ job: Job) -> String {
+    if let error = job.error, !error.isEmpty { return error }
+    if !job.details.isEmpty { return job.details }
+    return job.progressDetails
+  }
+
+  private static func progress(_ job: Job) -> String {
+    let percent = "\(ProgressLine.percent(job)) %"
+    return job.progressDetails.isEmpty ? percent : "\(percent), \(job.progressDetails)"
+  }
+}

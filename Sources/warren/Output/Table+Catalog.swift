@@ -1,0 +1,54 @@
+import JobConfig
+import Jobs
+
+extension Table {
+  init(_ types: [JobTypeDescription]) {
+    self.init(
+      [
+        Heading("type"), Heading("description"), Heading("params"), Heading("timeout"),
+        Heading("retries", isNumber: true), Heading("suspendable"),
+      ],
+      rows: types.map { type in
+        [
+          type.id.description, type.description, type.params.text,
+          type.timeout == .zero ? "none" : DurationText.text(type.timeout),
+          String(type.retry.maxRetries), type.suspendable ? "yes" : "no",
+        ]
+      })
+  }
+
+  init(_ groups: [JobGroup]) {
+    self.init(
+      [Heading("group"), Heading("queue"), Heading("description")],
+      rows: groups.map { [$0.name, $0.queue.rawValue, $0.description] })
+  }
+
+  init(_ queues: [QueueStatus]) {
+    self.init(
+      [Heading("queue")]
+        + ["capacity", "waiting", "scheduled", "running", "workers"].map {
+          Heading($0, isNumber: true)
+        },
+      rows: queues.map { queue in
+        [queue.name.rawValue]
+          + [queue.capacity, queue.waiting, queue.scheduled, queue.running, queue.workers]
+          .map { String($0) }
+      })
+  }
+
+  init(_ workers: [WorkerStatus], now: Timestamp) {
+    self.init(
+      [
+        Heading("worker"), Heading("host"), Heading("pid", isNumber: true), Heading("started"),
+        Heading("running", isNumber: true), Heading("queues"), Heading("types"),
+      ],
+      rows: workers.map { worker in
+        [
+          worker.id.rawValue, worker.host, String(worker.processID),
+          HumanTime.text(worker.startedAt, now: now), String(worker.running),
+          worker.queues.map { "\($0.name) \($0.capacity)" }.joined(separator: ", "),
+          worker.types.map(\.description).joined(separator: ", "),
+        ]
+      })
+  }
+}

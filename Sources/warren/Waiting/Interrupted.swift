@@ -1,0 +1,4 @@
+/// Someone pressed Ctrl-C.
+struct Interrupted: Error, CustomStringConvertible {
+  let description = "interrupted"
+}

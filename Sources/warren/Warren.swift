@@ -1,0 +1,40 @@
+import ArgumentParser
+import Foundation
+
+/// The command line: parses, composes, runs.
+@main
+struct Warren: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "warren",
+    abstract: "Schedules jobs, asks after them, and runs what does them.",
+    discussion: """
+      Exit statuses:
+      \(ExitStatus.help)
+
+      Environment:
+        WARREN_SERVER  the server's URL, unless --server names one
+        WARREN_…       every setting of the configuration file, as in WARREN_HTTP_PORT
+      """,
+    subcommands: [
+      ScheduleCommand.self, GetCommand.self, ListCommand.self, WaitCommand.self,
+      CancelCommand.self, DeleteCommand.self, TypesCommand.self, GroupsCommand.self,
+      QueuesCommand.self, WorkersCommand.self, HealthCommand.self, ReadyCommand.self,
+      ServeCommand.self, WorkerCommand.self, ConfigCommand.self,
+    ])
+
+  static func main() async {
+    do {
+      var command = try await asyncParseAsRoot()
+      if var command = command as? any AsyncParsableCommand {
+        try await command.run()
+      } else {
+        try command.run()
+      }
+    } catch {
+      let status = ExitStatus(error)
+      let text = fullMessage(for: error)
+      if !text.isEmpty { Console.write(text + "\n", to: status == .ok ? .output : .error) }
+      Foundation.exit(status.rawValue)
+    }
+  }
+}

@@ -1,0 +1,76 @@
+import ArgumentParser
+import Foundation
+import JobConfig
+import Jobs
+import Testing
+
+@testable import warren
+
+@Suite("The command line")
+struct CommandLineTests {
+  @Test("of schedule takes all that a job can be told")
+  func schedule() throws {
+    let key = UUID()
+    let command = try #require(
+      try Warren.parseAsRoot([
+        "schedule", "files:checksum", "--param", "path=-x", "--param", "n=1", "--idempotency-key",
+        key.uuidString, "--in", "1m30s", "--timeout", "5s", "--max-retries", "2", "--retry-delay",
+        "500ms", "--wait", "--wait-timeout", "2h", "-q", "--json", "--server", "http://h",
+      ]) as? ScheduleCommand)
+    #expect(command.jobType.description == "files:checksum")
+    #expect(command.assignments == [try ParamAssignment("path=-x"), try ParamAssignment("n=1")])
+    #expect(command.idempotencyKey == key)
+    #expect(command.delay == .seconds(90))
+    #expect(command.timeout == .seconds(5))
+    #expect(command.maxRetries == 2)
+    #expect(command.retryDelay == .milliseconds(500))
+    #expect(command.wait && command.quiet && command.server.json)
+    #expect(command.waitTimeout == .seconds(7200))
+    #expect(command.server.server == "http://h")
+  }
+
+  @Test(
+    "takes times with their offset",
+    arguments: [
+      ("2030-01-31T18:30:00Z", 1_896_114_600_000), ("2030-01-31T18:30:00+01:00", 1_896_111_000_000),
+      ("2030-01-31T18:30:00.25Z", 1_896_114_600_250),
+    ] as [(String, Int64)])
+  func moments(text: String, milliseconds: Int64) throws {
+    #expect(try ArgumentText.moment(text) == Timestamp(milliseconds: milliseconds))
+  }
+
+  @Test(
+    "refuses times that could be misread",
+    arguments: [
+      "", "2030-01-31", "2030-01-31T18:30:00", "18:30", "2030-13-31T18:30:00Z", "1896114600",
+    ])
+  func noMoments(text: String) {
+    #expect(throws: (any Error).self) { try ArgumentText.moment(text) }
+  }
+
+  @Test("of list takes statuses, separated by commas")
+  func list() throws {
+    let command = try #require(
+      try Warren.parseAsRoot([
+        "list", "--status", "waiting,timeout", "--type", "a:b", "--page", "2",
+      ])
+        as? ListCommand)
+    #expect(command.status == [.waiting, .timedOut])
+    #expect(command.jobType?.description == "a:b")
+    #expect(command.page.page == 2)
+  }
+
+  @Test("a configuration is checked by those who use it")
+  func configurationChecks() throws {
+    let checks = ConfigurationChecks.complete
+    #expect(checks.broker("amqp://guest:guest@127.0.0.1:5672/").isEmpty)
+    #expect(checks.broker("amqp://h:99999/").first?.contains("1 to 65535") == true)
+    #expect(checks.command(["a", "{path}", "{o.n}"], ["path": "", "o": ["n": 1]]).isEmpty)
+    #expect(
+      checks.command(["a", "{paht}", "{o.n}"], ["path": ""]) == [
+        "{paht} is no param of this type; a literal brace is written twice",
+        "{o.n} is no param of this type; a literal brace is written twice",
+      ])
+    #expect(checks.command(["a", "{"], [:]).count == 1)
+  }
+}

@@ -1,0 +1,157 @@
+import FakeAPI
+import Foundation
+import JobClient
+import Jobs
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import warren
+
+@Suite("The warren command, run against a server", .timeLimit(.minutes(2)))
+struct WarrenProcessTests {
+  private static func typeDescription() throws -> JobTypeDescription {
+    let params: JSONValue = ["path": "", "levels": 9]
+    return JobTypeDescription(
+      id: try JobTypeID("files:checksum"), description: "", timeout: .zero, retry: .never,
+      params: params, schema: ParamsSchema(defaults: params), suspendable: false)
+  }
+
+  /// A server of one job, which runs when it is first waited for, and then is as given.
+  private static func server(_ id: JobID, end: Job) throws -> FakeAPI.Respond {
+    let waits = Mutex(0)
+    let type = try typeDescription()
+    let first = try Job.fixture(id: id)
+    let running = try Job.fixture(id: id, status: .running, progress: 40, details: "half")
+    return { call in
+      if call.target.hasPrefix("/job_types/") { return try .json(200, type) }
+      if call.method == "POST" { return try .json(202, first) }
+      guard call.target.contains("/wait?") else { return try .json(200, end) }
+      let count = waits.withLock {
+        $0 += 1
+        return $0
+      }
+      return count == 1 ? try .json(202, running) : try .json(200, end)
+    }
+  }
+
+  @Test("schedule --wait shows the progress, then the job with its result, and exits 0")
+  func scheduleAndWait() async throws {
+    let id = JobID()
+    let end = try Job.fixture(id: id, status: .completed, progress: 100, result: "abc  README.md\n")
+    try await FakeAPI(try Self.server(id, end: end)).serve { api in
+      let ended = try await WarrenProcess.run(
+        ["schedule", "files:checksum", "--param", "path=5", "--param", "levels=5", "--wait"],
+        environment: ["WARREN_SERVER": api.url])
+      #expect(ended.status == 0, "\(ended.error)")
+      #expect(ended.error == "job \(id)\nrunning 40 %: half\ncompleted 100 %\n")
+      #expect(ended.output.hasPrefix("id         \(id)\n"))
+      #expect(ended.output.hasSuffix("result\nabc  README.md\n"))
+      let post = try #require(api.calls.first { $0.method == "POST" })
+      #expect(
+        try JSONValue(parsing: post.body.utf8).members?["params"] == ["path": "5", "levels": 5])
+    }
+  }
+
+  @Test("--quiet prints the id alone, or the result alone")
+  func quiet() async throws {
+    let id = JobID()
+    let end = try Job.fixture(id: id, status: .completed, result: "abc")
+    try await FakeAPI(try Self.server(id, end: end)).serve { api in
+      let scheduled = try await WarrenProcess.run(
+        ["schedule", "files:checksum", "-q", "--server", api.url])
+      #expect(scheduled.output == "\(id)\n")
+      #expect(scheduled.error.isEmpty)
+      let waited = try await WarrenProcess.run(["wait", "\(id)", "-q", "--server", api.url])
+      #expect(waited.output == "abc\n")
+      #expect(waited.error.isEmpty)
+      #expect(waited.status == 0)
+    }
+  }
+
+  @Test("a job that did not complete is 1, and one that goes on after the time to wait 6")
+  func notCompleted() async throws {
+    let id = JobID()
+    try await FakeAPI(
+      try Self.server(id, end: try .fixture(id: id, status: .failed, error: "exit 3"))
+    ).serve { api in
+      let ended = try await WarrenProcess.run(["wait", "\(id)", "--server", api.url])
+      #expect(ended.status == 1)
+      #expect(ended.output.hasSuffix("error\nexit 3\n"))
+    }
+    let running = try Job.fixture(id: id, status: .running)
+    try await FakeAPI({ _ in try .json(202, running) }).serve { api in
+      let ended = try await WarrenProcess.run(
+        ["wait", "\(id)", "--timeout", "0s", "--server", api.url])
+      #expect(ended.status == 6)
+      #expect(ended.error == "Error: the job \(id) is still running; it goes on\n")
+    }
+  }
+
+  @Test("Ctrl-C ends a wait with 130, and asks nothing of the job")
+  func interrupted() async throws {
+    let running = try Job.fixture(status: .running, progress: 10)
+    let waiting = Signal()
+    try await FakeAPI({ _ in
+      waiting.fire()
+      _ = await Signal().wait(for: .seconds(10))
+      return try .json(202, running)
+    }).serve { api in
+      let ended = try await WarrenProcess.run(["wait", "\(running.id)", "--server", api.url]) {
+        #expect(await waiting.wait(for: .seconds(20)))
+        kill($0.processIdentifier, SIGINT)
+      }
+      #expect(ended.status == 130)
+      #expect(ended.output.isEmpty)
+      #expect(api.calls.allSatisfy { $0.method == "GET" })
+    }
+  }
+
+  @Test("--json prints the server's JSON")
+  func json() async throws {
+    let job = try Job.fixture(status: .completed, result: ["a": 1])
+    try await FakeAPI({ _ in try .json(200, job) }).serve { api in
+      let ended = try await WarrenProcess.run(["get", "\(job.id)", "--json", "--server", api.url])
+      #expect(ended.status == 0)
+      #expect(try JSONValue(parsing: ended.output.utf8) == JSONValue(encoding: job))
+    }
+  }
+
+  @Test("a refusal is 4 and told in one line, no server 3, a wrong configuration 5")
+  func failures() async throws {
+    let problem = Problem(
+      type: "/problems/unknown-type", title: "Unknown job type", status: 422,
+      detail: "there is no job type 'a:b'; known are files:checksum")
+    let url = Mutex("")
+    try await FakeAPI({ _ in try .problem(problem) }).serve { api in
+      url.withLock { $0 = api.url }
+      let ended = try await WarrenProcess.run(["schedule", "a:b", "--server", api.url])
+      #expect(ended.status == 4)
+      #expect(
+        ended.error
+          == "Error: Unknown job type: there is no job type 'a:b'; known are files:checksum\n")
+    }
+    let gone = url.withLock { $0 }
+    let unreachable = try await WarrenProcess.run(["queues", "--server", gone])
+    #expect(unreachable.status == 3)
+    #expect(
+      unreachable.error == "Error: the server at \(gone) cannot be reached: Connection refused\n")
+    let configuration = try await WarrenProcess.run(
+      ["config", "check"], environment: ["WARREN_HTTP_PORT": "x"])
+    #expect(configuration.status == 5)
+    #expect(
+      configuration.error
+        == "Error: WARREN_HTTP_PORT: must be an integer from 0 to 65535, not 'x'\n")
+  }
+
+  @Test("help is printed and exits 0, a wrong command line exits 2")
+  func usage() async throws {
+    let help = try await WarrenProcess.run(["--help"])
+    #expect(help.status == 0)
+    #expect(help.output.contains("Exit statuses:"))
+    let wrong = try await WarrenProcess.run(["get", "abc"])
+    #expect(wrong.status == 2)
+    #expect(wrong.error.contains("a job id is a UUID"))
+    #expect(wrong.output.isEmpty)
+  }
+}
