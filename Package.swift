@@ -105,6 +105,14 @@ let package = Package(
       ],
       swiftSettings: strict),
 
+    // The examples of the README, so that they compile; the system's tests run them.
+    .executableTarget(
+      name: "WordService", dependencies: ["JobWorker", "Jobs"], path: "docs/examples/Consumer",
+      swiftSettings: strict),
+    .executableTarget(
+      name: "Producer", dependencies: ["JobClient", "Jobs"], path: "docs/examples/Producer",
+      swiftSettings: strict),
+
     // Tests: one target per module; TestSupport has the broker that they run against,
     // FakeAPI a server without jobs.
     .target(
@@ -165,6 +173,16 @@ let package = Package(
       dependencies: [
         "FakeAPI", "JobClient", "JobConfig", "Jobs", "TestSupport", "warren",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "IntegrationTests",
+      dependencies: [
+        "Jobs", "Producer", "TestSupport", "WordService", "warren",
+        .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOFoundationCompat", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
       ],
       swiftSettings: strict),
   ]

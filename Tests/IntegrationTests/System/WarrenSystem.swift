@@ -1,0 +1,158 @@
+import Foundation
+import Jobs
+import Synchronization
+import TestSupport
+import Testing
+
+/// A server and workers as processes of their own, started from the built `warren`, in a folder of their own. All
+/// of it is gone when the test ends, passed or failed.
+final class WarrenSystem: Sendable {
+  let folder: URL
+  let broker: ThrowawayBroker
+  let api: API
+  let management: ManagementAPI
+  /// What the names of exchanges and queues start with.
+  let prefix: String
+  let server: ChildProcess
+  private let environment: [String: String]
+  private let configuration: URL
+  private let workers = Mutex<[ChildProcess]>([])
+
+  /// Where the tests' own bundle stands; `warren` is built beside it.
+  static let products = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()
+
+  /// Stands a system up, runs `body`, and takes all of it down.
+  ///
+  /// - Parameters:
+  ///   - configuration: the `queues`, `groups` and `types` of the config file, in YAML; `%FOLDER%` stands for the folder.
+  ///   - workers: how many worker processes to start.
+  ///   - ownBroker: whether to start a broker for this system alone; otherwise it shares one, under names of its own.
+  ///   - serve: more arguments of `warren serve`.
+  static func run(
+    _ configuration: String = TestJobs.configuration, workers: Int = 1, ownBroker: Bool = false,
+    serve: [String] = [], _ body: (WarrenSystem) async throws -> Void
+  ) async throws {
+    let folder = FileManager.default.temporaryDirectory
+      .appending(path: "warren-test-\(UUID().uuidString.prefix(8))")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let broker =
+      try await ownBroker
+      ? ThrowawayBroker.start(.init(management: true)) : ThrowawayBroker.shared()
+    defer { if ownBroker { broker.remove() } }
+    let system = try WarrenSystem(
+      folder: folder, broker: broker,
+      prefix: ownBroker ? "jobs" : "t-\(UUID().uuidString.prefix(8).lowercased())",
+      configuration: configuration, serve: serve)
+    do {
+      try await system.untilReady()
+      for _ in 0..<workers { try await system.startWorker() }
+      try await body(system)
+    } catch {
+      Issue.record(
+        "\(error)\nserver:\n\(system.server.output.suffix(3000))\nworkers:\n\(system.workerOutput.suffix(3000))"
+      )
+    }
+  }
+
+  static func program(_ name: String) -> String {
+    products.appending(path: name).path
+  }
+
+  private init(
+    folder: URL, broker: ThrowawayBroker, prefix: String, configuration: String, serve: [String]
+  ) throws {
+    self.folder = folder
+    self.broker = broker
+    self.prefix = prefix
+    self.configuration = folder.appending(path: "warren.yaml")
+    try Data(configuration.replacing("%FOLDER%", with: folder.path).utf8)
+      .write(to: self.configuration)
+    let port = try FreePorts.find(1)[0]
+    environment = [
+      "WARREN_BROKER": broker.url, "WARREN_PREFIX": prefix,
+      "WARREN_STORE": folder.appending(path: "warren.sqlite").path,
+      "WARREN_HTTP_PORT": String(port), "WARREN_SERVER": "http://127.0.0.1:\(port)",
+    ]
+    api = API(base: "http://127.0.0.1:\(port)")
+    management = ManagementAPI(base: broker.managementURL)
+    server = try ChildProcess(
+      Self.program("warren"), ["serve", "--config", self.configuration.path] + serve,
+      environment: environment,
+      log: folder.appending(path: "server.log"))
+  }
+
+  private func untilReady() async throws {
+    try await eventually("the server is ready") {
+      (try? await api.get("/readyz").status) == 200
+    }
+  }
+
+  /// Starts one more worker, and waits until the server knows it.
+  @discardableResult
+  func startWorker(_ arguments: [String] = []) async throws -> ChildProcess {
+    try await startWorker(
+      Self.program("warren"), ["worker", "--config", configuration.path] + arguments)
+  }
+
+  /// Starts a program that is a worker, and waits until the server knows it.
+  @discardableResult
+  func startWorker(_ program: String, _ arguments: [String]) async throws -> ChildProcess {
+    let before = try await workerIDs().count
+    let number = workers.withLock(\.count)
+    let worker = try ChildProcess(
+      program, arguments,
+      environment: environment.merging(["WORKER_NAME": "worker-\(number)"]) { $1 },
+      log: folder.appending(path: "worker-\(number).log"))
+    workers.withLock { $0.append(worker) }
+    try await eventually("the worker has announced itself") {
+      try await workerIDs().count > before
+    }
+    return worker
+  }
+
+  func worker(_ number: Int) -> ChildProcess { workers.withLock { $0[number] } }
+
+  var workerOutput: String { workers.withLock { $0.map(\.output).joined(separator: "\n") } }
+
+  func workerIDs() async throws -> [String] {
+    guard case .array(let workers) = try await api.get("/workers")["workers"] else { return [] }
+    return workers.compactMap { worker in
+      if case .string(let id) = worker.members?["id"] { id } else { nil }
+    }
+  }
+
+  /// Runs a `warren` command to its end.
+  func warren(_ arguments: String...) async throws -> (exitCode: Int32, output: String) {
+    try await run(Self.program("warren"), arguments)
+  }
+
+  /// Runs a program to its end, with the system's environment.
+  func run(_ program: String, _ arguments: [String]) async throws -> (
+    exitCode: Int32, output: String
+  ) {
+    let log = folder.appending(path: "command-\(UUID().uuidString.prefix(8)).log")
+    let process = try ChildProcess(program, arguments, environment: environment, log: log)
+    let code = try await process.exitCode()
+    return (code, process.output)
+  }
+
+  /// Type, queue and status of each job in the store, read from the file itself.
+  func rows() async throws -> [String] {
+    let program = """
+      import sqlite3, sys
+      store = sqlite3.connect(sys.argv[1])
+      for row in store.execute("SELECT type, queue, status FROM jobs ORDER BY id"):
+          print(*row)
+      """
+    let path = folder.appending(path: "warren.sqlite").path
+    let output = try await Tool.run("/usr/bin/python3", ["-c", program, path])
+    return output.split(separator: "\n").map(String.init)
+  }
+
+  /// The lines of a file in the system's folder; none when it is not there.
+  func lines(of name: String) -> [String] {
+    let text = try? String(contentsOf: folder.appending(path: name), encoding: .utf8)
+    return text?.split(separator: "\n").map(String.init) ?? []
+  }
+}

@@ -1,0 +1,38 @@
+/// The job types that the tests' systems run.
+enum TestJobs {
+  static let configuration = """
+    queues:
+      compute: {capacity: 2}
+    groups:
+      files: {queue: compute, description: Work on files}
+    types:
+      - name: checksum
+        group: files
+        params: {path: ""}
+        command: [sha256sum, "{path}"]
+      - name: note
+        group: files
+        params: {number: 0}
+        command: [sh, -c, 'echo "$WARREN_JOB_ID" >> "$FOLDER/notes"']
+        environment: {FOLDER: "%FOLDER%"}
+      - name: sleep
+        group: files
+        params: {seconds: "1000"}
+        command: [sh, -c, 'echo "$WARREN_JOB_ID $$" >> "$FOLDER/starts"; exec sleep "$0"', "{seconds}"]
+        environment: {FOLDER: "%FOLDER%"}
+        timeout: 300s
+      - name: hold
+        group: files
+        command: [sh, -c, 'echo "+ $WORKER_NAME" >> "$FOLDER/slots"; sleep 0.1; echo "- $WORKER_NAME" >> "$FOLDER/slots"']
+        environment: {FOLDER: "%FOLDER%"}
+      - name: late
+        group: files
+        command: [sleep, "1000"]
+        timeout: 500ms
+      - name: broken
+        group: files
+        command: [sh, -c, 'echo "no luck" >&2; exit 3']
+        max_retries: 1
+        retry_delay: 700ms
+    """
+}
