@@ -175,10 +175,13 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
+    .executableTarget(
+      name: "LifeWorker", dependencies: ["JobWorker", "Jobs", logging], path: "Tests/LifeWorker",
+      swiftSettings: strict),
     .testTarget(
       name: "IntegrationTests",
       dependencies: [
-        "Jobs", "Producer", "TestSupport", "WordService", "warren",
+        "Jobs", "LifeWorker", "Producer", "TestSupport", "WordService", "warren",
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOFoundationCompat", package: "swift-nio"),

@@ -36,13 +36,17 @@ public struct JobServer: Sendable {
     let inbox = InboxMarks(
       connection: publishing, names: names, patience: configuration.patience)
     let deadLetters = DeadLetterOffice(connection: publishing, names: names, logger: logger)
+    let callbacks = CallbackDesk(
+      directory: directory, control: control, limit: configuration.callbackLimit, logger: logger)
+    let initializer = Initializer(store: store, callbacks: callbacks, logger: logger)
     let intake = Intake(catalog: catalog, store: store)
     authority = ServerAuthority(
       store: store, control: control, inbox: inbox, poisonLimit: configuration.poisonLimit,
       logger: logger)
     service = JobService(
       intake: intake, store: store, hub: hub, catalog: catalog, directory: directory,
-      control: control, poisonLimit: configuration.poisonLimit, logger: logger)
+      control: control, callbacks: callbacks, initializer: initializer, resuming: ResumeGuard(),
+      poisonLimit: configuration.poisonLimit, logger: logger)
     services = [
       ConnectionService(publishing),
       ConnectionService(consuming),
@@ -50,7 +54,8 @@ public struct JobServer: Sendable {
       ReportDesk(
         authority: authority,
         registrar: WorkerRegistrar(
-          directory: directory, catalog: catalog, connection: publishing, names: names,
+          directory: directory, catalog: catalog, initializer: initializer, connection: publishing,
+          names: names,
           logger: logger),
         inbox: inbox, connection: consuming, deadLetters: deadLetters, names: names,
         logger: logger),
@@ -58,8 +63,10 @@ public struct JobServer: Sendable {
         authority: authority, consuming: consuming, publishing: publishing, names: names,
         logger: logger),
       SubmitDesk(
-        intake: intake, connection: consuming, deadLetters: deadLetters, names: names,
+        intake: intake, initializer: initializer, connection: consuming, deadLetters: deadLetters,
+        names: names,
         logger: logger),
+      initializer,
       Recovery(
         store: store, control: control, inbox: inbox, events: publishing.events(), work: hub.work,
         poisonLimit: configuration.poisonLimit, logger: logger),

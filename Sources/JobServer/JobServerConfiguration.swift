@@ -22,10 +22,14 @@ public struct JobServerConfiguration: Sendable {
   /// How long the server waits for one answer of the broker or of a worker.
   public var patience: Duration
 
+  /// How long the server waits for a callback that a worker calls for it; longer than the workers' own limit.
+  public var callbackLimit: Duration
+
   public init(
     broker: ConnectionConfiguration, names: TransportNames, store: String,
     host: String = "127.0.0.1", port: Int = 8080, maxBodyBytes: Int = 1 << 20,
-    registry: JobRegistry = JobRegistry(), poisonLimit: Int = 5, patience: Duration = .seconds(5)
+    registry: JobRegistry = JobRegistry(), poisonLimit: Int = 5, patience: Duration = .seconds(5),
+    callbackLimit: Duration = .seconds(25)
   ) {
     self.broker = broker
     self.names = names
@@ -36,5 +40,6 @@ public struct JobServerConfiguration: Sendable {
     self.registry = registry
     self.poisonLimit = poisonLimit
     self.patience = patience
+    self.callbackLimit = callbackLimit
   }
 }

@@ -13,19 +13,42 @@ public struct JobService: Sendable {
   let catalog: Catalog
   let directory: WorkerDirectory
   let control: WorkerControl
+  let callbacks: CallbackDesk
+  let initializer: Initializer
+  let resuming: ResumeGuard
   let poisonLimit: Int
   let logger: Logger
 
-  /// Accepts or refuses each submission by itself, in one transaction.
+  /// Accepts or refuses each submission by itself, in one transaction. Types with an init callback have it called before
+  /// this returns.
   public func schedule(
     _ submissions: [JobSubmission]
   ) async -> [Result<ScheduledJob, ScheduleError>] {
-    await intake.schedule(submissions)
+    var outcomes = await intake.schedule(submissions)
+    await withTaskGroup { group in
+      for (index, outcome) in outcomes.enumerated() {
+        guard case .success(let job) = outcome, job.isNew, job.job.status == .initializing else {
+          continue
+        }
+        group.addTask { (index, await initialize(job)) }
+      }
+      for await (index, outcome) in group { outcomes[index] = outcome }
+    }
+    return outcomes
+  }
+
+  private func initialize(_ scheduled: ScheduledJob) async -> Result<ScheduledJob, ScheduleError> {
+    do throws(ScheduleError) {
+      return .success(
+        ScheduledJob(job: try await initializer.initialize(scheduled.job), isNew: true))
+    } catch {
+      return .failure(error)
+    }
   }
 
   /// Accepts or refuses one submission.
   public func schedule(_ submission: JobSubmission) async throws(ScheduleError) -> ScheduledJob {
-    guard let outcome = await intake.schedule([submission]).first else {
+    guard let outcome = await schedule([submission]).first else {
       throw .store(.failed("the store did not answer"))
     }
     return try outcome.get()
@@ -100,7 +123,7 @@ public struct JobService: Sendable {
   }
 
   /// The worker of a job that was to be told something is gone.
-  private func settle(
+  func settle(
     _ id: JobID, tenant: UUID, attempt: Int
   ) async throws(JobServiceError) -> Job {
     let answer = try await reading { () throws(StoreError) in
@@ -112,12 +135,12 @@ public struct JobService: Sendable {
     return try found(answer, id)
   }
 
-  private func found<Value>(_ value: Value?, _ id: JobID) throws(JobServiceError) -> Value {
+  func found<Value>(_ value: Value?, _ id: JobID) throws(JobServiceError) -> Value {
     guard let value else { throw .unknownJob(id) }
     return value
   }
 
-  private func reading<Value>(
+  func reading<Value>(
     _ body: () async throws(StoreError) -> Value
   ) async throws(JobServiceError) -> Value {
     do throws(StoreError) {

@@ -70,7 +70,12 @@ public struct JobWorker<Authority: JobAuthority>: Sendable {
       lanes: lanes, jobs: jobs,
       control: ControlDesk(
         worker: configuration.id, consuming: consuming, publishing: publishing, names: names,
-        jobs: jobs, announcer: announcer, lifecycle: lifecycle, patience: configuration.patience,
+        jobs: jobs, announcer: announcer,
+        callbacks: CallbackRunner(
+          worker: configuration.id, registry: configuration.registry,
+          limit: configuration.callbackLimit, report: authority.report,
+          limits: configuration.execution.limits, logger: logger),
+        lifecycle: lifecycle, patience: configuration.patience,
         logger: logger),
       announcer: announcer, events: consuming.events(), lifecycle: lifecycle,
       drainLimit: configuration.drainLimit, grace: configuration.grace,

@@ -20,6 +20,8 @@ public struct JobWorkerConfiguration: Sendable {
   public var grace: Duration
   /// How long the worker waits for one answer of the broker or the server before it tries again.
   public var patience: Duration
+  /// How long an init, suspend or resume callback may take: a client waits for it.
+  public var callbackLimit: Duration
   /// The shortest time between two reports of one job's progress.
   public var progressInterval: Duration
   /// The largest result of a job, in bytes of JSON; a larger one fails the job.
@@ -33,7 +35,8 @@ public struct JobWorkerConfiguration: Sendable {
     broker: ConnectionConfiguration, names: TransportNames, id: WorkerID = WorkerID(),
     queues: [JobQueue]? = nil, registry: JobRegistry, drainLimit: Duration = .seconds(30),
     grace: Duration = .seconds(10), patience: Duration = .seconds(10),
-    progressInterval: Duration = .milliseconds(100), maxResultBytes: Int = 1 << 20,
+    callbackLimit: Duration = .seconds(20), progressInterval: Duration = .milliseconds(100),
+    maxResultBytes: Int = 1 << 20,
     obeysSignals: Bool = true
   ) {
     let used = Set(registry.groups.values.map(\.queue))
@@ -47,6 +50,7 @@ public struct JobWorkerConfiguration: Sendable {
     self.drainLimit = drainLimit
     self.grace = grace
     self.patience = patience
+    self.callbackLimit = callbackLimit
     self.progressInterval = progressInterval
     self.maxResultBytes = maxResultBytes
     self.obeysSignals = obeysSignals

@@ -17,7 +17,8 @@ struct Warren: AsyncParsableCommand {
       """,
     subcommands: [
       ScheduleCommand.self, GetCommand.self, ListCommand.self, WaitCommand.self,
-      CancelCommand.self, DeleteCommand.self, TypesCommand.self, GroupsCommand.self,
+      CancelCommand.self, SuspendCommand.self, ResumeCommand.self, DeleteCommand.self,
+      TypesCommand.self, GroupsCommand.self,
       QueuesCommand.self, WorkersCommand.self, HealthCommand.self, ReadyCommand.self,
       ServeCommand.self, WorkerCommand.self, ConfigCommand.self,
     ])

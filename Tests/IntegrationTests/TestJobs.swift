@@ -29,6 +29,23 @@ enum TestJobs {
         group: files
         command: [sleep, "1000"]
         timeout: 500ms
+      - name: count
+        group: files
+        params: {to: 10}
+        suspendable: true
+        command:
+          - sh
+          - -c
+          - |
+            n=0
+            if [ -n "$WARREN_SNAPSHOT" ]; then n=$(tr -dc 0-9 < "$WARREN_SNAPSHOT"); fi
+            while [ "$n" -lt "$0" ]; do
+              sleep 0.1
+              n=$((n + 1))
+              echo "$n" >> "$FOLDER/counted"
+              echo '{{"snapshot": '"$n"'}}' >> "$WARREN_REPORT"
+            done
+          - "{to}"
       - name: broken
         group: files
         command: [sh, -c, 'echo "no luck" >&2; exit 3']

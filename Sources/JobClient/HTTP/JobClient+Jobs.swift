@@ -70,6 +70,26 @@ extension JobClient {
     ).value
   }
 
+  /// Suspends a job of a suspendable type: one that waits is suspended at once, one that runs is told to end.
+  ///
+  /// - Returns: the job after that.
+  @discardableResult
+  public func suspend(_ id: JobID) async throws(JobClientError) -> Job {
+    try await connection.send(
+      APIRequest(method: .POST, path: ["jobs", id.description, "suspend"])
+    ).value
+  }
+
+  /// Lets a suspended job run again.
+  ///
+  /// - Returns: the job after that.
+  @discardableResult
+  public func resume(_ id: JobID) async throws(JobClientError) -> Job {
+    try await connection.send(
+      APIRequest(method: .POST, path: ["jobs", id.description, "resume"])
+    ).value
+  }
+
   /// Deletes a job that no worker has.
   ///
   /// - Returns: the job as it was.

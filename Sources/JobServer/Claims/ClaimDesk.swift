@@ -6,8 +6,6 @@ import ServiceLifecycle
 
 /// Answers the claims that workers send through the broker: all that have gathered are one transaction.
 struct ClaimDesk: Service {
-  private typealias Question = (delivery: Delivery, claims: [ClaimRequest])
-
   let authority: ServerAuthority
   let consuming: Connection
   let publishing: Connection
@@ -29,10 +27,35 @@ struct ClaimDesk: Service {
   }
 
   private func answer(_ deliveries: [Delivery]) async {
-    let questions = deliveries.compactMap(question)
-    let answers: [ClaimAnswer]
+    var claims: [Question<ClaimRequest>] = []
+    var locks: [Question<LockRequest>] = []
+    for delivery in deliveries {
+      do {
+        if let requests = try WireCoding.locks(delivery.message) {
+          locks.append((delivery, requests))
+        } else {
+          claims.append((delivery, try WireCoding.claims(delivery.message)))
+        }
+      } catch {
+        logger.warning(
+          "a message in the claims queue is no claim", metadata: ["error": "\(error)"])
+      }
+    }
+    await answer(claims, by: authority.claim, WireCoding.message)
+    await answer(locks, by: authority.lock, WireCoding.message)
+  }
+
+  private typealias Question<Request> = (delivery: Delivery, requests: [Request])
+
+  private func answer<Request, Answer>(
+    _ questions: [Question<Request>],
+    by decide: ([Request]) async throws(AuthorityError) -> [Answer],
+    _ message: ([Answer]) throws(WireError) -> Message
+  ) async {
+    guard !questions.isEmpty else { return }
+    let answers: [Answer]
     do {
-      answers = try await authority.claim(questions.flatMap(\.claims))
+      answers = try await decide(questions.flatMap(\.requests))
     } catch {
       // The askers run out of patience and ask again.
       logger.error("claims could not be decided", metadata: ["error": "\(error)"])
@@ -41,9 +64,9 @@ struct ClaimDesk: Service {
     var rest = answers[...]
     var replies: [Publication] = []
     for question in questions {
-      let own = Array(rest.prefix(question.claims.count))
-      rest = rest.dropFirst(question.claims.count)
-      if let reply = reply(own, to: question.delivery) { replies.append(reply) }
+      let own = Array(rest.prefix(question.requests.count))
+      rest = rest.dropFirst(question.requests.count)
+      if let reply = reply(own, to: question.delivery, message) { replies.append(reply) }
     }
     let verdicts = await publishing.publish(replies, timeout: .seconds(10))
     for verdict in verdicts where verdict != .confirmed {
@@ -51,22 +74,16 @@ struct ClaimDesk: Service {
     }
   }
 
-  private func question(_ delivery: Delivery) -> Question? {
-    do {
-      return (delivery, try WireCoding.claims(delivery.message))
-    } catch {
-      logger.warning("a message in the claims queue is no claim", metadata: ["error": "\(error)"])
-      return nil
-    }
-  }
-
-  private func reply(_ answers: [ClaimAnswer], to delivery: Delivery) -> Publication? {
+  private func reply<Answer>(
+    _ answers: [Answer], to delivery: Delivery,
+    _ write: ([Answer]) throws(WireError) -> Message
+  ) -> Publication? {
     guard let address = delivery.message.properties.replyTo else {
       logger.warning("a claim names no reply_to, so that nobody can be answered")
       return nil
     }
     do {
-      var message = try WireCoding.message(answers)
+      var message = try write(answers)
       message.properties.correlationID = delivery.message.properties.correlationID
       return Publication(message, exchange: "", routingKey: address)
     } catch {

@@ -61,6 +61,14 @@ public struct ServerAuthority: JobAuthority {
     }
   }
 
+  public func lock(_ requests: [LockRequest]) async throws(AuthorityError) -> [LockAnswer] {
+    do {
+      return try await store.lock(requests, at: .now)
+    } catch {
+      throw AuthorityError("the status store failed: \(error)")
+    }
+  }
+
   public func report(_ reports: [JobReport]) async throws(AuthorityError) {
     let now = Timestamp.now
     let decisions: [Job.ReportDecision?]

@@ -53,6 +53,7 @@ struct WorkerControl: Sendable {
       return switch try WireCoding.reply(reply) {
       case .has: .has
       case .hasNot: .hasNot
+      case .done, .failed, .unknownCallback: .unknown
       }
     } catch AMQPError.returned {
       return .hasNot
@@ -61,8 +62,41 @@ struct WorkerControl: Sendable {
     }
   }
 
+  /// What became of a callback.
+  enum Call: Sendable {
+    case done
+    case failed(String)
+    /// The worker is gone, or has no such callback: it was not called.
+    case notCalled
+    /// The worker did not answer: it is not known whether it was called.
+    case unknown
+  }
+
+  /// Has a worker call a callback.
+  ///
+  /// - Parameter limit: how long to wait for it; longer than the worker waits.
+  func call(
+    _ callback: JobCallback, _ assignment: JobAssignment, by worker: WorkerID, limit: Duration
+  ) async -> Call {
+    guard let publication = publication(.call(callback, assignment), key: worker.rawValue) else {
+      return .failed("the job cannot be written as JSON")
+    }
+    do {
+      let reply = try await connection.request(publication, timeout: limit)
+      return switch try WireCoding.reply(reply) {
+      case .done: .done
+      case .failed(let message): .failed(message)
+      case .unknownCallback: .notCalled
+      case .has, .hasNot: .unknown
+      }
+    } catch AMQPError.returned {
+      return .notCalled
+    } catch {
+      return .unknown
+    }
+  }
+
   private func publication(_ command: ControlCommand, key: String) -> Publication? {
-    // A command is an enum of ids and numbers; there is nothing in it that JSON cannot say.
     guard var message = try? WireCoding.message(command) else { return nil }
     // A worker that reads it later than this was out of reach, and is asked or told again.
     message.properties.expiration = String(max(1, patience.milliseconds))

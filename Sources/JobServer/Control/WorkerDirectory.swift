@@ -13,6 +13,15 @@ final class WorkerDirectory: Sendable {
     _ = workers.withLock { $0.removeValue(forKey: worker) }
   }
 
+  /// Those that have a callback of a job type, in any order.
+  func workers(of type: JobTypeID, with callback: JobCallback) -> [WorkerID] {
+    workers.withLock { workers in
+      workers.values.filter { announcement in
+        announcement.types.contains { $0.id == type && $0.callbacks.contains(callback) }
+      }.map(\.worker)
+    }.shuffled()
+  }
+
   var all: [WorkerAnnouncement] {
     workers.withLock { $0.values.sorted { $0.worker.rawValue < $1.worker.rawValue } }
   }

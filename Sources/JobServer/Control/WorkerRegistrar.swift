@@ -7,6 +7,7 @@ import Logging
 struct WorkerRegistrar: Sendable {
   let directory: WorkerDirectory
   let catalog: Catalog
+  let initializer: Initializer
   let connection: Connection
   let names: TransportNames
   let logger: Logger
@@ -17,6 +18,7 @@ struct WorkerRegistrar: Sendable {
       queues: announcement.queues, groups: announcement.groups, types: announcement.types)
     for queue in queues { try await declare(queue) }
     directory.add(announcement)
+    initializer.wake()
     logger.info(
       "a worker is here",
       metadata: [

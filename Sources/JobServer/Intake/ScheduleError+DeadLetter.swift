@@ -6,6 +6,8 @@ extension ScheduleError {
     case .invalidParams: "invalid-params"
     case .conflict: "conflict"
     case .deleted: "deleted"
+    case .refused: "refused"
+    case .nobody, .noAnswer: "no-worker"
     case .store: "store"
     }
   }

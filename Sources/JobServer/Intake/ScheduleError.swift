@@ -9,6 +9,12 @@ public enum ScheduleError: Error, Sendable, CustomStringConvertible {
   case conflict(existing: Job, key: Bool)
   /// There was a job of that id, and it has been deleted.
   case deleted(JobID)
+  /// The type's init callback has refused it.
+  case refused(JobTypeID, String)
+  /// No worker is there to call the type's init callback.
+  case nobody(JobTypeID)
+  /// A worker was asked to call the type's init callback and did not answer.
+  case noAnswer(JobTypeID)
   /// It is not known whether the job was accepted: asking again with the same idempotency key is safe.
   case store(StoreError)
 
@@ -26,6 +32,12 @@ public enum ScheduleError: Error, Sendable, CustomStringConvertible {
       return "the \(what) belongs to job \(existing.id), which has another type or other params"
     case .deleted(let id):
       return "job \(id) has been deleted; a new job takes a new id"
+    case .refused(let type, let message):
+      return "the init callback of \(type) refuses the job: \(message)"
+    case .nobody(let type):
+      return "no worker of \(type) is there to initialize the job"
+    case .noAnswer(let type):
+      return "the worker that was to initialize a job of \(type) did not answer"
     case .store(let error):
       return "the status store failed: \(error)"
     }

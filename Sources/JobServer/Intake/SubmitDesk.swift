@@ -10,6 +10,7 @@ struct SubmitDesk: Service {
   private typealias Wish = (delivery: Delivery, submission: JobSubmission)
 
   let intake: Intake
+  let initializer: Initializer
   let connection: Connection
   let deadLetters: DeadLetterOffice
   let names: TransportNames
@@ -58,8 +59,9 @@ struct SubmitDesk: Service {
     var refused: [DeadLetterOffice.Letter] = []
     for (wish, outcome) in zip(wishes, await intake.schedule(wishes.map(\.submission))) {
       switch outcome {
-      case .success:
+      case .success(let scheduled):
         stored.append(wish.delivery.tag)
+        if scheduled.job.status == .initializing { initializer.wake() }
       case .failure(.store):
         unsettled.append(wish)
       case .failure(let error):

@@ -53,6 +53,8 @@ struct Recovery: Service {
       switch await control.possession(of: job.id, by: worker) {
       case .has where job.status == .canceling:
         _ = await control.send(.cancel(job: job.id, attempt: job.attempt), to: worker)
+      case .has where job.status == .suspending:
+        _ = await control.send(.suspend(job: job.id, attempt: job.attempt), to: worker)
       case .has, .unknown:
         break
       case .hasNot:

@@ -5,7 +5,7 @@ import Jobs
 /// How a job stands in its two tables. Columns are read by their place in ``columns``; every read goes through here.
 enum JobRow {
   /// What ``decode(_:)`` reads, in its order, of `jobs j` and `job_payloads p`.
-  static let columns = """
+  private static let columns = """
     j.number, j.id, j.tenant_id, j.user_id, j.idempotency_key, j.type, j.queue, p.params, \
     j.timeout_ms, j.max_retries, j.retry_delay_ms, j.backoff, j.max_retry_delay_ms, j.jitter, \
     j.created_at, j.status, j.scheduled_at, j.updated_at, j.started_at, j.eta, j.locked_by, \
@@ -14,9 +14,11 @@ enum JobRow {
     """
 
   /// CROSS JOIN keeps the order in which the index gives the jobs.
-  static func select(index: String? = nil) -> String {
+  ///
+  /// - Parameter snapshot: whether the job's snapshot is wanted, which may be large; only who changes a job needs it.
+  static func select(index: String? = nil, snapshot: Bool = true) -> String {
     let hint = index.map { " INDEXED BY \($0)" } ?? ""
-    return "SELECT \(columns) FROM jobs j\(hint)"
+    return "SELECT \(columns), \(snapshot ? "p.snapshot" : "NULL") FROM jobs j\(hint)"
       + " CROSS JOIN job_payloads p ON p.number = j.number"
   }
 
@@ -56,6 +58,7 @@ enum JobRow {
     job.claim = try row.decode(UUID?.self, atIndex: 29)
     job.lostWorkers = try row.decode(Int.self, atIndex: 30)
     job.ticketIssued = try row.decode(Int.self, atIndex: 31) != 0
+    job.snapshot = try row.decode(String?.self, atIndex: 32).map { try json("snapshot", $0) }
     return StoredJob(number: try row.decode(Int64.self, atIndex: 0), job: job)
   }
 

@@ -15,9 +15,10 @@ struct JobStatements {
       db.cachedStatement(sql: "\(JobRow.select()) WHERE j.id = ?"), [id.uuid])
   }
 
+  /// For lists: without its snapshot.
   func job(number: Int64) throws -> StoredJob? {
     try JobRow.fetchOne(
-      db.cachedStatement(sql: "\(JobRow.select()) WHERE j.number = ?"), [number])
+      db.cachedStatement(sql: "\(JobRow.select(snapshot: false)) WHERE j.number = ?"), [number])
   }
 
   func job(idempotencyKey: UUID, tenant: UUID) throws -> StoredJob? {
@@ -51,8 +52,8 @@ struct JobStatements {
       ])
     guard db.changesCount == 1 else { return false }
     try execute(
-      "INSERT INTO job_payloads (number, params, result) VALUES (?, ?, ?)",
-      [db.lastInsertedRowID, job.params.text, job.result?.text])
+      "INSERT INTO job_payloads (number, params, result, snapshot) VALUES (?, ?, ?, ?)",
+      [db.lastInsertedRowID, job.params.text, job.result?.text, job.snapshot?.text])
     return true
   }
 
@@ -60,6 +61,26 @@ struct JobStatements {
   /// are of the narrow kinds.
   func update(_ stored: StoredJob, to job: Job) throws {
     var narrow = stored.job
+    if narrow.snapshot != job.snapshot {
+      try execute(
+        "UPDATE job_payloads SET snapshot = ? WHERE number = ?",
+        [job.snapshot?.text, stored.number])
+      narrow.snapshot = job.snapshot
+    }
+    if narrow.retry != job.retry || narrow.timeout != job.timeout {
+      try execute(
+        """
+        UPDATE jobs SET timeout_ms = ?, max_retries = ?, retry_delay_ms = ?, backoff = ?,
+          max_retry_delay_ms = ?, jitter = ? WHERE number = ?
+        """,
+        [
+          job.timeout.milliseconds, job.retry.maxRetries, job.retry.delay.milliseconds,
+          job.retry.backoff.rawValue, job.retry.maxDelay.milliseconds, job.retry.jitter,
+          stored.number,
+        ])
+      narrow.retry = job.retry
+      narrow.timeout = job.timeout
+    }
     narrow.ticketIssued = job.ticketIssued
     if narrow == job {
       try execute(

@@ -30,14 +30,15 @@ struct TransitionStep: Hashable {
     }
     guard before.status != after.status else { return [] }
     if !before.status.successors.contains(after.status),
-      before.status.successors.contains(.running),
-      JobStatus.running.successors.contains(after.status)
+      let between = [JobStatus.running, .resuming, .suspending].first(where: {
+        before.status.successors.contains($0) && $0.successors.contains(after.status)
+      })
     {
       return [
         TransitionStep(
-          from: before.status, to: .running, attempt: after.attempt, worker: after.worker,
+          from: before.status, to: between, attempt: after.attempt, worker: after.worker,
           reason: nil),
-        TransitionStep(from: .running, to: after.status, after: after),
+        TransitionStep(from: between, to: after.status, after: after),
       ]
     }
     return [TransitionStep(from: before.status, to: after.status, after: after)]

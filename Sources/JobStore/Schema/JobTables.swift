@@ -18,6 +18,17 @@ enum JobTables {
         """)
   }
 
+  /// What a job has saved in order to go on from there.
+  static func addSnapshots(_ db: Database) throws {
+    try db.execute(sql: "ALTER TABLE job_payloads ADD COLUMN snapshot TEXT")
+  }
+
+  /// Who waits for a job, to be found when it ends; holds only those that are locked.
+  static func addLocks(_ db: Database) throws {
+    try db.execute(
+      sql: "CREATE INDEX jobs_locked ON jobs (locked_by) WHERE locked_by IS NOT NULL")
+  }
+
   private static func createJobs(_ db: Database) throws {
     let statuses = JobStatus.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")
     let held = JobCounts.heldStatuses

@@ -10,6 +10,8 @@ enum Schema {
     var migrator = DatabaseMigrator()
     migrator.registerMigration("jobs", migrate: JobTables.create)
     migrator.registerMigration("catalog", migrate: CatalogTables.create)
+    migrator.registerMigration("snapshots", migrate: JobTables.addSnapshots)
+    migrator.registerMigration("locks", migrate: JobTables.addLocks)
     return migrator
   }
 }

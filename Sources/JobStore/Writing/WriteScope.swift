@@ -7,10 +7,12 @@ struct WriteScope {
   let db: Database
   private(set) var changes: [JobChange] = []
   private let jobs: JobStatements
+  private let locks: LockStatements
 
   init(_ db: Database) {
     self.db = db
     jobs = JobStatements(db)
+    locks = LockStatements(db)
   }
 
   mutating func insert(_ job: Job) throws -> Insertion {
@@ -43,6 +45,7 @@ struct WriteScope {
     _ ids: [JobID], tenant: UUID?, _ change: (_ index: Int, _ job: inout Job) -> Answer
   ) throws -> [Answer?] {
     var touched: [JobID: (stored: StoredJob, current: Job)] = [:]
+    var ended: [JobID] = []
     var answers: [Answer?] = []
     answers.reserveCapacity(ids.count)
     for (index, id) in ids.enumerated() {
@@ -55,12 +58,42 @@ struct WriteScope {
       var job = before
       answers.append(change(index, &job))
       touched[id] = (stored, job)
+      if job.status.isFinal, !before.status.isFinal { ended.append(id) }
       try log(from: before, to: job)
     }
     for (stored, current) in touched.values where stored.job != current {
       try jobs.update(stored, to: current)
     }
+    for id in ended { try release(id) }
     return answers
+  }
+
+  mutating func lock(_ request: LockRequest, at now: Timestamp) throws -> LockAnswer {
+    guard let stored = try jobs.job(request.job), stored.job.status.isHeld,
+      stored.job.attempt == request.attempt, stored.job.worker == request.worker
+    else { return .refused(.fenced) }
+    var job = stored.job
+    let refusal =
+      if let other = request.by {
+        try locks.refusal(of: job, by: other) ?? job.lock(by: other, at: now)
+      } else {
+        job.unlock(at: now)
+      }
+    if let refusal { return .refused(refusal) }
+    try log(from: stored.job, to: job)
+    if job != stored.job { try jobs.update(stored, to: job) }
+    return .done
+  }
+
+  /// Frees those that a job has kept locked.
+  private mutating func release(_ holder: JobID) throws {
+    for id in try locks.locked(by: holder) {
+      guard let stored = try jobs.job(id) else { continue }
+      var job = stored.job
+      guard job.unlock(at: .now) == nil else { continue }
+      try log(from: stored.job, to: job)
+      try jobs.update(stored, to: job)
+    }
   }
 
   private mutating func log(from before: Job, to job: Job) throws {
@@ -78,6 +111,7 @@ struct WriteScope {
     guard stored.job.status.isDeletable else { return .refused(stored.job) }
     try jobs.delete(stored, at: now)
     changes.append(JobChange(job: stored.job, event: nil, deleted: true))
+    try release(id)
     return .deleted(stored.job)
   }
 }

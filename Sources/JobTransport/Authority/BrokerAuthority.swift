@@ -16,13 +16,7 @@ public struct BrokerAuthority: JobAuthority {
 
   public func claim(_ requests: [ClaimRequest]) async throws(AuthorityError) -> [ClaimAnswer] {
     do {
-      var message = try WireCoding.message(requests)
-      // Nobody is left to hear an answer that comes later.
-      message.properties.expiration = String(max(1, patience.milliseconds))
-      let reply = try await connection.request(
-        Publication(message, exchange: "", routingKey: names.claims, mandatory: true),
-        timeout: patience)
-      let answers = try WireCoding.answers(reply)
+      let answers = try WireCoding.answers(await ask(try WireCoding.message(requests)))
       guard answers.count == requests.count else {
         throw AuthorityError("\(requests.count) claims got \(answers.count) answers")
       }
@@ -30,6 +24,27 @@ public struct BrokerAuthority: JobAuthority {
     } catch {
       throw AuthorityError("the server did not answer a claim: \(error)")
     }
+  }
+
+  public func lock(_ requests: [LockRequest]) async throws(AuthorityError) -> [LockAnswer] {
+    do {
+      let answers = try WireCoding.lockAnswers(await ask(try WireCoding.message(requests)))
+      guard answers.count == requests.count else {
+        throw AuthorityError("\(requests.count) locks got \(answers.count) answers")
+      }
+      return answers
+    } catch {
+      throw AuthorityError("the server did not answer a lock: \(error)")
+    }
+  }
+
+  private func ask(_ question: Message) async throws(AMQPError) -> Message {
+    var message = question
+    // Nobody is left to hear an answer that comes later.
+    message.properties.expiration = String(max(1, patience.milliseconds))
+    return try await connection.request(
+      Publication(message, exchange: "", routingKey: names.claims, mandatory: true),
+      timeout: patience)
   }
 
   public func report(_ reports: [JobReport]) async throws(AuthorityError) {

@@ -2,6 +2,7 @@
 enum MessageKind {
   static let ticket = "warren.ticket"
   static let claims = "warren.claims"
+  static let locks = "warren.locks"
   static let worker = "warren.worker"
   static let command = "warren.command"
   static let event = "warren.event"

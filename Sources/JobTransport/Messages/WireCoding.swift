@@ -33,6 +33,24 @@ public enum WireCoding {
     try decode([ClaimAnswer].self, from: message)
   }
 
+  public static func message(_ locks: [LockRequest]) throws(WireError) -> Message {
+    try encode(locks, kind: MessageKind.locks, persistent: false)
+  }
+
+  /// - Returns: `nil` when the message asks for something else, by its type.
+  public static func locks(_ message: Message) throws(WireError) -> [LockRequest]? {
+    guard message.properties.type == MessageKind.locks else { return nil }
+    return try decode([LockRequest].self, from: message)
+  }
+
+  public static func message(_ answers: [LockAnswer]) throws(WireError) -> Message {
+    try encode(answers, kind: MessageKind.locks, persistent: false)
+  }
+
+  public static func lockAnswers(_ message: Message) throws(WireError) -> [LockAnswer] {
+    try decode([LockAnswer].self, from: message)
+  }
+
   public static func message(_ content: WorkerMessage) throws(WireError) -> Message {
     try encode(content, kind: MessageKind.worker, persistent: true)
   }

@@ -8,7 +8,8 @@ import SystemPackage
 /// The program gets the params in its arguments, as the template says, and as a line of JSON on standard input; and in its
 /// environment `WARREN_JOB_ID`, `WARREN_JOB_TYPE`, `WARREN_ATTEMPT` (from 1), `WARREN_RETRIES` (how many failures went
 /// before), `WARREN_TENANT_ID`, `WARREN_USER_ID` and `WARREN_REPORT`, the path that takes lines of JSON:
-/// `{"progress": 42, "details": "…"}`, `{"result": …}`, `{"skip": "reason"}`. Standard error goes to the job's log.
+/// `{"progress": 42, "details": "…"}`, `{"result": …}`, `{"skip": "reason"}`, `{"snapshot": …}`. A snapshot is in the file
+/// that `WARREN_SNAPSHOT` names when the job runs again. Standard error goes to the job's log.
 ///
 /// Exit code 0 completes the job, 100 fails it for good, any other fails it. Cancellation and time-out send SIGTERM to the
 /// program's process group, and after the grace period SIGKILL.
@@ -64,7 +65,7 @@ public struct CommandJobType: Sendable {
   ) async throws -> JSONValue? {
     let process = try process(params, context.assignment)
     let outcome = try await process.run(in: try runtime.directory()) { event in
-      handle(event, context)
+      await handle(event, context)
     }
     switch CommandVerdict(outcome) {
     case .completed(let result): return result
@@ -94,12 +95,13 @@ public struct CommandJobType: Sendable {
         "WARREN_USER_ID": assignment.user.uuidString.lowercased(),
       ], uniquingKeysWith: { _, own in own })
     process.workingDirectory = workingDirectory.map { FilePath($0) }
+    process.snapshot = assignment.snapshot
     process.grace = grace
     process.limits = limits
     return process
   }
 
-  private func handle(_ event: CommandEvent, _ context: JobContext) {
+  private func handle(_ event: CommandEvent, _ context: JobContext) async {
     switch event {
     case .log(let line):
       context.logger.info("\(line)")
@@ -111,8 +113,12 @@ public struct CommandJobType: Sendable {
       } catch {
         context.logger.warning("\(error)")
       }
-    case .report(.snapshot):
-      context.logger.warning("a snapshot was reported, which is not kept: the job cannot use one")
+    case .report(.snapshot(let snapshot)):
+      do {
+        try await context.saveSnapshot(snapshot)
+      } catch {
+        context.logger.warning("a snapshot is not kept: \(error)")
+      }
     case .report(.result), .report(.skip):
       // Part of the outcome.
       break

@@ -12,6 +12,8 @@ struct CommandProcess: Sendable {
   var command: [String]
   /// Written to standard input as one line of JSON.
   var params: JSONValue
+  /// What an earlier attempt has saved; in the file that `WARREN_SNAPSHOT` names.
+  var snapshot: JSONValue?
   /// Added to the worker's own environment.
   var environment: [String: String] = [:]
   /// The worker's own when nil.
@@ -69,11 +71,17 @@ struct CommandProcess: Sendable {
     defer { reports.close() }
     let input = try StandardInput(params, at: directory.newPath("params"))
     defer { input.close() }
+    let saved = try snapshot.map {
+      snapshot throws(CommandError) in
+      try SnapshotFile(snapshot, at: directory.newPath("snapshot"))
+    }
+    defer { saved?.remove() }
     async let conclusion = ReportReader(limit: limits.reportLine, onEvent: onEvent).read(reports)
     do {
       let result = try await Subprocess.run(
         .path(directory.shepherd), arguments: Arguments(shepherdArguments(directory.lifeline)),
-        environment: fullEnvironment(reports: reports.path), workingDirectory: workingDirectory,
+        environment: fullEnvironment(reports: reports.path, snapshot: saved?.path),
+        workingDirectory: workingDirectory,
         platformOptions: platformOptions,
         input: .fileDescriptor(input.descriptor, closeAfterSpawningProcess: false),
         output: .sequence, error: .sequence
@@ -145,16 +153,21 @@ struct CommandProcess: Sendable {
   }
 
   /// What the program finds in its environment: the worker's, without the worker's own settings,
-  /// some of which are secrets (the broker's URL has a password); what was added; and the FIFO.
-  func variables(inheriting inherited: [String: String], reports: FilePath) -> [String: String] {
+  /// some of which are secrets (the broker's URL has a password); what was added; the FIFO; and the
+  /// snapshot, where there is one.
+  func variables(
+    inheriting inherited: [String: String], reports: FilePath, snapshot: FilePath? = nil
+  ) -> [String: String] {
     var variables = inherited.filter { !$0.key.hasPrefix("WARREN_") }
     variables.merge(environment) { _, given in given }
     variables["WARREN_REPORT"] = reports.string
+    variables["WARREN_SNAPSHOT"] = snapshot?.string
     return variables
   }
 
-  private func fullEnvironment(reports: FilePath) -> Environment {
-    let all = variables(inheriting: ProcessInfo.processInfo.environment, reports: reports)
+  private func fullEnvironment(reports: FilePath, snapshot: FilePath?) -> Environment {
+    let all = variables(
+      inheriting: ProcessInfo.processInfo.environment, reports: reports, snapshot: snapshot)
     return .custom(
       Dictionary(
         all.compactMap { name, value in Environment.Key(rawValue: name).map { ($0, value) } },

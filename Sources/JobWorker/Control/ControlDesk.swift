@@ -12,6 +12,7 @@ struct ControlDesk: Sendable {
   let names: TransportNames
   let jobs: JobsAtHand
   let announcer: Announcer
+  let callbacks: CallbackRunner
   let lifecycle: WorkerLifecycle
   let patience: Duration
   let logger: Logger
@@ -26,9 +27,11 @@ struct ControlDesk: Sendable {
       else { return }
       try await withThrowingDiscardingTaskGroup { group in
         for try await deliveries in consumer {
-          let replies = deliveries.compactMap(follow)
-          // The next command does not wait for these to be confirmed.
-          if !replies.isEmpty { group.addTask { await send(replies) } }
+          // The next command waits neither for a callback nor for replies to be confirmed.
+          for delivery in deliveries {
+            guard let question = follow(delivery) else { continue }
+            group.addTask { await answer(question, to: delivery.message) }
+          }
         }
       }
     } catch {
@@ -37,15 +40,22 @@ struct ControlDesk: Sendable {
     }
   }
 
-  /// - Returns: the reply, where one is asked for.
-  private func follow(_ delivery: Delivery) -> Publication? {
+  /// What has to be answered.
+  private enum Question: Sendable {
+    case confirm(JobID)
+    case call(JobCallback, JobAssignment)
+  }
+
+  /// - Returns: what is asked, when an answer is.
+  private func follow(_ delivery: Delivery) -> Question? {
     do {
       switch try WireCoding.command(delivery.message) {
-      case .cancel(let job, let attempt): jobs.cancel(job, attempt: attempt)
+      case .cancel(let job, let attempt): jobs.tell(job, attempt: attempt, .cancel)
+      case .suspend(let job, let attempt): jobs.tell(job, attempt: attempt, .suspend)
       case .stop(let job, let attempt): jobs.stop(job, attempt: attempt)
       case .announce: announcer.wake()
-      case .confirm(let job):
-        return try reply(jobs.has(job) ? .has : .hasNot, to: delivery.message)
+      case .confirm(let job): return .confirm(job)
+      case .call(let callback, let assignment): return .call(callback, assignment)
       }
     } catch {
       logger.warning("a command was not understood", metadata: ["error": "\(error)"])
@@ -53,22 +63,25 @@ struct ControlDesk: Sendable {
     return nil
   }
 
-  private func reply(
-    _ reply: ControlReply, to question: Message
-  ) throws(WireError) -> Publication? {
-    guard let address = question.properties.replyTo else {
+  private func answer(_ question: Question, to message: Message) async {
+    let reply: ControlReply =
+      switch question {
+      case .confirm(let job): jobs.has(job) ? .has : .hasNot
+      case .call(let callback, let assignment): await callbacks.call(callback, assignment)
+      }
+    guard let address = message.properties.replyTo else {
       logger.warning("a question names no reply_to, so that nobody can be answered")
-      return nil
+      return
     }
-    var message = try WireCoding.message(reply)
-    message.properties.correlationID = question.properties.correlationID
-    return Publication(message, exchange: "", routingKey: address)
-  }
-
-  private func send(_ replies: [Publication]) async {
-    for verdict in await publishing.publish(replies, timeout: patience) where verdict != .confirmed
-    {
+    do {
+      var answer = try WireCoding.message(reply)
+      answer.properties.correlationID = message.properties.correlationID
+      let verdict = await publishing.publish(
+        Publication(answer, exchange: "", routingKey: address), timeout: patience)
+      guard verdict != .confirmed else { return }
       logger.notice("a reply was not delivered", metadata: ["verdict": "\(verdict)"])
+    } catch {
+      logger.error("a reply cannot be written", metadata: ["error": "\(error)"])
     }
   }
 }

@@ -13,4 +13,6 @@ struct AttemptOrders: OptionSet, Sendable, Hashable {
   static let stop = AttemptOrders(rawValue: 1 << 3)
   /// The worker does not wait for it any longer: nothing is reported.
   static let abandon = AttemptOrders(rawValue: 1 << 4)
+  /// The job is suspended.
+  static let suspend = AttemptOrders(rawValue: 1 << 5)
 }

@@ -3,7 +3,7 @@ import Jobs
 
 /// What is reported of an attempt: a function of how its callback ended and what it had been told by then.
 ///
-/// | | ended by itself | canceled | timed out | given back |
+/// | | ended by itself | canceled or suspended | timed out | given back |
 /// |---|---|---|---|---|
 /// | returned a result | completed | completed | completed | completed |
 /// | threw ``JobSkip`` | skipped | skipped | skipped | skipped |
@@ -59,7 +59,8 @@ enum AttemptOutcome: Sendable, Hashable {
   private static func failed(
     _ error: any Error, _ orders: AttemptOrders, _ timeout: Duration, _ limits: OutcomeLimits
   ) -> JobOutcome {
-    if orders.contains(.cancel) { return .canceled }
+    // Which of the two it is, the job's status tells the server.
+    if !orders.isDisjoint(with: [.cancel, .suspend]) { return .canceled }
     if orders.contains(.timeOut) {
       let reason = error is CancellationError ? "" : ": \(error)"
       return .timedOut(

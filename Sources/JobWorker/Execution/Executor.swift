@@ -27,7 +27,8 @@ struct Executor<Authority: JobAuthority>: Sendable {
   {
     let box = ProgressBox()
     let teller = StateTeller(type, assignment)
-    let context = JobContext(assignment: assignment, logger: logger) { box.put($0) }
+    let context = JobContext(
+      assignment: assignment, logger: logger, link: link(assignment, attempt, box))
     teller?.tell(status: .running)
     attempt.start { try await type.execute(assignment.params, context) }
 
@@ -46,6 +47,32 @@ struct Executor<Authority: JobAuthority>: Sendable {
       context.logger.warning("the state-update callback takes too long; it is left alone")
     }
     return ending
+  }
+
+  /// What the callback tells on its way. Reports of one worker are applied in their order, so that a snapshot is there when
+  /// the outcome is.
+  private func link(
+    _ assignment: JobAssignment, _ attempt: Attempt, _ box: ProgressBox
+  ) -> JobLink {
+    @Sendable func keep(_ content: JobReport.Content) async throws {
+      guard await sender.send([assignment.report(content, by: worker)], of: attempt) else {
+        throw CancellationError()
+      }
+    }
+    return JobLink(
+      progress: { box.put($0) },
+      snapshot: { snapshot in
+        try settings.limits.check(snapshot)
+        try await keep(.snapshot(snapshot))
+      },
+      policy: { policy, timeout in
+        try await keep(.policy(policy, timeout: timeout?.milliseconds))
+      },
+      lock: { other in
+        let request = LockRequest(
+          job: assignment.job, attempt: assignment.attempt, worker: worker, by: other)
+        if case .refused(let error) = try await authority.lock([request]).first { throw error }
+      })
   }
 
   private enum Settled {

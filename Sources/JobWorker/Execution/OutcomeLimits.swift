@@ -1,9 +1,18 @@
+import Jobs
+
 /// How much of what a callback says is kept, in bytes.
 struct OutcomeLimits: Sendable, Hashable {
   /// Of an error, a reason or the details of a progress; what is over it is cut off.
   var message = 8 << 10
   /// Of a result as JSON; a larger one fails the job.
   var result = 1 << 20
+  /// Of a snapshot as JSON; a larger one is refused.
+  var snapshot = 1 << 20
+
+  func check(_ snapshot: JSONValue) throws(SnapshotError) {
+    let size = snapshot.text.utf8.count
+    guard size <= self.snapshot else { throw .tooLarge(size, limit: self.snapshot) }
+  }
 
   /// The text, cut where it is too long.
   func bounded(_ text: String) -> String {

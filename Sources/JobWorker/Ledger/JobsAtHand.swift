@@ -21,8 +21,9 @@ final class JobsAtHand: Sendable {
     ledger.withLock { $0.leave(job, departure) }
   }
 
-  func cancel(_ job: JobID, attempt: Int) {
-    ledger.withLock { $0.cancel(job, attempt: attempt) }?.order(.cancel)
+  /// Has an attempt end: canceled, or suspended.
+  func tell(_ job: JobID, attempt: Int, _ orders: AttemptOrders) {
+    ledger.withLock { $0.tell(job, attempt: attempt, orders) }?.order(orders)
   }
 
   func stop(_ job: JobID, attempt: Int) {

@@ -30,12 +30,18 @@ struct WorkerLedger<Attempt: Sendable>: Sendable {
 
   private enum Stage {
     /// With the latest attempts for which a command came before the claim's answer did.
-    case claiming(cancel: Int?, stop: Int?)
+    case claiming(told: Told?, stop: Int?)
     case running(number: Int, Attempt)
   }
 
+  /// What an attempt is to be told when it begins.
+  private struct Told {
+    let attempt: Int
+    var orders: AttemptOrders
+  }
+
   private struct Entry {
-    var stage = Stage.claiming(cancel: nil, stop: nil)
+    var stage = Stage.claiming(told: nil, stop: nil)
     var behind: [ReceivedTicket] = []
   }
 
@@ -64,14 +70,14 @@ struct WorkerLedger<Attempt: Sendable>: Sendable {
   ///
   /// - Returns: what the attempt has to be told at once; empty when it may run.
   mutating func begin(_ job: JobID, attempt number: Int, _ attempt: Attempt) -> AttemptOrders {
-    guard case .claiming(let cancel, let stop) = entries[job]?.stage else {
+    guard case .claiming(let told, let stop) = entries[job]?.stage else {
       assertionFailure("\(job) begins without having been claimed")
       return .stop
     }
     entries[job]?.stage = .running(number: number, attempt)
     var orders: AttemptOrders = isDraining ? .giveBack : []
     if let stop, number <= stop { orders.insert(.stop) }
-    if cancel == number { orders.insert(.cancel) }
+    if let told, told.attempt == number { orders.formUnion(told.orders) }
     return orders
   }
 
@@ -86,20 +92,25 @@ struct WorkerLedger<Attempt: Sendable>: Sendable {
     }
     guard var entry = entries.removeValue(forKey: job), !entry.behind.isEmpty else { return nil }
     let next = entry.behind.removeFirst()
-    entry.stage = .claiming(cancel: nil, stop: nil)
+    entry.stage = .claiming(told: nil, stop: nil)
     entries[job] = entry
     return next
   }
 
-  /// The server wants an attempt canceled.
+  /// The server wants an attempt to end, canceled or suspended.
   ///
-  /// - Returns: the attempt, when it runs here.
-  mutating func cancel(_ job: JobID, attempt number: Int) -> Attempt? {
+  /// - Returns: the attempt to be told, when it runs here.
+  mutating func tell(_ job: JobID, attempt number: Int, _ orders: AttemptOrders) -> Attempt? {
     switch entries[job]?.stage {
     case .running(number, let attempt):
       return attempt
-    case .claiming(let cancel, let stop):
-      entries[job]?.stage = .claiming(cancel: max(cancel ?? number, number), stop: stop)
+    case .claiming(var told, let stop):
+      if let earlier = told, earlier.attempt >= number {
+        if earlier.attempt == number { told?.orders.formUnion(orders) }
+      } else {
+        told = Told(attempt: number, orders: orders)
+      }
+      entries[job]?.stage = .claiming(told: told, stop: stop)
       return nil
     case .running, nil:
       return nil
@@ -114,8 +125,8 @@ struct WorkerLedger<Attempt: Sendable>: Sendable {
     switch entries[job]?.stage {
     case .running(let current, let attempt):
       return current <= number ? attempt : nil
-    case .claiming(let cancel, let stop):
-      entries[job]?.stage = .claiming(cancel: cancel, stop: max(stop ?? number, number))
+    case .claiming(let told, let stop):
+      entries[job]?.stage = .claiming(told: told, stop: max(stop ?? number, number))
       return nil
     case nil:
       return nil

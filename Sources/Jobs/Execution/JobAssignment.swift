@@ -13,10 +13,13 @@ public struct JobAssignment: Sendable, Hashable, Codable {
   public let params: JSONValue
   /// How long the attempt may take, in milliseconds; 0 is without limit.
   public let timeoutMilliseconds: Int64
+  /// What an earlier attempt has saved.
+  public let snapshot: JSONValue?
 
   public init(
     job: JobID, type: JobTypeID, attempt: Int, retries: Int = 0, tenant: UUID = .zero,
-    user: UUID = .zero, params: JSONValue = [:], timeout: Duration = .zero
+    user: UUID = .zero, params: JSONValue = [:], timeout: Duration = .zero,
+    snapshot: JSONValue? = nil
   ) {
     self.job = job
     self.type = type
@@ -26,5 +29,6 @@ public struct JobAssignment: Sendable, Hashable, Codable {
     self.user = user
     self.params = params
     self.timeoutMilliseconds = timeout.milliseconds
+    self.snapshot = snapshot
   }
 }

@@ -63,7 +63,7 @@ extension Job {
   private var assignment: JobAssignment {
     JobAssignment(
       job: id, type: type, attempt: attempt, retries: retries, tenant: tenantID, user: userID,
-      params: params, timeout: timeout)
+      params: params, timeout: timeout, snapshot: snapshot)
   }
 
   /// Settles a held job whose worker is known to be gone: it waits again, fails as poison after `poisonLimit` lost
@@ -73,7 +73,7 @@ extension Job {
     case .canceling:
       move(to: .canceled, at: now)
     case .suspending:
-      move(to: .suspended, at: now)
+      rest(at: now)
     case .running, .locked:
       lostWorkers += 1
       if lostWorkers >= poisonLimit {

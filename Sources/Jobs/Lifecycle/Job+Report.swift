@@ -26,6 +26,13 @@ extension Job {
     switch report.content {
     case .progress(let progress):
       note(progress, at: now)
+    case .snapshot(let snapshot):
+      self.snapshot = snapshot
+      updatedAt = max(now, updatedAt)
+    case .policy(let retry, let timeout):
+      self.retry = retry
+      if let timeout { self.timeout = .milliseconds(timeout) }
+      updatedAt = max(now, updatedAt)
     case .ended(let outcome):
       end(outcome, at: now, chance: chance)
     }
@@ -80,7 +87,7 @@ extension Job {
     case .canceling:
       move(to: .canceled, at: now)
     case .suspending:
-      move(to: .suspended, at: now)
+      rest(at: now)
     default:
       guard !permanent, retries < retry.maxRetries else {
         move(to: .failed, at: now)
@@ -96,7 +103,7 @@ extension Job {
   private mutating func stop(at now: Timestamp) {
     switch status {
     case .canceling: move(to: .canceled, at: now)
-    case .suspending: move(to: .suspended, at: now)
+    case .suspending: rest(at: now)
     default: wait(until: now, at: now, because: "given back by its worker")
     }
   }

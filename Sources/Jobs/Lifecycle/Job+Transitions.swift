@@ -7,6 +7,7 @@ extension Job {
     if next.isFinal {
       lockedBy = nil
       eta = nil
+      snapshot = nil
     }
   }
 

@@ -11,8 +11,8 @@ public struct Job: Sendable, Hashable {
   /// With every default filled in.
   public let params: JSONValue
   /// How long one execution may take; zero is without limit.
-  public let timeout: Duration
-  public let retry: RetryPolicy
+  public package(set) var timeout: Duration
+  public package(set) var retry: RetryPolicy
   public let createdAt: Timestamp
 
   public package(set) var status: JobStatus
@@ -32,6 +32,9 @@ public struct Job: Sendable, Hashable {
   public package(set) var retries = 0
   public package(set) var error: String?
   public package(set) var result: JSONValue?
+
+  /// What the job has saved in order to go on from there another time; forgotten at its end. Not part of the JSON form.
+  public package(set) var snapshot: JSONValue?
 
   /// The newest attempt's number; 0 before the first.
   public package(set) var attempt = 0

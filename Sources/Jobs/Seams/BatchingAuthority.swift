@@ -4,12 +4,20 @@ public struct BatchingAuthority<Base: JobAuthority>: JobAuthority {
   public static var batchLimit: Int { 256 }
 
   private let claims: Batcher<ClaimRequest, ClaimAnswer, AuthorityError>
+  private let locks: Batcher<LockRequest, LockAnswer, AuthorityError>
   private let reports: Batcher<JobReport, Void, AuthorityError>
 
   public init(_ base: Base) {
     claims = Batcher(limit: Self.batchLimit) { requests in
       do throws(AuthorityError) {
         return .success(try await base.claim(requests))
+      } catch {
+        return .failure(error)
+      }
+    }
+    locks = Batcher(limit: Self.batchLimit) { requests in
+      do throws(AuthorityError) {
+        return .success(try await base.lock(requests))
       } catch {
         return .failure(error)
       }
@@ -26,6 +34,10 @@ public struct BatchingAuthority<Base: JobAuthority>: JobAuthority {
 
   public func claim(_ requests: [ClaimRequest]) async throws(AuthorityError) -> [ClaimAnswer] {
     try await claims.submit(requests)
+  }
+
+  public func lock(_ requests: [LockRequest]) async throws(AuthorityError) -> [LockAnswer] {
+    try await locks.submit(requests)
   }
 
   public func report(_ reports: [JobReport]) async throws(AuthorityError) {

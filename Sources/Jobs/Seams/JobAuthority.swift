@@ -7,6 +7,12 @@ public protocol JobAuthority: Sendable {
   /// - Throws: ``AuthorityError`` when no answer came in time; asking again is harmless.
   func claim(_ requests: [ClaimRequest]) async throws(AuthorityError) -> [ClaimAnswer]
 
+  /// Asks to lock or unlock running jobs.
+  ///
+  /// - Returns: an answer for each request, in their order.
+  /// - Throws: ``AuthorityError`` when no answer came in time; asking again is harmless.
+  func lock(_ requests: [LockRequest]) async throws(AuthorityError) -> [LockAnswer]
+
   /// Hands over reports. When this returns they are durable: nothing that happens to worker or server loses them.
   ///
   /// Reports of one worker are applied in the order in which they are handed over.

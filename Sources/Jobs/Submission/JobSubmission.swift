@@ -43,11 +43,14 @@ public struct JobSubmission: Sendable, Hashable {
     var retry = description.retry
     if let maxRetries { retry.maxRetries = max(0, maxRetries) }
     if let retryDelay { retry.delay = min(max(.zero, retryDelay), .longest) }
-    return Job(
+    var job = Job(
       id: id ?? JobID(), tenantID: tenantID, userID: userID,
       idempotencyKey: idempotencyKey ?? UUID(), type: type, queue: queue,
       params: try description.schema.complete(params),
       timeout: timeout ?? description.timeout, retry: retry,
       scheduledAt: max(scheduledAt ?? now, now), createdAt: now)
+    // A worker has to look at it first.
+    if description.callbacks.contains(.initialize) { job.status = .initializing }
+    return job
   }
 }

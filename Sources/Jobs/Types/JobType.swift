@@ -39,10 +39,14 @@ public struct JobType<Params: Codable & Sendable, Result: Codable & Sendable>: S
     resume: Intervene? = nil, execute: @escaping Execute
   ) throws {
     self.group = group
+    var callbacks: Set<JobCallback> = []
+    if initialize != nil { callbacks.insert(.initialize) }
+    if suspend != nil { callbacks.insert(.suspend) }
+    if resume != nil { callbacks.insert(.resume) }
     self.description = JobTypeDescription(
       id: try JobTypeID(group: group.name, name: name), description: description,
       timeout: timeout, retry: retry, params: try JSONValue(encoding: params),
-      schema: try ParamsSchema(defaults: params), suspendable: suspendable)
+      schema: try ParamsSchema(defaults: params), suspendable: suspendable, callbacks: callbacks)
     self.initialize = initialize
     self.execute = execute
     self.stateUpdate = stateUpdate

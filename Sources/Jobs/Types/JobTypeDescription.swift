@@ -10,10 +10,12 @@ public struct JobTypeDescription: Sendable, Hashable {
   public let schema: ParamsSchema
   /// Whether its jobs can be suspended and resumed.
   public let suspendable: Bool
+  /// Which callbacks its workers have.
+  public let callbacks: Set<JobCallback>
 
   public init(
     id: JobTypeID, description: String, timeout: Duration, retry: RetryPolicy, params: JSONValue,
-    schema: ParamsSchema, suspendable: Bool
+    schema: ParamsSchema, suspendable: Bool, callbacks: Set<JobCallback> = []
   ) {
     self.id = id
     self.description = description
@@ -22,13 +24,14 @@ public struct JobTypeDescription: Sendable, Hashable {
     self.params = params
     self.schema = schema
     self.suspendable = suspendable
+    self.callbacks = callbacks
   }
 }
 
 extension JobTypeDescription: Codable {
   private enum CodingKeys: String, CodingKey {
     case id = "type_id"
-    case description, group, name, params, suspendable, backoff, jitter
+    case description, group, name, params, suspendable, backoff, jitter, callbacks
     case timeout = "timeout_sec"
     case maxRetries = "max_retries"
     case retryDelay = "retry_delay_sec"
@@ -59,7 +62,8 @@ extension JobTypeDescription: Codable {
         jitter: try container.decode(Double.self, forKey: .jitter)),
       params: try container.decode(JSONValue.self, forKey: .params),
       schema: try container.decode(ParamsSchema.self, forKey: .schema),
-      suspendable: try container.decode(Bool.self, forKey: .suspendable))
+      suspendable: try container.decode(Bool.self, forKey: .suspendable),
+      callbacks: try container.decodeIfPresent(Set<JobCallback>.self, forKey: .callbacks) ?? [])
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -77,5 +81,6 @@ extension JobTypeDescription: Codable {
     try container.encode(params, forKey: .params)
     try container.encode(schema, forKey: .schema)
     try container.encode(suspendable, forKey: .suspendable)
+    try container.encode(callbacks.sorted { $0.rawValue < $1.rawValue }, forKey: .callbacks)
   }
 }

@@ -25,6 +25,15 @@ public struct RegisteredJobType: Sendable {
     self.resume = nil
   }
 
+  /// One of the callbacks that are called for the server; `nil` when the type has none.
+  public func callback(_ callback: JobCallback) -> Callback? {
+    switch callback {
+    case .initialize: initialize
+    case .suspend: suspend
+    case .resume: resume
+    }
+  }
+
   /// A typed one. Params that do not decode fail the job for good: they will not decode the next time either.
   public init<Params, Result>(_ type: JobType<Params, Result>) {
     group = type.group

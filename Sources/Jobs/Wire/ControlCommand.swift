@@ -2,10 +2,14 @@
 public enum ControlCommand: Sendable, Hashable, Codable {
   /// Cancel the job's attempt: its outcome is to be reported.
   case cancel(job: JobID, attempt: Int)
+  /// Suspend the job's attempt: its outcome is to be reported.
+  case suspend(job: JobID, attempt: Int)
   /// The attempt is no longer the job's: stop it and report nothing.
   case stop(job: JobID, attempt: Int)
   /// Say whether you have the job; answered by a ``ControlReply``.
   case confirm(job: JobID)
+  /// Call one of the job type's callbacks; answered by a ``ControlReply``.
+  case call(JobCallback, JobAssignment)
   /// Say again who you are.
   case announce
 }

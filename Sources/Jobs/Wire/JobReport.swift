@@ -2,6 +2,10 @@
 public struct JobReport: Sendable, Hashable, Codable {
   public enum Content: Sendable, Hashable, Codable {
     case progress(JobProgress)
+    /// What to go on from after a suspension, a retry or the loss of the worker; replaces an earlier one.
+    case snapshot(JSONValue)
+    /// What happens after a failure of this job, from now on, and how long an attempt may take, in milliseconds.
+    case policy(RetryPolicy, timeout: Int64?)
     case ended(JobOutcome)
   }
 

@@ -71,7 +71,7 @@ final class WarrenSystem: Sendable {
     let port = try FreePorts.find(1)[0]
     environment = [
       "WARREN_BROKER": broker.url, "WARREN_PREFIX": prefix,
-      "WARREN_STORE": folder.appending(path: "warren.sqlite").path,
+      "FOLDER": folder.path, "WARREN_STORE": folder.appending(path: "warren.sqlite").path,
       "WARREN_HTTP_PORT": String(port), "WARREN_SERVER": "http://127.0.0.1:\(port)",
     ]
     api = API(base: "http://127.0.0.1:\(port)")

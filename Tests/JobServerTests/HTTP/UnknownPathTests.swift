@@ -11,7 +11,7 @@ struct UnknownPathTests {
   @Test(
     "an unknown path is not found, and the known ones are named",
     arguments: [
-      "/", "/job", "/jobs/3f2504e0-4f89-41d3-9a0c-0305e82c3301/suspend", "/metrics", "/a/b/c/d/e",
+      "/", "/job", "/jobs/3f2504e0-4f89-41d3-9a0c-0305e82c3301/rest", "/metrics", "/a/b/c/d/e",
     ])
   func unknownPath(path: String) async throws {
     try await APIFixture.with { fixture in

@@ -93,7 +93,7 @@ import Testing
       guard attempt > 0 else { return false }
       let reached =
         event == .cancel
-        ? ledger.cancel(id, attempt: attempt) : ledger.stop(id, attempt: attempt)
+        ? ledger.tell(id, attempt: attempt, .cancel) : ledger.stop(id, attempt: attempt)
       #expect(reached == (model.isRunning ? attempt : nil), "\(path)")
       if event == .stop, let known = model.remembered, known <= attempt { model.remembered = nil }
       if isClaiming, event == .cancel { model.earlyCancel = true }

@@ -59,7 +59,7 @@ import Testing
   @Test(arguments: [(1, 1, true), (1, 2, false), (2, 1, false)])
   func cancelReachesTheAttemptThatItNames(running number: Int, named: Int, reaches: Bool) throws {
     var ledger = try running(number)
-    #expect(ledger.cancel(id, attempt: named) == (reaches ? "task" : nil))
+    #expect(ledger.tell(id, attempt: named, .cancel) == (reaches ? "task" : nil))
   }
 
   @Test(arguments: [(1, 1, true), (1, 2, true), (2, 1, false)])
@@ -87,7 +87,7 @@ import Testing
   private func commandsBeforeTheClaimsAnswerAreRemembered(early: Early) throws {
     var ledger = Ledger()
     _ = ledger.arrive(try ticket())
-    for attempt in early.cancels { #expect(ledger.cancel(id, attempt: attempt) == nil) }
+    for attempt in early.cancels { #expect(ledger.tell(id, attempt: attempt, .cancel) == nil) }
     for attempt in early.stops { #expect(ledger.stop(id, attempt: attempt) == nil) }
     #expect(ledger.begin(id, attempt: 2, "task") == early.orders)
   }
@@ -96,7 +96,7 @@ import Testing
     var ledger = try running(1)
     _ = ledger.arrive(try ticket(2, generation: 2))
     _ = ledger.leave(id, .reported(attempt: 1))
-    _ = ledger.cancel(id, attempt: 2)
+    _ = ledger.tell(id, attempt: 2, .cancel)
     _ = ledger.leave(id, .refused)
     _ = ledger.arrive(try ticket(3, generation: 2))
     #expect(ledger.begin(id, attempt: 2, "task") == [])
@@ -104,7 +104,7 @@ import Testing
 
   @Test func commandsForAJobThatIsNotHereDoNothing() {
     var ledger = Ledger()
-    #expect(ledger.cancel(id, attempt: 1) == nil)
+    #expect(ledger.tell(id, attempt: 1, .cancel) == nil)
     #expect(ledger.stop(id, attempt: 1) == nil)
     #expect(!ledger.has(id))
   }

@@ -66,6 +66,19 @@ final class MemoryAuthority: JobAuthority {
     }
   }
 
+  func lock(_ requests: [LockRequest]) async throws(AuthorityError) -> [LockAnswer] {
+    guard !isAway else { throw AuthorityError("away") }
+    return state.withLock { state in
+      requests.map { request in
+        guard var job = state.jobs[request.job] else { return .refused(.fenced) }
+        let refusal =
+          if let other = request.by { job.lock(by: other, at: .now) } else { job.unlock(at: .now) }
+        state.jobs[request.job] = job
+        return refusal.map(LockAnswer.refused) ?? .done
+      }
+    }
+  }
+
   func report(_ reports: [JobReport]) async throws(AuthorityError) {
     guard !isAway else { throw AuthorityError("away") }
     state.withLock { state in

@@ -22,6 +22,11 @@ extension APIProblem {
       self.init(.conflict, error.description, job: existing.id)
     case .deleted(let id):
       self.init(.deleted, error.description, job: id)
+    case .refused:
+      self.init(.callbackFailed, error.description)
+    case .nobody, .noAnswer:
+      self.init(
+        .noWorker, error.description, headers: [.retryAfter: String(Self.retryAfter)])
     case .store:
       self = .storeUnavailable
     }
@@ -33,6 +38,16 @@ extension APIProblem {
       self.init(.notFound, error.description)
     case .held(let job):
       self.init(.held, error.description, job: job.id)
+    case .rejected(let job, _):
+      self.init(.held, error.description, job: job.id)
+    case .callbackFailed(let job, _, _):
+      self.init(.callbackFailed, error.description, job: job.id)
+    case .nobody(let job, _), .noAnswer(let job, _):
+      self.init(
+        .noWorker, error.description, job: job.id,
+        headers: [.retryAfter: String(Self.retryAfter)])
+    case .notSuspendable(let job):
+      self.init(.notSuspendable, error.description, job: job.id)
     case .store:
       self = .storeUnavailable
     }

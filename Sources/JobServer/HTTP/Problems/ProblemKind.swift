@@ -23,6 +23,12 @@ enum ProblemKind: String, CaseIterable {
   case deleted
   /// The job's status forbids it now.
   case held
+  /// A callback of the job's type has refused what was asked.
+  case callbackFailed = "callback-failed"
+  /// No worker is there, or answers, to call a callback of the job's type.
+  case noWorker = "no-worker"
+  /// The job's type has no suspending.
+  case notSuspendable = "not-suspendable"
   case storeUnavailable = "store-unavailable"
   case notReady = "not-ready"
   case internalError = "internal-error"
@@ -31,15 +37,16 @@ enum ProblemKind: String, CaseIterable {
 
   var status: HTTPResponse.Status {
     switch self {
-    case .invalidParameter, .invalidJSON, .invalidBody, .unreadableBody: .badRequest
+    case .invalidParameter, .invalidJSON, .invalidBody, .unreadableBody, .callbackFailed:
+      .badRequest
     case .notFound: .notFound
-    case .methodNotAllowed: .methodNotAllowed
+    case .methodNotAllowed, .notSuspendable: .methodNotAllowed
     case .conflict, .deleted, .held: .conflict
     case .bodyTooLarge: .contentTooLarge
     case .unsupportedMediaType: .unsupportedMediaType
     case .unknownType, .invalidParams: .unprocessableContent
     case .internalError: .internalServerError
-    case .storeUnavailable, .notReady: .serviceUnavailable
+    case .storeUnavailable, .notReady, .noWorker: .serviceUnavailable
     }
   }
 
@@ -58,6 +65,9 @@ enum ProblemKind: String, CaseIterable {
     case .conflict: "Conflict with another job"
     case .deleted: "The job has been deleted"
     case .held: "The job's status forbids it"
+    case .callbackFailed: "The job type's callback refuses"
+    case .noWorker: "No worker is there"
+    case .notSuspendable: "The job cannot be suspended"
     case .storeUnavailable: "The status store does not answer"
     case .notReady: "Not ready"
     case .internalError: "Internal error"

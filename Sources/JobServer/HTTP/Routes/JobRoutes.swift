@@ -14,6 +14,8 @@ struct JobRoutes {
     router.get("/jobs/:id", use: get)
     router.delete("/jobs/:id", use: delete)
     router.post("/jobs/:id/cancel", use: cancel)
+    router.post("/jobs/:id/suspend", use: suspend)
+    router.post("/jobs/:id/resume", use: resume)
   }
 
   /// 202 for a new job, 200 for one that the same idempotency key has made before.
@@ -63,6 +65,22 @@ struct JobRoutes {
   ) async throws -> Response {
     let tenant = try Caller(request.headers).tenant
     let job = try await service.delete(try context.parameters.jobID(), tenant: tenant)
+    return try .json(job, status: .accepted)
+  }
+
+  @Sendable private func suspend(
+    _ request: Request, _ context: BasicRequestContext
+  ) async throws -> Response {
+    let tenant = try Caller(request.headers).tenant
+    let job = try await service.suspend(try context.parameters.jobID(), tenant: tenant)
+    return try .json(job, status: .accepted)
+  }
+
+  @Sendable private func resume(
+    _ request: Request, _ context: BasicRequestContext
+  ) async throws -> Response {
+    let tenant = try Caller(request.headers).tenant
+    let job = try await service.resume(try context.parameters.jobID(), tenant: tenant)
     return try .json(job, status: .accepted)
   }
 

@@ -1,0 +1,107 @@
+import JobStore
+import Jobs
+import Logging
+import ServiceLifecycle
+import Synchronization
+
+/// Has new jobs looked at by the init callback of their type, where it has one, before they may run.
+///
+/// Over HTTP that is part of the request, and its error refuses the job. A job that came as a message, or whose server was
+/// restarted meanwhile, is `initializing` until a worker of its type is there; then the error fails it.
+final class Initializer: Service {
+  private let store: StatusStore
+  private let callbacks: CallbackDesk
+  private let logger: Logger
+  private let wakeUp = Signal()
+  private let underWay = Mutex<Set<JobID>>([])
+
+  init(store: StatusStore, callbacks: CallbackDesk, logger: Logger) {
+    self.store = store
+    self.callbacks = callbacks
+    self.logger = logger
+  }
+
+  /// There is a job to look at, or a worker that may look.
+  func wake() {
+    wakeUp.raise()
+  }
+
+  func run() async throws {
+    await cancelWhenGracefulShutdown {
+      while !Task.isCancelled {
+        await self.wakeUp.wait(atMost: nil)
+        do {
+          try await self.examineAll()
+        } catch {
+          self.logger.error("new jobs could not be examined", metadata: ["error": "\(error)"])
+        }
+      }
+    }
+  }
+
+  /// Initializes a job for a client that waits, and takes it back when it is refused.
+  func initialize(_ job: Job) async throws(ScheduleError) -> Job {
+    guard begin(job.id) else { return job }
+    defer { end(job.id) }
+    let outcome = await callbacks.call(.initialize, for: job)
+    do {
+      if case .done = outcome { return try await finish(job) }
+      _ = try await store.delete(job.id)
+    } catch {
+      throw .store(error)
+    }
+    switch outcome {
+    case .failed(let message): throw .refused(job.type, message)
+    case .done, .nobody: throw .nobody(job.type)
+    case .noAnswer: throw .noAnswer(job.type)
+    }
+  }
+
+  private func examineAll() async throws {
+    var last: JobID?
+    while !Task.isCancelled {
+      let jobs = try await store.jobs(in: [.initializing], after: last, limit: Recovery.batchSize)
+      guard let end = jobs.last else { return }
+      last = end.id
+      await withDiscardingTaskGroup { group in
+        for job in jobs { group.addTask { await self.examine(job) } }
+      }
+    }
+  }
+
+  private func examine(_ job: Job) async {
+    guard begin(job.id) else { return }
+    defer { end(job.id) }
+    do {
+      switch await callbacks.call(.initialize, for: job) {
+      case .done:
+        _ = try await finish(job)
+      case .failed(let message):
+        _ = try await store.update([job.id]) { _, job in
+          job.failInitialization(message, at: .now)
+        }
+      case .nobody, .noAnswer:
+        logger.debug("a new job waits for a worker", metadata: ["job": "\(job.id)"])
+      }
+    } catch {
+      logger.error(
+        "a new job could not be kept", metadata: ["job": "\(job.id)", "error": "\(error)"])
+    }
+  }
+
+  private func finish(_ job: Job) async throws(StoreError) -> Job {
+    let answer = try await store.update([job.id]) { _, job in
+      job.finishInitialization(at: .now)
+      return job
+    }
+    return answer[0] ?? job
+  }
+
+  private func begin(_ id: JobID) -> Bool {
+    underWay.withLock { $0.insert(id).inserted }
+  }
+
+  private func end(_ id: JobID) {
+    _ = underWay.withLock { $0.remove(id) }
+  }
+}

@@ -1,0 +1,26 @@
+import Foundation
+import JobWorker
+import Jobs
+import Logging
+
+/// A worker with callbacks of every kind, for the system's tests. It writes down what it does, a line each, in the file
+/// `trace` of the folder that FOLDER names.
+@main
+struct LifeWorker {
+  static func main() async throws {
+    let environment = ProcessInfo.processInfo.environment
+    guard let broker = environment["WARREN_BROKER"], let prefix = environment["WARREN_PREFIX"],
+      let folder = environment["FOLDER"]
+    else { throw PermanentFailure("WARREN_BROKER, WARREN_PREFIX and FOLDER are needed") }
+    let trace = Trace(file: "\(folder)/trace")
+    let group = try JobGroup("life", queue: .download)
+    try await JobWorker.run(
+      broker: broker, prefix: prefix,
+      types: [
+        RegisteredJobType(try StepsJob.type(group, trace)),
+        RegisteredJobType(try LockJob.type(group, trace)),
+        RegisteredJobType(try LockJob.lateType(group, folder: folder)),
+        RegisteredJobType(try RetryJob.type(group, trace)),
+      ])
+  }
+}
