@@ -39,6 +39,12 @@ public struct JobServer: Sendable {
     let callbacks = CallbackDesk(
       directory: directory, control: control, limit: configuration.callbackLimit, logger: logger)
     let initializer = Initializer(store: store, callbacks: callbacks, logger: logger)
+    let holders = HolderCheck(
+      store: store, control: control, inbox: inbox, poisonLimit: configuration.poisonLimit,
+      logger: logger)
+    let leases = LeaseWatch(
+      store: store, directory: directory, control: control, holders: holders,
+      connection: consuming, names: names, logger: logger)
     let intake = Intake(catalog: catalog, store: store)
     authority = ServerAuthority(
       store: store, control: control, inbox: inbox, poisonLimit: configuration.poisonLimit,
@@ -54,7 +60,8 @@ public struct JobServer: Sendable {
       ReportDesk(
         authority: authority,
         registrar: WorkerRegistrar(
-          directory: directory, catalog: catalog, initializer: initializer, connection: publishing,
+          directory: directory, catalog: catalog, initializer: initializer, leases: leases,
+          connection: publishing,
           names: names,
           logger: logger),
         inbox: inbox, connection: consuming, deadLetters: deadLetters, names: names,
@@ -68,8 +75,12 @@ public struct JobServer: Sendable {
         logger: logger),
       initializer,
       Recovery(
-        store: store, control: control, inbox: inbox, events: publishing.events(), work: hub.work,
-        poisonLimit: configuration.poisonLimit, logger: logger),
+        store: store, holders: holders, control: control, initializer: initializer,
+        events: publishing.events(), work: hub.work, logger: logger),
+      leases,
+      TicketAudit(
+        store: store, directory: directory, connection: publishing, names: names, work: hub.work,
+        logger: logger),
       Dispatcher(
         store: store, connection: publishing, names: names, work: hub.work, logger: logger),
       HTTPServer(

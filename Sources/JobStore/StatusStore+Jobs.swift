@@ -38,13 +38,26 @@ extension StatusStore {
     try await writes.write { scope in try scope.delete(id, tenant: tenant, at: .now) }
   }
 
-  /// Makes every waiting job count as one without a ticket, as after a loss of the broker's queues; tells no one.
+  /// Makes the waiting jobs of a queue count as ones without a ticket, as after a loss of the broker's queue; tells no one.
   ///
-  /// - Returns: how many jobs had one.
-  public func forgetIssuedTickets() async throws(StoreError) -> Int {
+  /// - Parameters:
+  ///   - time: jobs that have begun to wait later are left alone.
+  ///   - condition: asked how many there are; nothing is done unless it says so.
+  /// - Returns: how many jobs had a ticket.
+  public func forgetTickets(
+    in queue: JobQueueName, issuedBefore time: Timestamp,
+    if condition: @escaping @Sendable (Int) -> Bool = { _ in true }
+  ) async throws(StoreError) -> Int {
     try await writes.write { scope in
+      let stale = """
+        status = 'waiting' AND ticket_issued = 1 AND queue = ? AND updated_at <= ?
+        """
+      let arguments: StatementArguments = [queue.rawValue, time.milliseconds]
+      let count = try Int.fetchOne(
+        scope.db, sql: "SELECT count(*) FROM jobs WHERE \(stale)", arguments: arguments)
+      guard let count, count > 0, condition(count) else { return 0 }
       try scope.db.execute(
-        sql: "UPDATE jobs SET ticket_issued = 0 WHERE status = 'waiting' AND ticket_issued = 1")
+        sql: "UPDATE jobs SET ticket_issued = 0 WHERE \(stale)", arguments: arguments)
       return scope.db.changesCount
     }
   }

@@ -62,6 +62,19 @@ extension StatusStore {
     }
   }
 
+  /// The jobs that a worker holds, by id: the first `limit` after the given id.
+  public func jobs(
+    heldBy worker: WorkerID, after id: JobID?, limit: Int
+  ) async throws(StoreError) -> [Job] {
+    try await read { db in
+      let numbers = try Int64.fetchAll(
+        db.cachedStatement(sql: JobCounts.heldBySQL),
+        arguments: [worker.rawValue, (id ?? JobID(.zero)).uuid, max(0, limit)])
+      let statements = JobStatements(db)
+      return try numbers.compactMap { try statements.job(number: $0)?.job }
+    }
+  }
+
   /// The jobs in any of the statuses, by id: the first `limit` after the given id.
   public func jobs(
     in statuses: Set<JobStatus>, after id: JobID?, limit: Int

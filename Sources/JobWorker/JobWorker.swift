@@ -77,7 +77,11 @@ public struct JobWorker<Authority: JobAuthority>: Sendable {
           limits: configuration.execution.limits, logger: logger),
         lifecycle: lifecycle, patience: configuration.patience,
         logger: logger),
-      announcer: announcer, events: consuming.events(), lifecycle: lifecycle,
+      announcer: announcer,
+      lease: LeaseKeeper(
+        worker: configuration.id, consuming: consuming, publishing: publishing, names: names,
+        events: consuming.events(), lifecycle: lifecycle, onHeld: announcer.wake, logger: logger),
+      lifecycle: lifecycle,
       drainLimit: configuration.drainLimit, grace: configuration.grace,
       obeysSignals: configuration.obeysSignals, logger: logger)
   }

@@ -21,6 +21,12 @@ enum TestJobs {
         command: [sh, -c, 'echo "$WARREN_JOB_ID $$" >> "$FOLDER/starts"; exec sleep "$0"', "{seconds}"]
         environment: {FOLDER: "%FOLDER%"}
         timeout: 300s
+      - name: stubborn
+        group: files
+        command: [sh, -c, 'trap "" TERM; echo "$WARREN_JOB_ID $$" >> "$FOLDER/starts"; while :; do sleep 1; done']
+        environment: {FOLDER: "%FOLDER%"}
+        suspendable: true
+        grace: 60s
       - name: hold
         group: files
         command: [sh, -c, 'echo "+ $WORKER_NAME" >> "$FOLDER/slots"; sleep 0.1; echo "- $WORKER_NAME" >> "$FOLDER/slots"']

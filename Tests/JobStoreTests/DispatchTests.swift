@@ -68,8 +68,8 @@ import Testing
       }
       let unissued = try sampleJob()
       _ = try await fixture.store.insert([waiting, running, unissued])
-      #expect(try await fixture.store.forgetIssuedTickets() == 1)
-      #expect(try await fixture.store.forgetIssuedTickets() == 0)
+      #expect(try await fixture.store.forgetTickets(in: .compute, issuedBefore: .now) == 1)
+      #expect(try await fixture.store.forgetTickets(in: .compute, issuedBefore: .now) == 0)
       #expect(
         Set(try await fixture.store.due(at: .start, limit: 9).map(\.id))
           == [waiting.id, unissued.id])

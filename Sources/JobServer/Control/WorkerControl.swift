@@ -44,12 +44,24 @@ struct WorkerControl: Sendable {
 
   /// Asks a worker whether it has a job. That its queue exists is not enough: the broker ends a connection's deliveries
   /// a moment before it deletes the connection's queues.
+  ///
+  /// Asked again soon at first: a question that is laid into a queue on its way out is answered by nobody.
   func possession(of job: JobID, by worker: WorkerID) async -> Possession {
+    for part in [0.05, 0.1, 0.2, 0.65] {
+      let answer = await possession(of: job, by: worker, within: patience * part)
+      if answer != .unknown { return answer }
+    }
+    return .unknown
+  }
+
+  private func possession(
+    of job: JobID, by worker: WorkerID, within limit: Duration
+  ) async -> Possession {
     guard let publication = publication(.confirm(job: job), key: worker.rawValue) else {
       return .unknown
     }
     do {
-      let reply = try await connection.request(publication, timeout: patience)
+      let reply = try await connection.request(publication, timeout: limit)
       return switch try WireCoding.reply(reply) {
       case .has: .has
       case .hasNot: .hasNot
@@ -59,6 +71,14 @@ struct WorkerControl: Sendable {
       return .hasNot
     } catch {
       return .unknown
+    }
+  }
+
+  /// Whether a worker's queue is there.
+  func isThere(_ worker: WorkerID) async -> Bool {
+    switch await send(.ping, to: worker) {
+    case .delivered, .unknown: true
+    case .gone: false
     }
   }
 

@@ -22,6 +22,13 @@ final class WorkerDirectory: Sendable {
     }.shuffled()
   }
 
+  /// How many jobs of a queue the workers can run together.
+  func capacity(for queue: JobQueueName) -> Int {
+    workers.withLock { workers in
+      workers.values.flatMap(\.queues).filter { $0.name == queue }.map(\.capacity).reduce(0, +)
+    }
+  }
+
   var all: [WorkerAnnouncement] {
     workers.withLock { $0.values.sorted { $0.worker.rawValue < $1.worker.rawValue } }
   }

@@ -8,6 +8,7 @@ struct WorkerRegistrar: Sendable {
   let directory: WorkerDirectory
   let catalog: Catalog
   let initializer: Initializer
+  let leases: LeaseWatch
   let connection: Connection
   let names: TransportNames
   let logger: Logger
@@ -19,6 +20,7 @@ struct WorkerRegistrar: Sendable {
     for queue in queues { try await declare(queue) }
     directory.add(announcement)
     initializer.wake()
+    leases.watch(announcement.worker)
     logger.info(
       "a worker is here",
       metadata: [

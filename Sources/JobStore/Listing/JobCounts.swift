@@ -67,6 +67,20 @@ enum JobCounts {
     return counts
   }
 
+  /// How many waiting jobs of each queue have no ticket yet; walks the same index.
+  static func unissued(_ db: Database) throws -> [JobQueueName: Int] {
+    let statement = try db.cachedStatement(sql: unissuedSQL)
+    var counts: [JobQueueName: Int] = [:]
+    let rows = try Row.fetchCursor(statement)
+    while let row = try rows.next() {
+      let queue = try JobRow.named("queue") {
+        try JobQueueName(row.decode(String.self, atIndex: 0))
+      }
+      counts[queue] = try row.decode(Int.self, atIndex: 1)
+    }
+    return counts
+  }
+
   /// How many jobs each worker holds; walks an index of those that are held.
   static func held(_ db: Database) throws -> [WorkerID: Int] {
     let statement = try db.cachedStatement(sql: heldSQL)
@@ -84,9 +98,19 @@ enum JobCounts {
     WHERE status = 'waiting' AND ticket_issued = 0 AND scheduled_at > ? GROUP BY queue
     """
 
+  static let unissuedSQL = """
+    SELECT queue, count(*) FROM jobs INDEXED BY jobs_due
+    WHERE status = 'waiting' AND ticket_issued = 0 GROUP BY queue
+    """
+
   static let heldSQL = """
     SELECT worker, count(*) FROM jobs INDEXED BY jobs_held
     WHERE status IN (\(heldStatuses)) AND worker IS NOT NULL GROUP BY worker
+    """
+
+  static let heldBySQL = """
+    SELECT number FROM jobs INDEXED BY jobs_held
+    WHERE worker = ? AND status IN (\(heldStatuses)) AND id > ? ORDER BY id LIMIT ?
     """
 
   /// The condition of the index `jobs_held`; a query must repeat it word for word.

@@ -5,5 +5,6 @@ enum MessageKind {
   static let locks = "warren.locks"
   static let worker = "warren.worker"
   static let command = "warren.command"
+  static let lease = "warren.lease"
   static let event = "warren.event"
 }

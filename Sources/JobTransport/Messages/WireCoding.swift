@@ -75,6 +75,14 @@ public enum WireCoding {
     try decode(ControlReply.self, from: message)
   }
 
+  /// What a worker holds for as long as its connection lasts. Its body says nothing.
+  public static func lease() -> Message {
+    var properties = MessageProperties()
+    properties.type = MessageKind.lease
+    properties.deliveryMode = .transient
+    return Message(properties: properties)
+  }
+
   public static func message(_ event: JobEvent) throws(WireError) -> Message {
     try encode(event, kind: MessageKind.event, persistent: false)
   }

@@ -61,6 +61,10 @@ public enum JobTopology {
     let own = names.worker(id)
     topology.queues.append(
       QueueDeclaration(own, durable: false, exclusive: true, autoDelete: true))
+    topology.queues.append(
+      QueueDeclaration(
+        names.lease(id), durable: false, exclusive: false, autoDelete: true,
+        arguments: ["x-single-active-consumer": true]))
     topology.bindings += [
       Binding(queue: own, source: names.control, routingKey: id.rawValue),
       Binding(queue: own, source: names.control, routingKey: names.everyWorker),

@@ -32,6 +32,9 @@ public struct TransportNames: Sendable, Hashable {
   /// The control queue of one worker.
   public func worker(_ id: WorkerID) -> String { "\(prefix).worker.\(id)" }
 
+  /// The queue with one worker's lease.
+  public func lease(_ id: WorkerID) -> String { "\(prefix).lease.\(id)" }
+
   /// The routing key of an event.
   public func eventKey(_ event: JobEvent) -> String {
     "\(event.to.rawValue).\(event.queue).\(event.type.group).\(event.type.name)"

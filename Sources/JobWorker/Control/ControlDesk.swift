@@ -54,6 +54,7 @@ struct ControlDesk: Sendable {
       case .suspend(let job, let attempt): jobs.tell(job, attempt: attempt, .suspend)
       case .stop(let job, let attempt): jobs.stop(job, attempt: attempt)
       case .announce: announcer.wake()
+      case .ping: break
       case .confirm(let job): return .confirm(job)
       case .call(let callback, let assignment): return .call(callback, assignment)
       }

@@ -17,8 +17,7 @@ struct WorkerService<Authority: JobAuthority>: Service {
   let jobs: JobsAtHand
   let control: ControlDesk
   let announcer: Announcer
-  /// Of the connection that jobs come through; listened to from before it is made.
-  let events: AsyncStream<ConnectionEvent>
+  let lease: LeaseKeeper
   let lifecycle: WorkerLifecycle
   let drainLimit: Duration
   let grace: Duration
@@ -43,7 +42,7 @@ struct WorkerService<Authority: JobAuthority>: Service {
     await withTaskGroup { group in
       group.addTask { await control.run() }
       group.addTask { await announcer.run() }
-      group.addTask { await announcer.follow(events) }
+      group.addTask { await lease.run() }
       group.addTask { await end() }
       await withDiscardingTaskGroup { readings in
         for reader in readers { readings.addTask { await reader.run() } }

@@ -3,7 +3,7 @@ import JobTransport
 import Jobs
 import Logging
 
-/// Tells the server who this worker is: each time its connection is back, and when it is asked to.
+/// Tells the server who this worker is: each time that it has its lease, and when it is asked to.
 struct Announcer: Sendable {
   private let announcement: WorkerAnnouncement
   private let mail: BrokerAuthority
@@ -27,13 +27,6 @@ struct Announcer: Sendable {
   /// Has the worker announced soon. Asked for several times meanwhile, it is done once.
   func wake() {
     continuation.yield()
-  }
-
-  /// Wakes at each connection.
-  func follow(_ events: AsyncStream<ConnectionEvent>) async {
-    for await event in events {
-      if case .connected = event { wake() }
-    }
   }
 
   /// Runs until the task is cancelled.

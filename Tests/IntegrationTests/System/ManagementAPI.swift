@@ -16,6 +16,16 @@ struct ManagementAPI: Sendable {
       parsing: try await response.body.collect(upTo: 16 << 20).readableBytesView)
   }
 
+  func delete(_ path: String) async throws {
+    var request = HTTPClientRequest(url: base + path)
+    request.method = .DELETE
+    request.setBasicAuth(username: "guest", password: "guest")
+    let response = try await HTTPClient.shared.execute(request, timeout: .seconds(20))
+    guard response.status == .noContent else {
+      throw NotInTime(what: "\(path): \(response.status)")
+    }
+  }
+
   /// The messages that stand in a queue, read without taking them.
   func messages(in queue: String, count: Int = 100) async throws -> [JSONValue] {
     var request = HTTPClientRequest(url: "\(base)/api/queues/%2F/\(queue)/get")

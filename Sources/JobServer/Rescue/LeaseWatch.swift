@@ -1,0 +1,118 @@
+import AMQP
+import JobStore
+import JobTransport
+import Jobs
+import Logging
+import ServiceLifecycle
+import Synchronization
+
+/// Notices the end of a worker's connection as it happens. The server stands second in line at each worker's lease queue:
+/// when the worker's connection ends, the broker hands it the message that the worker held.
+///
+/// What it hears is a reason to look, never a proof: the worker is asked for each of its jobs.
+struct LeaseWatch: Service {
+  let store: StatusStore
+  let directory: WorkerDirectory
+  let control: WorkerControl
+  let holders: HolderCheck
+  let connection: Connection
+  let names: TransportNames
+  let logger: Logger
+  private let arrivals: AsyncStream<WorkerID>
+  private let arrival: AsyncStream<WorkerID>.Continuation
+
+  init(
+    store: StatusStore, directory: WorkerDirectory, control: WorkerControl, holders: HolderCheck,
+    connection: Connection, names: TransportNames, logger: Logger
+  ) {
+    self.store = store
+    self.directory = directory
+    self.control = control
+    self.holders = holders
+    self.connection = connection
+    self.names = names
+    self.logger = logger
+    (arrivals, arrival) = AsyncStream.makeStream()
+  }
+
+  /// A worker has announced itself, and holds its lease.
+  func watch(_ worker: WorkerID) {
+    arrival.yield(worker)
+  }
+
+  func run() async throws {
+    let watched = Watched()
+    await cancelWhenGracefulShutdown {
+      await withDiscardingTaskGroup { group in
+        for await worker in arrivals where watched.insert(worker) {
+          group.addTask {
+            await follow(worker)
+            watched.remove(worker)
+          }
+        }
+      }
+    }
+  }
+
+  private func follow(_ worker: WorkerID) async {
+    do {
+      let consumer = try await connection.consume(
+        Subscription(queue: names.lease(worker), prefetch: 1))
+      for try await deliveries in consumer {
+        // It has to be out of the way of a worker that comes back.
+        await consumer.ack(deliveries.map(\.tag))
+        await consumer.cancel()
+      }
+    } catch {
+      logger.debug(
+        "a lease queue is gone", metadata: ["worker": "\(worker)", "error": "\(error)"])
+    }
+    guard !Task.isCancelled else { return }
+    await examine(worker)
+  }
+
+  private func examine(_ worker: WorkerID) async {
+    do {
+      var last: JobID?
+      while !Task.isCancelled {
+        let jobs = try await store.jobs(
+          heldBy: worker, after: last, limit: Recovery.batchSize)
+        guard let end = jobs.last else { break }
+        last = end.id
+        await withDiscardingTaskGroup { group in
+          for job in jobs { group.addTask { await holders.settle(job) } }
+        }
+      }
+    } catch {
+      logger.error(
+        "the jobs of a worker could not be examined",
+        metadata: ["worker": "\(worker)", "error": "\(error)"])
+    }
+    await strike(worker)
+  }
+
+  /// Takes a worker off the list when its queue is gone, which may be a moment after its deliveries are.
+  private func strike(_ worker: WorkerID) async {
+    for _ in 0..<5 {
+      guard await control.isThere(worker) else {
+        directory.remove(worker)
+        logger.notice("a worker is gone", metadata: ["worker": "\(worker)"])
+        return
+      }
+      guard (try? await Task.sleep(for: .milliseconds(200))) != nil else { return }
+    }
+  }
+}
+
+/// The workers whose leases are watched.
+private final class Watched: Sendable {
+  private let workers = Mutex<Set<WorkerID>>([])
+
+  func insert(_ worker: WorkerID) -> Bool {
+    workers.withLock { $0.insert(worker).inserted }
+  }
+
+  func remove(_ worker: WorkerID) {
+    _ = workers.withLock { $0.remove(worker) }
+  }
+}
