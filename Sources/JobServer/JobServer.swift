@@ -79,8 +79,8 @@ public struct JobServer: Sendable {
         events: publishing.events(), work: hub.work, logger: logger),
       leases,
       TicketAudit(
-        store: store, directory: directory, connection: publishing, names: names, work: hub.work,
-        logger: logger),
+        store: store, directory: directory, control: control, connection: publishing,
+        names: names, work: hub.work, logger: logger),
       Dispatcher(
         store: store, connection: publishing, names: names, work: hub.work, logger: logger),
       HTTPServer(

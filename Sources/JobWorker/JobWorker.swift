@@ -56,7 +56,9 @@ public struct JobWorker<Authority: JobAuthority>: Sendable {
       logger: logger)
     let tickets = TicketDesk(
       worker: configuration.id, registry: configuration.registry, jobs: jobs, lanes: lanes,
-      authority: authority, executor: executor, lifecycle: lifecycle, logger: logger)
+      authority: authority, executor: executor, lifecycle: lifecycle,
+      detachAfter: configuration.detachAfter,
+      logger: logger)
     let strays = StrayDesk(
       publishing: publishing, names: names,
       deadLetters: DeadLetterOffice(connection: publishing, names: names, logger: logger),
@@ -70,7 +72,7 @@ public struct JobWorker<Authority: JobAuthority>: Sendable {
       lanes: lanes, jobs: jobs,
       control: ControlDesk(
         worker: configuration.id, consuming: consuming, publishing: publishing, names: names,
-        jobs: jobs, announcer: announcer,
+        jobs: jobs, lanes: lanes, announcer: announcer,
         callbacks: CallbackRunner(
           worker: configuration.id, registry: configuration.registry,
           limit: configuration.callbackLimit, report: authority.report,

@@ -22,6 +22,9 @@ public struct JobWorkerConfiguration: Sendable {
   public var patience: Duration
   /// How long an init, suspend or resume callback may take: a client waits for it.
   public var callbackLimit: Duration
+  /// How long a job may run before its delivery is acknowledged, and the worker's lease alone guards it: less than the
+  /// broker's consumer timeout.
+  public var detachAfter: Duration
   /// The shortest time between two reports of one job's progress.
   public var progressInterval: Duration
   /// The largest result of a job, in bytes of JSON; a larger one fails the job.
@@ -35,7 +38,8 @@ public struct JobWorkerConfiguration: Sendable {
     broker: ConnectionConfiguration, names: TransportNames, id: WorkerID = WorkerID(),
     queues: [JobQueue]? = nil, registry: JobRegistry, drainLimit: Duration = .seconds(30),
     grace: Duration = .seconds(10), patience: Duration = .seconds(10),
-    callbackLimit: Duration = .seconds(20), progressInterval: Duration = .milliseconds(100),
+    callbackLimit: Duration = .seconds(20), detachAfter: Duration = .seconds(600),
+    progressInterval: Duration = .milliseconds(100),
     maxResultBytes: Int = 1 << 20,
     obeysSignals: Bool = true
   ) {
@@ -51,6 +55,7 @@ public struct JobWorkerConfiguration: Sendable {
     self.grace = grace
     self.patience = patience
     self.callbackLimit = callbackLimit
+    self.detachAfter = detachAfter
     self.progressInterval = progressInterval
     self.maxResultBytes = maxResultBytes
     self.obeysSignals = obeysSignals

@@ -65,5 +65,14 @@ extension SystemTests {
         #expect(system.lines(of: "notes").count == 20)
       }
     }
+
+    @Test("a worker goes on when its queue is deleted under it")
+    func deletedUnderWorker() async throws {
+      try await WarrenSystem.run { system in
+        try await system.management.delete("/api/queues/%2F/\(system.prefix).compute")
+        let id = try await system.api.schedule("files:note")
+        #expect(try await system.api.wait(id).text("status") == "completed")
+      }
+    }
   }
 }

@@ -73,8 +73,10 @@ extension SettingReader {
   private mutating func worker(_ node: SettingNode?) -> WorkerSettings {
     var settings = WorkerSettings()
     let section = section(
-      node, key: "worker", variable: SettingSection.variable(["worker"]), known: ["drain_timeout"])
+      node, key: "worker", variable: SettingSection.variable(["worker"]),
+      known: ["drain_timeout", "detach_after"])
     settings.drainTimeout = duration(section, "drain_timeout") ?? settings.drainTimeout
+    settings.detachAfter = duration(section, "detach_after") ?? settings.detachAfter
     return settings
   }
 }

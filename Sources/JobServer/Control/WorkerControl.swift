@@ -42,6 +42,13 @@ struct WorkerControl: Sendable {
     _ = await connection.publish(publication, timeout: patience)
   }
 
+  /// Has every worker subscribe to a queue anew.
+  func renew(_ queue: JobQueueName) async {
+    guard var publication = publication(.renew(queue), key: names.everyWorker) else { return }
+    publication.mandatory = false
+    _ = await connection.publish(publication, timeout: patience)
+  }
+
   /// Asks a worker whether it has a job. That its queue exists is not enough: the broker ends a connection's deliveries
   /// a moment before it deletes the connection's queues.
   ///

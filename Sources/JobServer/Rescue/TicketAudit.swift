@@ -13,6 +13,7 @@ struct TicketAudit: Service {
 
   let store: StatusStore
   let directory: WorkerDirectory
+  let control: WorkerControl
   let connection: Connection
   let names: TransportNames
   let work: Signal
@@ -54,6 +55,9 @@ struct TicketAudit: Service {
       logger.notice(
         "tickets seem to be lost and are issued again",
         metadata: ["queue": "\(names.queue(queue))", "count": "\(stale)", "ready": "\(ready)"])
+      // A quorum queue that is deleted and declared again in one breath may keep consumers in its books to which it never
+      // delivers (seen with RabbitMQ 3.10).
+      await control.renew(queue)
       work.raise()
     }
     return found

@@ -2,33 +2,94 @@ import AMQP
 import Jobs
 import Synchronization
 
-/// One queue that the worker takes jobs from: its slots, and its consumer once there is one.
+/// One queue that the worker takes jobs from: its slots, and its consumers.
 final class Lane: Sendable {
+  private struct State {
+    var credit: LaneCredit
+    var consumers: [Int: Consumer] = [:]
+  }
+
   let queue: JobQueue
   let slots: SlotGate
-  private let consumer = Mutex<Consumer?>(nil)
+  /// Wakes whoever opens consumers: there may be slots for a new one.
+  let openings: AsyncStream<Void>
+  private let opening: AsyncStream<Void>.Continuation
+  private let state: Mutex<State>
 
   init(_ queue: JobQueue) {
     self.queue = queue
     slots = SlotGate(capacity: queue.capacity)
+    state = Mutex(State(credit: LaneCredit(capacity: queue.capacity)))
+    (openings, opening) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    opening.yield()
   }
 
-  /// The consumer; `nil` before there is one.
-  var reader: Consumer? { consumer.withLock { $0 } }
+  /// The number and the prefetch of a consumer to be opened now; `nil` when no slot is free.
+  func open() -> (source: Int, prefetch: Int)? {
+    state.withLock { $0.credit.open() }
+  }
 
-  func open(_ consumer: Consumer) {
-    self.consumer.withLock { $0 = consumer }
+  func opened(_ consumer: Consumer, as source: Int) {
+    state.withLock { $0.consumers[source] = consumer }
+  }
+
+  func consumer(_ source: Int) -> Consumer? {
+    state.withLock { $0.consumers[source] }
+  }
+
+  func delivered(_ count: Int, by source: Int) {
+    state.withLock { $0.credit.delivered(count, by: source) }
   }
 
   /// The deliveries are dealt with.
-  func ack(_ tags: [DeliveryTag]) async {
+  func ack(_ tags: [DeliveryTag], of source: Int) async {
     guard !tags.isEmpty else { return }
-    await reader?.ack(tags)
+    await consumer(source)?.ack(tags)
+    settled(tags.count, of: source)
   }
 
   /// The deliveries go back to the broker.
-  func giveBack(_ tags: [DeliveryTag]) async {
+  func giveBack(_ tags: [DeliveryTag], of source: Int) async {
     guard !tags.isEmpty else { return }
-    await reader?.nack(tags, requeue: true)
+    await consumer(source)?.nack(tags, requeue: true)
+    settled(tags.count, of: source)
+  }
+
+  /// The deliveries have been dealt with by another.
+  func settled(_ count: Int, of source: Int) {
+    state.withLock { state in
+      if state.credit.settled(count, of: source) { state.consumers[source] = nil }
+    }
+    opening.yield()
+  }
+
+  /// A job runs on without its delivery; its slot stays taken.
+  func detach(_ tag: DeliveryTag, of source: Int) async {
+    let consumer = consumer(source)
+    await consumer?.ack([tag])
+    let isGivenUp = state.withLock { $0.credit.detached(from: source) }
+    if isGivenUp { await consumer?.cancel() }
+    opening.yield()
+  }
+
+  /// A job that ran on without its delivery has ended.
+  func release() {
+    state.withLock { $0.credit.released() }
+    opening.yield()
+  }
+
+  /// Has new consumers take the place of all that there are.
+  func renew() async {
+    let consumers = state.withLock { state in
+      state.credit.giveUpAll().compactMap { state.consumers[$0] }
+    }
+    for consumer in consumers { await consumer.cancel() }
+    opening.yield()
+  }
+
+  /// Ends all consumers; what they have delivered can still be settled.
+  func end() async {
+    opening.finish()
+    for consumer in state.withLock({ Array($0.consumers.values) }) { await consumer.cancel() }
   }
 }

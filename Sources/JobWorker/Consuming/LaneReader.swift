@@ -23,37 +23,64 @@ struct LaneReader<Authority: JobAuthority>: Sendable {
   }
 
   private func read() async throws {
-    let subscription = Subscription(
-      queue: names.queue(lane.queue.name), prefetch: UInt16(clamping: lane.queue.capacity))
-    guard
-      let consumer = try await connection.subscribe(subscription, until: lifecycle, logger: logger)
-    else { return }
-    lane.open(consumer)
-    try await withThrowingTaskGroup { group in
+    let failure = await withTaskGroup(of: (any Error)?.self) { group in
       group.addTask {
         await lifecycle.reached(.draining)
-        await consumer.cancel()
-      }
-      defer { group.cancelAll() }
-      try await take(from: consumer)
-    }
-  }
-
-  private func take(from consumer: Consumer) async throws {
-    let failure: (any Error)? = await withDiscardingTaskGroup { group in
-      do {
-        for try await deliveries in consumer { sort(deliveries, into: &group) }
+        await lane.end()
         return nil
-      } catch {
-        // Jobs that run are not to suffer for it.
-        lifecycle.fail(error)
-        return error
       }
+      group.addTask { await subscribe() }
+      var failure: (any Error)?
+      for await result in group { failure = failure ?? result }
+      return failure
     }
     if let failure { throw failure }
   }
 
-  private func sort(_ deliveries: [Delivery], into group: inout DiscardingTaskGroup) {
+  /// Opens consumers for as long as the worker takes jobs, and reads them to their ends.
+  private func subscribe() async -> (any Error)? {
+    await withTaskGroup(of: (any Error)?.self) { group in
+      for await _ in lane.openings {
+        guard lifecycle.phase == .working, let (source, prefetch) = lane.open() else { continue }
+        let subscription = Subscription(
+          queue: names.queue(lane.queue.name), prefetch: UInt16(clamping: prefetch))
+        do {
+          guard
+            let consumer = try await connection.subscribe(
+              subscription, until: lifecycle, logger: logger)
+          else { break }
+          lane.opened(consumer, as: source)
+          group.addTask { await take(from: consumer, source) }
+        } catch {
+          // Jobs that run are not to suffer for it.
+          lifecycle.fail(error)
+          group.addTask { error }
+        }
+      }
+      // One may have been opened while the worker was told to end.
+      await lane.end()
+      var failure: (any Error)?
+      for await result in group { failure = failure ?? result }
+      return failure
+    }
+  }
+
+  private func take(from consumer: Consumer, _ source: Int) async -> (any Error)? {
+    await withDiscardingTaskGroup { group in
+      do {
+        for try await deliveries in consumer { sort(deliveries, source, into: &group) }
+        return nil
+      } catch {
+        lifecycle.fail(error)
+        return error
+      }
+    }
+  }
+
+  private func sort(
+    _ deliveries: [Delivery], _ source: Int, into group: inout DiscardingTaskGroup
+  ) {
+    lane.delivered(deliveries.count, by: source)
     var others: [Delivery] = []
     var unknown: [Delivery] = []
     for delivery in deliveries {
@@ -65,11 +92,16 @@ struct LaneReader<Authority: JobAuthority>: Sendable {
         unknown.append(delivery)
         continue
       }
-      let received = ReceivedTicket(ticket: ticket, queue: lane.queue.name, tag: delivery.tag)
+      let received = ReceivedTicket(
+        ticket: ticket, queue: lane.queue.name, source: source, tag: delivery.tag)
       group.addTask { await tickets.handle(received, in: lane.slots) }
     }
-    if !others.isEmpty { group.addTask { [others] in await strays.sort(others, in: lane) } }
-    if !unknown.isEmpty { group.addTask { [unknown] in await strays.passOn(unknown, in: lane) } }
+    if !others.isEmpty {
+      group.addTask { [others] in await strays.sort(others, in: lane, source) }
+    }
+    if !unknown.isEmpty {
+      group.addTask { [unknown] in await strays.passOn(unknown, in: lane, source) }
+    }
   }
 
   private func ticket(in delivery: Delivery) -> Ticket? {

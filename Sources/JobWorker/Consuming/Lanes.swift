@@ -13,12 +13,27 @@ struct Lanes: Sendable {
 
   /// The ticket is dealt with.
   func ack(_ ticket: ReceivedTicket) async {
-    await lanes[ticket.queue]?.ack([ticket.tag])
+    await lanes[ticket.queue]?.ack([ticket.tag], of: ticket.source)
   }
 
   /// The ticket goes back to its queue.
   func giveBack(_ ticket: ReceivedTicket) async {
-    await lanes[ticket.queue]?.giveBack([ticket.tag])
+    await lanes[ticket.queue]?.giveBack([ticket.tag], of: ticket.source)
+  }
+
+  /// The ticket is dealt with, though its job runs on.
+  func detach(_ ticket: ReceivedTicket) async {
+    await lanes[ticket.queue]?.detach(ticket.tag, of: ticket.source)
+  }
+
+  /// A job that ran on without its ticket has ended.
+  func release(_ ticket: ReceivedTicket) {
+    lanes[ticket.queue]?.release()
+  }
+
+  /// Subscribes to a queue anew.
+  func renew(_ queue: JobQueueName) async {
+    await lanes[queue]?.renew()
   }
 
   /// From now on no job of any queue gets a slot.

@@ -15,7 +15,7 @@ struct StrayDesk: Sendable {
   let logger: Logger
 
   /// Forwards job messages that were published by hand to the intake; the rest becomes dead letters.
-  func sort(_ deliveries: [Delivery], in lane: Lane) async {
+  func sort(_ deliveries: [Delivery], in lane: Lane, _ source: Int) async {
     var wishes: [Delivery] = []
     var letters: [DeadLetterOffice.Letter] = []
     for delivery in deliveries {
@@ -29,12 +29,13 @@ struct StrayDesk: Sendable {
             explanation: "this is neither a ticket of Warren's nor a job message: \(error)"))
       }
     }
-    await republish(wishes, in: lane) { message in
+    await republish(wishes, in: lane, source) { message in
       Publication(
         DeadLetter.forwarded(message), exchange: names.submit, routingKey: "", mandatory: true)
     }
-    if let consumer = lane.reader {
+    if let consumer = lane.consumer(source) {
       await deadLetters.bury(letters, foundIn: names.queue(lane.queue.name), of: consumer)
+      lane.settled(letters.count, of: source)
     }
   }
 
@@ -44,22 +45,22 @@ struct StrayDesk: Sendable {
   /// job is neither claimed nor failed. Returned to the queue (`basic.nack`) it would come back at once, being its first;
   /// at the end of the queue it lets this worker's own jobs pass, and holding it for about a second bounds what it costs
   /// while nobody else is there: one message a second for each unit of this worker's capacity.
-  func passOn(_ deliveries: [Delivery], in lane: Lane) async {
+  func passOn(_ deliveries: [Delivery], in lane: Lane, _ source: Int) async {
     let queue = names.queue(lane.queue.name)
     logger.notice(
       "tickets of job types that are unknown here are left to other workers",
       metadata: ["queue": "\(queue)", "count": "\(deliveries.count)"])
     let isEnding = await lifecycle.reached(
       .draining, within: Self.hold * Double.random(in: 0.5...1.5))
-    guard !isEnding else { return await lane.giveBack(deliveries.map(\.tag)) }
-    await republish(deliveries, in: lane) { message in
+    guard !isEnding else { return await lane.giveBack(deliveries.map(\.tag), of: source) }
+    await republish(deliveries, in: lane, source) { message in
       Publication(DeadLetter.forwarded(message), exchange: "", routingKey: queue, mandatory: true)
     }
   }
 
   /// Publishes and, what the broker has confirmed, acknowledges. The rest goes back.
   private func republish(
-    _ deliveries: [Delivery], in lane: Lane, as publication: (Message) -> Publication
+    _ deliveries: [Delivery], in lane: Lane, _ source: Int, as publication: (Message) -> Publication
   ) async {
     guard !deliveries.isEmpty else { return }
     let verdicts = await publishing.publish(deliveries.map { publication($0.message) })
@@ -75,10 +76,10 @@ struct StrayDesk: Sendable {
         kept.append(delivery.tag)
       }
     }
-    await lane.ack(moved)
+    await lane.ack(moved, of: source)
     guard !kept.isEmpty else { return }
     // Given back at once, they would turn in a tight circle.
     _ = await lifecycle.reached(.draining, within: Self.hold)
-    await lane.giveBack(kept)
+    await lane.giveBack(kept, of: source)
   }
 }

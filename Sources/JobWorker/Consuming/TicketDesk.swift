@@ -11,6 +11,8 @@ struct TicketDesk<Authority: JobAuthority>: Sendable {
   let authority: Authority
   let executor: Executor<Authority>
   let lifecycle: WorkerLifecycle
+  /// How long a job may run on its delivery: after that the lease alone guards it.
+  let detachAfter: Duration
   let logger: Logger
 
   private enum Permission {
@@ -82,6 +84,12 @@ struct TicketDesk<Authority: JobAuthority>: Sendable {
   ) async -> WorkerLedger<Attempt>.Departure {
     let attempt = Attempt()
     jobs.begin(assignment, attempt)
+    let delivery = HeldDelivery(ticket, lanes)
+    let alarm = Task {
+      guard (try? await Task.sleep(for: detachAfter)) != nil else { return }
+      await delivery.detach()
+    }
+    defer { alarm.cancel() }
     let ending: Executor<Authority>.Ending
     if let type = registry.types[assignment.type] {
       ending = await executor.run(assignment, type, attempt)
@@ -91,10 +99,10 @@ struct TicketDesk<Authority: JobAuthority>: Sendable {
     }
     switch ending {
     case .reported:
-      await lanes.ack(ticket)
+      await delivery.ack()
       return .reported(attempt: assignment.attempt)
     case .silent:
-      if attempt.orders.contains(.stop) { await lanes.ack(ticket) }
+      if attempt.orders.contains(.stop) { await delivery.ack() } else { delivery.leave() }
       return .unsettled
     }
   }

@@ -11,6 +11,7 @@ struct ControlDesk: Sendable {
   let publishing: Connection
   let names: TransportNames
   let jobs: JobsAtHand
+  let lanes: Lanes
   let announcer: Announcer
   let callbacks: CallbackRunner
   let lifecycle: WorkerLifecycle
@@ -40,13 +41,14 @@ struct ControlDesk: Sendable {
     }
   }
 
-  /// What has to be answered.
+  /// What takes its time.
   private enum Question: Sendable {
     case confirm(JobID)
     case call(JobCallback, JobAssignment)
+    case renew(JobQueueName)
   }
 
-  /// - Returns: what is asked, when an answer is.
+  /// - Returns: what takes longer than to be told.
   private func follow(_ delivery: Delivery) -> Question? {
     do {
       switch try WireCoding.command(delivery.message) {
@@ -55,6 +57,7 @@ struct ControlDesk: Sendable {
       case .stop(let job, let attempt): jobs.stop(job, attempt: attempt)
       case .announce: announcer.wake()
       case .ping: break
+      case .renew(let queue): return .renew(queue)
       case .confirm(let job): return .confirm(job)
       case .call(let callback, let assignment): return .call(callback, assignment)
       }
@@ -65,11 +68,13 @@ struct ControlDesk: Sendable {
   }
 
   private func answer(_ question: Question, to message: Message) async {
-    let reply: ControlReply =
-      switch question {
-      case .confirm(let job): jobs.has(job) ? .has : .hasNot
-      case .call(let callback, let assignment): await callbacks.call(callback, assignment)
-      }
+    let reply: ControlReply
+    switch question {
+    case .confirm(let job): reply = jobs.has(job) ? .has : .hasNot
+    case .call(let callback, let assignment):
+      reply = await callbacks.call(callback, assignment)
+    case .renew(let queue): return await lanes.renew(queue)
+    }
     guard let address = message.properties.replyTo else {
       logger.warning("a question names no reply_to, so that nobody can be answered")
       return

@@ -10,6 +10,8 @@ public enum ControlCommand: Sendable, Hashable, Codable {
   case confirm(job: JobID)
   /// Call one of the job type's callbacks; answered by a ``ControlReply``.
   case call(JobCallback, JobAssignment)
+  /// Subscribe to a queue anew: the broker's own account of its consumers is in doubt.
+  case renew(JobQueueName)
   /// Nothing to do: that it can be delivered is what is asked.
   case ping
   /// Say again who you are.

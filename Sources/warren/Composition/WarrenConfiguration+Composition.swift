@@ -32,7 +32,8 @@ extension WarrenConfiguration {
     JobWorkerConfiguration(
       broker: try ConnectionConfiguration(url: broker.url),
       names: try TransportNames(prefix: prefix),
-      queues: queues.isEmpty ? nil : queues, registry: registry, drainLimit: worker.drainTimeout)
+      queues: queues.isEmpty ? nil : queues, registry: registry, drainLimit: worker.drainTimeout,
+      detachAfter: worker.detachAfter)
   }
 }
 

@@ -52,7 +52,7 @@ import Testing
     switch event {
     case .arriveFirst, .arriveSecond:
       let ticket = ReceivedTicket(
-        ticket: Ticket(job: id, type: type), queue: .compute,
+        ticket: Ticket(job: id, type: type), queue: .compute, source: 1,
         tag: DeliveryTag(generation: event == .arriveFirst ? 1 : 2, value: UInt64(path.count)))
       let isHere = model.active != nil
       #expect(ledger.arrive(ticket) == (isHere ? .behind : .claim), "\(path)")

@@ -13,7 +13,7 @@ import Testing
     _ value: UInt64 = 1, generation: UInt64 = 1, queue: JobQueueName = .compute
   ) throws -> ReceivedTicket {
     ReceivedTicket(
-      ticket: Ticket(job: id, type: try JobTypeID("test:job")), queue: queue,
+      ticket: Ticket(job: id, type: try JobTypeID("test:job")), queue: queue, source: 1,
       tag: DeliveryTag(generation: generation, value: value))
   }
 
