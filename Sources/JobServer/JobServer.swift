@@ -32,7 +32,8 @@ public struct JobServer: Sendable {
     let publishing = Self.connection("server publishing", configuration, topology, logger)
     let consuming = Self.connection("server consuming", configuration, topology, logger)
     let control = WorkerControl(
-      connection: publishing, names: names, patience: configuration.patience)
+      connection: publishing, names: names, patience: configuration.patience,
+      presence: Presence(grace: configuration.reconnectionGrace))
     let inbox = InboxMarks(
       connection: publishing, names: names, patience: configuration.patience)
     let deadLetters = DeadLetterOffice(connection: publishing, names: names, logger: logger)
@@ -51,8 +52,9 @@ public struct JobServer: Sendable {
       logger: logger)
     service = JobService(
       intake: intake, store: store, hub: hub, catalog: catalog, directory: directory,
-      control: control, callbacks: callbacks, initializer: initializer, resuming: ResumeGuard(),
-      poisonLimit: configuration.poisonLimit, logger: logger)
+      control: control, holders: holders, callbacks: callbacks, initializer: initializer,
+      resuming: ResumeGuard(),
+      logger: logger)
     services = [
       ConnectionService(publishing),
       ConnectionService(consuming),

@@ -25,11 +25,15 @@ public struct JobServerConfiguration: Sendable {
   /// How long the server waits for a callback that a worker calls for it; longer than the workers' own limit.
   public var callbackLimit: Duration
 
+  /// How long workers may take to come back after the server has connected to the broker: that long, one that is not there
+  /// is not taken for gone.
+  public var reconnectionGrace: Duration
+
   public init(
     broker: ConnectionConfiguration, names: TransportNames, store: String,
     host: String = "127.0.0.1", port: Int = 8080, maxBodyBytes: Int = 1 << 20,
     registry: JobRegistry = JobRegistry(), poisonLimit: Int = 5, patience: Duration = .seconds(5),
-    callbackLimit: Duration = .seconds(25)
+    callbackLimit: Duration = .seconds(25), reconnectionGrace: Duration = .seconds(15)
   ) {
     self.broker = broker
     self.names = names
@@ -41,5 +45,6 @@ public struct JobServerConfiguration: Sendable {
     self.poisonLimit = poisonLimit
     self.patience = patience
     self.callbackLimit = callbackLimit
+    self.reconnectionGrace = reconnectionGrace
   }
 }

@@ -24,7 +24,7 @@ extension JobService {
       let holder = job.status.isHeld ? job.worker : nil
       if try await !intervene(.suspend, in: holder, for: job) {
         // Its worker is gone, and the job waits again: any worker may be asked now.
-        _ = try await settle(id, tenant: tenant, attempt: job.attempt)
+        _ = try await settle(id, tenant: tenant)
         _ = try await intervene(.suspend, in: nil, for: job)
       }
     }
@@ -50,7 +50,7 @@ extension JobService {
         logger.notice("a suspension could not be sent now", metadata: ["job": "\(id)"])
         return job
       case .gone:
-        return try await settle(id, tenant: tenant, attempt: attempt)
+        return try await settle(id, tenant: tenant)
       }
     }
   }

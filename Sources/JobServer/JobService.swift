@@ -13,10 +13,10 @@ public struct JobService: Sendable {
   let catalog: Catalog
   let directory: WorkerDirectory
   let control: WorkerControl
+  let holders: HolderCheck
   let callbacks: CallbackDesk
   let initializer: Initializer
   let resuming: ResumeGuard
-  let poisonLimit: Int
   let logger: Logger
 
   /// Accepts or refuses each submission by itself, in one transaction. Types with an init callback have it called before
@@ -86,7 +86,7 @@ public struct JobService: Sendable {
       logger.notice("a cancellation could not be sent now", metadata: ["job": "\(id)"])
       return job
     case .gone:
-      return try await settle(id, tenant: tenant, attempt: attempt)
+      return try await settle(id, tenant: tenant)
     }
   }
 
@@ -123,16 +123,9 @@ public struct JobService: Sendable {
   }
 
   /// The worker of a job that was to be told something is gone.
-  func settle(
-    _ id: JobID, tenant: UUID, attempt: Int
-  ) async throws(JobServiceError) -> Job {
-    let answer = try await reading { () throws(StoreError) in
-      try await store.update([id], tenant: tenant) { _, job in
-        if job.attempt == attempt { job.loseWorker(at: .now, poisonLimit: poisonLimit) }
-        return job
-      }[0]
-    }
-    return try found(answer, id)
+  func settle(_ id: JobID, tenant: UUID) async throws(JobServiceError) -> Job {
+    await holders.settle(try await job(id, tenant: tenant))
+    return try await job(id, tenant: tenant)
   }
 
   func found<Value>(_ value: Value?, _ id: JobID) throws(JobServiceError) -> Value {

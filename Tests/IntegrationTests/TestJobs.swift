@@ -21,6 +21,10 @@ enum TestJobs {
         command: [sh, -c, 'echo "$WARREN_JOB_ID $$" >> "$FOLDER/starts"; exec sleep "$0"', "{seconds}"]
         environment: {FOLDER: "%FOLDER%"}
         timeout: 300s
+      - name: short
+        group: files
+        command: [sh, -c, 'echo "+ $WARREN_JOB_ID" >> "$FOLDER/executions"; sleep 0.05; echo "- $WARREN_JOB_ID" >> "$FOLDER/executions"']
+        environment: {FOLDER: "%FOLDER%"}
       - name: stubborn
         group: files
         command: [sh, -c, 'trap "" TERM; echo "$WARREN_JOB_ID $$" >> "$FOLDER/starts"; while :; do sleep 1; done']

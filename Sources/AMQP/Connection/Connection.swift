@@ -31,7 +31,7 @@ public actor Connection: EventLoopOwner {
   var isStopping = false
   var socket: BrokerSocket?
   /// Counts the connections that were made.
-  var generation: UInt64 = 0
+  public internal(set) var generation: UInt64 = 0
   var lastError: AMQPError?
   var hasBeenReady = false
   /// Why the broker takes no publications, if it does not.

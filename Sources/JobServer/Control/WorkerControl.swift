@@ -25,14 +25,25 @@ struct WorkerControl: Sendable {
   let connection: Connection
   let names: TransportNames
   let patience: Duration
+  let presence: Presence
 
   func send(_ command: ControlCommand, to worker: WorkerID) async -> Delivery {
     guard let publication = publication(command, key: worker.rawValue) else { return .unknown }
-    return switch await connection.publish(publication, timeout: patience) {
-    case .confirmed: .delivered
-    case .returned: .gone
-    case .nacked, .unknown: .unknown
+    let generation = await connection.generation
+    switch await connection.publish(publication, timeout: patience) {
+    case .confirmed:
+      presence.saw(worker, on: generation)
+      return .delivered
+    case .returned:
+      return await isGone(worker) ? .gone : .unknown
+    case .nacked, .unknown:
+      return .unknown
     }
+  }
+
+  /// Whether a command that came back proves that the worker is gone.
+  private func isGone(_ worker: WorkerID) async -> Bool {
+    presence.isGone(worker, on: await connection.generation)
   }
 
   /// Asks every worker that is there to announce itself.
@@ -57,6 +68,7 @@ struct WorkerControl: Sendable {
     for part in [0.05, 0.1, 0.2, 0.65] {
       let answer = await possession(of: job, by: worker, within: patience * part)
       if answer != .unknown { return answer }
+      guard !Task.isCancelled else { break }
     }
     return .unknown
   }
@@ -67,15 +79,17 @@ struct WorkerControl: Sendable {
     guard let publication = publication(.confirm(job: job), key: worker.rawValue) else {
       return .unknown
     }
+    let generation = await connection.generation
     do {
       let reply = try await connection.request(publication, timeout: limit)
+      presence.saw(worker, on: generation)
       return switch try WireCoding.reply(reply) {
       case .has: .has
       case .hasNot: .hasNot
       case .done, .failed, .unknownCallback: .unknown
       }
     } catch AMQPError.returned {
-      return .hasNot
+      return await isGone(worker) ? .hasNot : .unknown
     } catch {
       return .unknown
     }

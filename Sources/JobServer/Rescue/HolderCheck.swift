@@ -13,7 +13,7 @@ struct HolderCheck: Sendable {
   /// - Returns: `false` when it could not be found out now.
   @discardableResult
   func settle(_ job: Job) async -> Bool {
-    guard let worker = job.worker else { return true }
+    guard job.status.isHeld, let worker = job.worker else { return true }
     do {
       switch await control.possession(of: job.id, by: worker) {
       case .has:

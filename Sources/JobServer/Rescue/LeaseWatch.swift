@@ -58,6 +58,9 @@ struct LeaseWatch: Service {
     do {
       let consumer = try await connection.consume(
         Subscription(queue: names.lease(worker), prefetch: 1))
+      // It is there now, so that its absence later means that it is gone.
+      _ = await control.isThere(worker)
+      await remind(worker)
       for try await deliveries in consumer {
         // It has to be out of the way of a worker that comes back.
         await consumer.ack(deliveries.map(\.tag))
@@ -71,18 +74,36 @@ struct LeaseWatch: Service {
     await examine(worker)
   }
 
+  /// What the worker was told while it was away.
+  private func remind(_ worker: WorkerID) async {
+    do {
+      try await forEachJob(of: worker) { job in
+        if job.status == .canceling || job.status == .suspending { await holders.settle(job) }
+      }
+    } catch {
+      logger.error(
+        "a worker could not be told what it has missed",
+        metadata: ["worker": "\(worker)", "error": "\(error)"])
+    }
+  }
+
+  private func forEachJob(
+    of worker: WorkerID, _ body: @escaping @Sendable (Job) async -> Void
+  ) async throws {
+    var last: JobID?
+    while !Task.isCancelled {
+      let jobs = try await store.jobs(heldBy: worker, after: last, limit: Recovery.batchSize)
+      guard let end = jobs.last else { return }
+      last = end.id
+      await withDiscardingTaskGroup { group in
+        for job in jobs { group.addTask { await body(job) } }
+      }
+    }
+  }
+
   private func examine(_ worker: WorkerID) async {
     do {
-      var last: JobID?
-      while !Task.isCancelled {
-        let jobs = try await store.jobs(
-          heldBy: worker, after: last, limit: Recovery.batchSize)
-        guard let end = jobs.last else { break }
-        last = end.id
-        await withDiscardingTaskGroup { group in
-          for job in jobs { group.addTask { await holders.settle(job) } }
-        }
-      }
+      try await forEachJob(of: worker) { job in await holders.settle(job) }
     } catch {
       logger.error(
         "the jobs of a worker could not be examined",

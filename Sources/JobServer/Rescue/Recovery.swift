@@ -10,6 +10,9 @@ struct Recovery: Service {
   /// How many jobs are looked at together (reference: `ResumeJobsOnServerStart`).
   static let batchSize = 50
 
+  /// Between two looks at those that could not be settled.
+  private static let pause = Duration.seconds(2)
+
   let store: StatusStore
   let holders: HolderCheck
   let control: WorkerControl
@@ -23,34 +26,46 @@ struct Recovery: Service {
     await cancelWhenGracefulShutdown {
       for await event in events {
         guard case .connected = event else { continue }
-        do {
-          await control.callTheRoll()
-          try await examine()
-        } catch {
-          logger.error("jobs could not be examined", metadata: ["error": "\(error)"])
-        }
+        await control.callTheRoll()
         initializer.wake()
         work.raise()
+        await examineUntilSettled()
       }
     }
   }
 
-  private func examine() async throws {
+  /// Workers may take a while to come back, or to answer.
+  private func examineUntilSettled() async {
+    while !Task.isCancelled {
+      do {
+        if try await examine() { return }
+      } catch {
+        logger.error("jobs could not be examined", metadata: ["error": "\(error)"])
+      }
+      guard (try? await Task.sleep(for: Self.pause)) != nil else { return }
+    }
+  }
+
+  /// - Returns: whether all are settled.
+  private func examine() async throws -> Bool {
+    var isSettled = true
     let statuses = Set(JobStatus.allCases.filter { $0.isHeld || $0 == .resuming })
     var last: JobID?
     while !Task.isCancelled {
       let jobs = try await store.jobs(in: statuses, after: last, limit: Self.batchSize)
-      guard let end = jobs.last else { return }
+      guard let end = jobs.last else { break }
       last = end.id
-      await withDiscardingTaskGroup { group in
+      await withTaskGroup { group in
         for job in jobs where job.status.isHeld {
           group.addTask { await holders.settle(job) }
         }
+        for await settled in group where !settled { isSettled = false }
       }
       let resuming = jobs.filter { $0.status == .resuming }.map(\.id)
       _ = try await store.update(resuming) { _, job in
         if job.status == .resuming { _ = job.resume(at: .now) }
       }
     }
+    return isSettled
   }
 }

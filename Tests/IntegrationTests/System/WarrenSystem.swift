@@ -13,9 +13,10 @@ final class WarrenSystem: Sendable {
   let management: ManagementAPI
   /// What the names of exchanges and queues start with.
   let prefix: String
-  let server: ChildProcess
   private let environment: [String: String]
   private let configuration: URL
+  private let serve: [String]
+  private let serverProcess: Mutex<ChildProcess>
   private let workers = Mutex<[ChildProcess]>([])
 
   /// Where the tests' own bundle stands; `warren` is built beside it.
@@ -30,7 +31,8 @@ final class WarrenSystem: Sendable {
   ///   - serve: more arguments of `warren serve`.
   static func run(
     _ configuration: String = TestJobs.configuration, workers: Int = 1, ownBroker: Bool = false,
-    serve: [String] = [], _ body: (WarrenSystem) async throws -> Void
+    brokerConfiguration: String = "", serve: [String] = [],
+    _ body: (WarrenSystem) async throws -> Void
   ) async throws {
     let folder = FileManager.default.temporaryDirectory
       .appending(path: "warren-test-\(UUID().uuidString.prefix(8))")
@@ -38,7 +40,8 @@ final class WarrenSystem: Sendable {
     defer { try? FileManager.default.removeItem(at: folder) }
     let broker =
       try await ownBroker
-      ? ThrowawayBroker.start(.init(management: true)) : ThrowawayBroker.shared()
+      ? ThrowawayBroker.start(
+        .init(management: true, configuration: brokerConfiguration)) : ThrowawayBroker.shared()
     defer { if ownBroker { broker.remove() } }
     let system = try WarrenSystem(
       folder: folder, broker: broker,
@@ -76,13 +79,26 @@ final class WarrenSystem: Sendable {
     ]
     api = API(base: "http://127.0.0.1:\(port)")
     management = ManagementAPI(base: broker.managementURL)
-    server = try ChildProcess(
+    self.serve = serve
+    let server = try ChildProcess(
       Self.program("warren"), ["serve", "--config", self.configuration.path] + serve,
       environment: environment,
       log: folder.appending(path: "server.log"))
+    serverProcess = Mutex(server)
   }
 
-  private func untilReady() async throws {
+  var server: ChildProcess { serverProcess.withLock(\.self) }
+
+  /// Starts the server again, after its end; waits until it is ready.
+  func restartServer() async throws {
+    let server = try ChildProcess(
+      Self.program("warren"), ["serve", "--config", configuration.path] + serve,
+      environment: environment, log: folder.appending(path: "server.log"))
+    serverProcess.withLock { $0 = server }
+    try await untilReady()
+  }
+
+  func untilReady() async throws {
     try await eventually("the server is ready") {
       (try? await api.get("/readyz").status) == 200
     }
@@ -90,23 +106,29 @@ final class WarrenSystem: Sendable {
 
   /// Starts one more worker, and waits until the server knows it.
   @discardableResult
-  func startWorker(_ arguments: [String] = []) async throws -> ChildProcess {
+  func startWorker(
+    _ arguments: [String] = [], waiting: Bool = true
+  ) async throws -> ChildProcess {
     try await startWorker(
-      Self.program("warren"), ["worker", "--config", configuration.path] + arguments)
+      Self.program("warren"), ["worker", "--config", configuration.path] + arguments,
+      waiting: waiting)
   }
 
-  /// Starts a program that is a worker, and waits until the server knows it.
+  /// Starts a program that is a worker, and waits until the server knows it, unless told otherwise.
   @discardableResult
-  func startWorker(_ program: String, _ arguments: [String]) async throws -> ChildProcess {
-    let before = try await workerIDs().count
+  func startWorker(
+    _ program: String, _ arguments: [String], waiting: Bool = true
+  ) async throws -> ChildProcess {
+    let before = try await Set(workerIDs())
     let number = workers.withLock(\.count)
     let worker = try ChildProcess(
       program, arguments,
       environment: environment.merging(["WORKER_NAME": "worker-\(number)"]) { $1 },
       log: folder.appending(path: "worker-\(number).log"))
     workers.withLock { $0.append(worker) }
+    guard waiting else { return worker }
     try await eventually("the worker has announced itself") {
-      try await workerIDs().count > before
+      try await !Set(workerIDs()).isSubset(of: before)
     }
     return worker
   }

@@ -33,7 +33,7 @@ struct AuthorityHarness: Sendable {
     let server = try await JobServer(
       configuration: JobServerConfiguration(
         broker: broker, names: names, store: directory.appending(path: "warren.sqlite").path(),
-        port: 0, registry: try registry(), poisonLimit: 2),
+        port: 0, registry: try registry(), poisonLimit: 2, reconnectionGrace: .milliseconds(500)),
       logger: logger)
     let connection = Connection(
       configuration: broker, topology: JobTopology.server(names, queues: [.compute]),

@@ -42,15 +42,21 @@ struct APIFixture: Sendable {
       configuration: ConnectionConfiguration(host: "127.0.0.1", port: 1), logger: logger)
     let catalog = try await Catalog(store: store, registry: registry)
     let control = try WorkerControl(
-      connection: connection, names: TransportNames(prefix: "test"), patience: .milliseconds(20))
+      connection: connection, names: TransportNames(prefix: "test"), patience: .milliseconds(20),
+      presence: Presence(grace: .zero))
     let directory = WorkerDirectory()
     let callbacks = CallbackDesk(
       directory: directory, control: control, limit: .milliseconds(50), logger: logger)
     service = JobService(
       intake: Intake(catalog: catalog, store: store), store: store, hub: hub, catalog: catalog,
-      directory: directory, control: control, callbacks: callbacks,
+      directory: directory, control: control,
+      holders: HolderCheck(
+        store: store, control: control,
+        inbox: InboxMarks(
+          connection: connection, names: try TransportNames(prefix: "test"),
+          patience: .milliseconds(20)), poisonLimit: 5, logger: logger), callbacks: callbacks,
       initializer: Initializer(store: store, callbacks: callbacks, logger: logger),
-      resuming: ResumeGuard(), poisonLimit: 5, logger: logger)
+      resuming: ResumeGuard(), logger: logger)
     api = JobAPI(
       service: service, maxBodyBytes: maxBodyBytes,
       readiness: [.store(store), .connection(connection, role: "publishing")])

@@ -1,0 +1,123 @@
+import Foundation
+import Jobs
+import TestSupport
+import Testing
+
+extension SystemTests {
+  /// Processes that are killed at random moments under a steady load.
+  @Suite("Chaos")
+  struct ChaosTests {
+    /// How often each kind of process is killed.
+    private static let kills = 50
+
+    @Test("workers: every job ends once, and only what was running at a kill runs again")
+    func workers() async throws {
+      // A job may be unlucky more often than the limit of ordinary life allows.
+      let configuration = TestJobs.configuration + "\nserver: {poison_limit: 1000}\n"
+      try await WarrenSystem.run(configuration, workers: 2) { system in
+        try await Self.underLoad(system) {
+          for number in 0..<Self.kills {
+            try await Task.sleep(for: .milliseconds(Int.random(in: 0...400)))
+            try await system.worker(number).kill9()
+            // The other one still works.
+            try await system.startWorker(waiting: false)
+          }
+        }
+      }
+    }
+
+    @Test("the server: every job ends once, and none runs again")
+    func server() async throws {
+      try await WarrenSystem.run(workers: 2) { system in
+        try await Self.underLoad(system, repeats: false) {
+          for _ in 0..<Self.kills {
+            try await Task.sleep(for: .milliseconds(Int.random(in: 0...400)))
+            try await system.server.kill9()
+            try await system.restartServer()
+          }
+        }
+      }
+    }
+
+    @Test("the broker: every job ends once, and none runs again")
+    func broker() async throws {
+      try await WarrenSystem.run(workers: 2, ownBroker: true) { system in
+        try await Self.underLoad(system, repeats: false) {
+          for _ in 0..<Self.kills {
+            try await Task.sleep(for: .milliseconds(Int.random(in: 0...400)))
+            try await system.broker.kill()
+            try await system.broker.start()
+            try await system.untilReady()
+          }
+        }
+      }
+    }
+
+    /// Schedules jobs for as long as `disturb` goes on, then waits for all of them and looks at what has become of them.
+    private static func underLoad(
+      _ system: WarrenSystem, repeats: Bool = true,
+      _ disturb: @escaping @Sendable () async throws -> Void
+    ) async throws {
+      let end = TestSupport.Signal()
+      var accepted: Set<String> = []
+      try await withThrowingTaskGroup(of: Set<String>.self) { group in
+        for _ in 0..<4 {
+          group.addTask {
+            var ids: Set<String> = []
+            while !end.hasFired {
+              let key = UUID().uuidString.lowercased()
+              ids.insert(try await Self.schedule(system, key))
+              try await Task.sleep(for: .milliseconds(20))
+            }
+            return ids
+          }
+        }
+        do {
+          try await disturb()
+        } catch {
+          end.fire()
+          throw error
+        }
+        end.fire()
+        for try await ids in group { accepted.formUnion(ids) }
+      }
+      try await eventually(within: .seconds(120), "all jobs have ended") {
+        try await system.api.get("/jobs?status=completed&page_size=1")["total"]
+          == .integer(Int64(accepted.count))
+      }
+      let log = try await TransitionLog(system)
+      #expect(log.faults.isEmpty)
+      #expect(Set(log.steps.keys) == accepted)
+      // A line for each execution that has begun, and for each that has come to its end.
+      let lines = system.lines(of: "executions").map { $0.split(separator: " ").map(String.init) }
+      let begun = Dictionary(grouping: lines.filter { $0[0] == "+" }, by: { $0[1] })
+      let ended = Dictionary(grouping: lines.filter { $0[0] == "-" }, by: { $0[1] })
+      #expect(Set(begun.keys) == accepted)
+      #expect(Set(ended.keys) == accepted)
+      guard repeats else {
+        #expect(begun.values.allSatisfy { $0.count == 1 })
+        return
+      }
+      for (id, executions) in begun where executions.count > 1 {
+        // A worker may have been killed between claim and execution as well.
+        guard case .integer(let lost) = try await system.api.get("/jobs/\(id)")["lost_workers"]
+        else { throw NotInTime(what: "the number of lost workers") }
+        #expect(executions.count - 1 <= Int(lost), "\(id)")
+      }
+    }
+
+    /// Asks until there is an answer: with the same key it is the same job.
+    private static func schedule(_ system: WarrenSystem, _ key: String) async throws -> String {
+      let deadline = ContinuousClock.now + .seconds(60)
+      while ContinuousClock.now < deadline {
+        if let id = try? await system.api.schedule(
+          "files:short", [:], ["idempotency_key": .string(key)])
+        {
+          return id
+        }
+        try await Task.sleep(for: .milliseconds(50))
+      }
+      throw NotInTime(what: "a job that is accepted")
+    }
+  }
+}

@@ -1,0 +1,47 @@
+import Foundation
+import Jobs
+import TestSupport
+
+/// What the store's log of transitions says of each job, read from the file itself.
+struct TransitionLog {
+  let steps: [String: [String]]
+
+  init(_ system: WarrenSystem) async throws {
+    let program = """
+      import sqlite3, sys, uuid
+      store = sqlite3.connect(sys.argv[1])
+      for job, before, after in store.execute(
+          "SELECT job_id, from_status, to_status FROM job_events ORDER BY sequence"):
+          print(uuid.UUID(bytes=job), before, after)
+      """
+    let output = try await Tool.run(
+      "/usr/bin/python3", ["-c", program, system.folder.appending(path: "warren.sqlite").path])
+    var steps: [String: [String]] = [:]
+    for line in output.split(separator: "\n") {
+      let words = line.split(separator: " ").map(String.init)
+      steps[words[0], default: []].append("\(words[1]) \(words[2])")
+    }
+    self.steps = steps
+  }
+
+  /// What is wrong with it: steps that do not follow each other, or that the state machine does not have, or more or less
+  /// than one final status.
+  var faults: [String] {
+    steps.flatMap { job, steps -> [String] in
+      var faults: [String] = []
+      var current = "None"
+      for step in steps {
+        let (from, to) = (step.split(separator: " ")[0], step.split(separator: " ")[1])
+        if from != current { faults.append("\(job): \(step) after \(current)") }
+        if let before = JobStatus(rawValue: String(from)),
+          let after = JobStatus(rawValue: String(to)), !before.successors.contains(after)
+        {
+          faults.append("\(job): \(step) is no transition")
+        }
+        current = String(to)
+      }
+      if JobStatus(rawValue: current)?.isFinal != true { faults.append("\(job) ends \(current)") }
+      return faults
+    }
+  }
+}
