@@ -181,7 +181,7 @@ let package = Package(
     .testTarget(
       name: "IntegrationTests",
       dependencies: [
-        "Jobs", "LifeWorker", "Producer", "TestSupport", "WordService", "warren",
+        "JobClient", "Jobs", "LifeWorker", "Producer", "TestSupport", "WordService", "warren",
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOFoundationCompat", package: "swift-nio"),

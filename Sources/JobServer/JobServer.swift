@@ -76,6 +76,7 @@ public struct JobServer: Sendable {
         names: names,
         logger: logger),
       initializer,
+      ReplyDesk(store: store, connection: publishing, endings: hub.endings, logger: logger),
       Recovery(
         store: store, holders: holders, control: control, initializer: initializer,
         events: publishing.events(), work: hub.work, logger: logger),
@@ -101,6 +102,7 @@ public struct JobServer: Sendable {
   ) -> Connection {
     var broker = configuration.broker
     broker.connectionName = "warren \(role)"
+    broker.reconnect.maximumDelay = JobTopology.longestReconnectionPause
     var logger = logger
     logger[metadataKey: "connection"] = "\(role)"
     return Connection(configuration: broker, topology: topology, logger: logger)

@@ -93,6 +93,7 @@ public struct JobWorker<Authority: JobAuthority>: Sendable {
   ) -> Connection {
     var broker = configuration.broker
     broker.connectionName = "warren worker \(configuration.id) \(role)"
+    broker.reconnect.maximumDelay = JobTopology.longestReconnectionPause
     return Connection(configuration: broker, topology: topology, logger: logger)
   }
 }

@@ -42,7 +42,7 @@ extension SystemTests {
     @Test("the broker: every job ends once, and none runs again")
     func broker() async throws {
       try await WarrenSystem.run(workers: 2, ownBroker: true) { system in
-        try await Self.underLoad(system, repeats: false) {
+        try await Self.underLoad(system, every: .milliseconds(400), repeats: false) {
           for _ in 0..<Self.kills {
             try await Task.sleep(for: .milliseconds(Int.random(in: 0...400)))
             try await system.broker.kill()
@@ -55,7 +55,7 @@ extension SystemTests {
 
     /// Schedules jobs for as long as `disturb` goes on, then waits for all of them and looks at what has become of them.
     private static func underLoad(
-      _ system: WarrenSystem, repeats: Bool = true,
+      _ system: WarrenSystem, every pause: Duration = .milliseconds(20), repeats: Bool = true,
       _ disturb: @escaping @Sendable () async throws -> Void
     ) async throws {
       let end = TestSupport.Signal()
@@ -67,7 +67,7 @@ extension SystemTests {
             while !end.hasFired {
               let key = UUID().uuidString.lowercased()
               ids.insert(try await Self.schedule(system, key))
-              try await Task.sleep(for: .milliseconds(20))
+              try await Task.sleep(for: pause)
             }
             return ids
           }

@@ -1,5 +1,8 @@
 /// The job types that the tests' systems run.
 enum TestJobs {
+  /// None: the types come from workers in Swift.
+  static let swift = "queues: {download: {capacity: 200}}\n"
+
   static let configuration = """
     queues:
       compute: {capacity: 2}

@@ -20,6 +20,10 @@ struct LifeWorker {
         RegisteredJobType(try StepsJob.type(group, trace)),
         RegisteredJobType(try LockJob.type(group, trace)),
         RegisteredJobType(try LockJob.lateType(group, folder: folder)),
+        RegisteredJobType(
+          try JobType(group: group, name: "stamp", params: NoParams()) { _, context in
+            try trace.note("\(context.jobID) \(Timestamp.now.milliseconds)")
+          }),
         RegisteredJobType(try RetryJob.type(group, trace)),
       ])
   }

@@ -23,12 +23,19 @@ enum StepsJob {
     }
     return try JobType(
       group: group, name: "steps", params: Params(), suspendable: true,
-      initialize: callback("init"),
-      stateUpdate: { _, state in
-        // A test that misses a line says so.
-        try? trace.note("state \(state.job) \(state.status.rawValue) \(Int(state.progress))")
-      }, suspend: callback("suspend"), resume: callback("resume")
-    ) { params, context in
+      initialize: callback("init"), stateUpdate: note(trace), suspend: callback("suspend"),
+      resume: callback("resume"), execute: steps(trace))
+  }
+
+  private static func note(_ trace: Trace) -> JobType<Params, Int>.StateUpdate {
+    { _, state in
+      // A test that misses a line says so.
+      try? trace.note("state \(state.job) \(state.status.rawValue) \(Int(state.progress))")
+    }
+  }
+
+  private static func steps(_ trace: Trace) -> JobType<Params, Int>.Execute {
+    { params, context in
       let start = try context.loadSnapshot(as: Snapshot.self)?.done ?? 0
       try trace.note("run \(context.jobID) from \(start)")
       for step in start..<params.steps {

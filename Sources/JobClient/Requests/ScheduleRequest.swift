@@ -15,11 +15,16 @@ public struct ScheduleRequest: Sendable, Hashable {
   public var timeout: Duration?
   public var maxRetries: Int?
   public var retryDelay: Duration?
+  public var backoff: Backoff?
+  public var maxRetryDelay: Duration?
+  /// 0 to 1.
+  public var jitter: Double?
 
   public init(
     type: JobTypeID, params: JSONValue = [:], idempotencyKey: UUID = UUID(),
     scheduledAt: Timestamp? = nil, timeout: Duration? = nil, maxRetries: Int? = nil,
-    retryDelay: Duration? = nil
+    retryDelay: Duration? = nil, backoff: Backoff? = nil, maxRetryDelay: Duration? = nil,
+    jitter: Double? = nil
   ) {
     self.type = type
     self.params = params
@@ -28,17 +33,21 @@ public struct ScheduleRequest: Sendable, Hashable {
     self.timeout = timeout
     self.maxRetries = maxRetries
     self.retryDelay = retryDelay
+    self.backoff = backoff
+    self.maxRetryDelay = maxRetryDelay
+    self.jitter = jitter
   }
 }
 
 extension ScheduleRequest: Encodable {
   private enum CodingKeys: String, CodingKey {
-    case type, params
+    case type, params, backoff, jitter
     case idempotencyKey = "idempotency_key"
     case scheduledAt = "scheduled_at"
     case timeout = "timeout_sec"
     case maxRetries = "max_retries"
     case retryDelay = "retry_delay_sec"
+    case maxRetryDelay = "max_retry_delay_sec"
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -50,5 +59,8 @@ extension ScheduleRequest: Encodable {
     try container.encodeIfPresent(timeout?.seconds, forKey: .timeout)
     try container.encodeIfPresent(maxRetries, forKey: .maxRetries)
     try container.encodeIfPresent(retryDelay?.seconds, forKey: .retryDelay)
+    try container.encodeIfPresent(backoff, forKey: .backoff)
+    try container.encodeIfPresent(maxRetryDelay?.seconds, forKey: .maxRetryDelay)
+    try container.encodeIfPresent(jitter, forKey: .jitter)
   }
 }

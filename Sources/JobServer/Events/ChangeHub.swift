@@ -11,6 +11,8 @@ final class ChangeHub: Sendable {
 
   /// Raised when there may be a job to issue.
   let work = Signal()
+  /// Raised when a job has ended whose producer wants to know.
+  let endings = Signal()
   /// What is to be told to the world.
   let events = EventQueue()
   private let state = Mutex(State())
@@ -22,6 +24,9 @@ final class ChangeHub: Sendable {
     }
     if changes.contains(where: { $0.job.status == .waiting && !$0.job.ticketIssued }) {
       work.raise()
+    }
+    if changes.contains(where: { $0.job.status.isFinal && $0.job.reply != nil }) {
+      endings.raise()
     }
     events.append(changes.compactMap(\.event))
   }

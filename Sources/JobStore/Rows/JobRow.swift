@@ -18,7 +18,7 @@ enum JobRow {
   /// - Parameter snapshot: whether the job's snapshot is wanted, which may be large; only who changes a job needs it.
   static func select(index: String? = nil, snapshot: Bool = true) -> String {
     let hint = index.map { " INDEXED BY \($0)" } ?? ""
-    return "SELECT \(columns), \(snapshot ? "p.snapshot" : "NULL") FROM jobs j\(hint)"
+    return "SELECT \(columns), \(snapshot ? "p.snapshot" : "NULL"), p.reply FROM jobs j\(hint)"
       + " CROSS JOIN job_payloads p ON p.number = j.number"
   }
 
@@ -59,6 +59,13 @@ enum JobRow {
     job.lostWorkers = try row.decode(Int.self, atIndex: 30)
     job.ticketIssued = try row.decode(Int.self, atIndex: 31) != 0
     job.snapshot = try row.decode(String?.self, atIndex: 32).map { try json("snapshot", $0) }
+    job.reply = try row.decode(String?.self, atIndex: 33).map { text in
+      do {
+        return try JSONValue(parsing: text.utf8).decode(as: JobReply.self)
+      } catch {
+        throw StoreError.corrupt("column reply: \(error)")
+      }
+    }
     return StoredJob(number: try row.decode(Int64.self, atIndex: 0), job: job)
   }
 

@@ -52,8 +52,13 @@ struct JobStatements {
       ])
     guard db.changesCount == 1 else { return false }
     try execute(
-      "INSERT INTO job_payloads (number, params, result, snapshot) VALUES (?, ?, ?, ?)",
-      [db.lastInsertedRowID, job.params.text, job.result?.text, job.snapshot?.text])
+      """
+      INSERT INTO job_payloads (number, params, result, snapshot, reply) VALUES (?, ?, ?, ?, ?)
+      """,
+      [
+        db.lastInsertedRowID, job.params.text, job.result?.text, job.snapshot?.text,
+        try Self.text(job.reply),
+      ])
     return true
   }
 
@@ -66,6 +71,12 @@ struct JobStatements {
         "UPDATE job_payloads SET snapshot = ? WHERE number = ?",
         [job.snapshot?.text, stored.number])
       narrow.snapshot = job.snapshot
+    }
+    if narrow.reply != job.reply {
+      try execute(
+        "UPDATE job_payloads SET reply = ? WHERE number = ?",
+        [try Self.text(job.reply), stored.number])
+      narrow.reply = job.reply
     }
     if narrow.retry != job.retry || narrow.timeout != job.timeout {
       try execute(
@@ -138,6 +149,10 @@ struct JobStatements {
 
   private func execute(_ sql: String, _ arguments: StatementArguments) throws {
     try db.cachedStatement(sql: sql).execute(arguments: arguments)
+  }
+
+  private static func text(_ reply: JobReply?) throws -> String? {
+    try reply.map { try JSONValue(encoding: $0).text }
   }
 
   /// A text as it can be read back: texts from programs (an error, a detail) may hold the character NUL, at which a

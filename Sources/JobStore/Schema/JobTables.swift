@@ -23,6 +23,15 @@ enum JobTables {
     try db.execute(sql: "ALTER TABLE job_payloads ADD COLUMN snapshot TEXT")
   }
 
+  /// Who is to be told of a job's end; holds only those that have not been told.
+  static func addReplies(_ db: Database) throws {
+    try db.execute(
+      sql: """
+        ALTER TABLE job_payloads ADD COLUMN reply TEXT;
+        CREATE INDEX job_payloads_reply ON job_payloads (number) WHERE reply IS NOT NULL;
+        """)
+  }
+
   /// Who waits for a job, to be found when it ends; holds only those that are locked.
   static func addLocks(_ db: Database) throws {
     try db.execute(

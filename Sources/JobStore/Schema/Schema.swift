@@ -12,6 +12,7 @@ enum Schema {
     migrator.registerMigration("catalog", migrate: CatalogTables.create)
     migrator.registerMigration("snapshots", migrate: JobTables.addSnapshots)
     migrator.registerMigration("locks", migrate: JobTables.addLocks)
+    migrator.registerMigration("replies", migrate: JobTables.addReplies)
     return migrator
   }
 }

@@ -13,6 +13,9 @@ public enum JobMessage {
   static let timeout = "timeout-sec"
   static let maxRetries = "max-retries"
   static let retryDelay = "retry-delay-sec"
+  static let backoff = "backoff"
+  static let maxRetryDelay = "max-retry-delay-sec"
+  static let jitter = "jitter"
 
   /// Reads a job message.
   ///
@@ -35,6 +38,12 @@ public enum JobMessage {
     submission.timeout = try headers.seconds(timeout)
     submission.maxRetries = try headers.integer(maxRetries, atLeast: 0).map(Int.init(clamping:))
     submission.retryDelay = try headers.seconds(retryDelay)
+    submission.backoff = try headers.choice(backoff)
+    submission.maxRetryDelay = try headers.seconds(maxRetryDelay)
+    submission.jitter = try headers.number(jitter, in: 0...1)
+    submission.reply = message.properties.replyTo.map {
+      JobReply(address: $0, correlationID: message.properties.correlationID)
+    }
     return submission
   }
 
@@ -53,6 +62,11 @@ public enum JobMessage {
     if let limit = submission.timeout { headers[timeout] = .double(limit.seconds) }
     if let retries = submission.maxRetries { headers[maxRetries] = .int64(Int64(retries)) }
     if let delay = submission.retryDelay { headers[retryDelay] = .double(delay.seconds) }
+    if let growth = submission.backoff { headers[backoff] = .string(growth.rawValue) }
+    if let limit = submission.maxRetryDelay { headers[maxRetryDelay] = .double(limit.seconds) }
+    if let chance = submission.jitter { headers[jitter] = .double(chance) }
+    properties.replyTo = submission.reply?.address
+    properties.correlationID = submission.reply?.correlationID
     properties.headers = headers
     return Message(body: Array(submission.params.text.utf8), properties: properties)
   }

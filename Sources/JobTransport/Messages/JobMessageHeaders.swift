@@ -26,6 +26,31 @@ struct JobMessageHeaders {
     return integer
   }
 
+  func number(
+    _ name: String, in range: ClosedRange<Double>
+  ) throws(JobMessageError) -> Double? {
+    guard let value = table[name] else { return nil }
+    guard let number = value.number, range.contains(number) else {
+      throw JobMessageError(
+        .badHeader,
+        "the header \(name) must be a number from \(range.lowerBound) to \(range.upperBound), not \(value)"
+      )
+    }
+    return number
+  }
+
+  func choice<Choice: RawRepresentable<String> & CaseIterable>(
+    _ name: String
+  ) throws(JobMessageError) -> Choice? {
+    guard let value = table[name] else { return nil }
+    guard let choice = value.stringValue.flatMap(Choice.init(rawValue:)) else {
+      let known = Choice.allCases.map(\.rawValue).joined(separator: ", ")
+      throw JobMessageError(
+        .badHeader, "the header \(name) must be one of \(known), not \(value)")
+    }
+    return choice
+  }
+
   func seconds(_ name: String) throws(JobMessageError) -> Duration? {
     guard let value = table[name] else { return nil }
     guard let number = value.number,

@@ -75,6 +75,14 @@ public enum WireCoding {
     try decode(ControlReply.self, from: message)
   }
 
+  /// The final job, for the producer that asked to be told.
+  public static func message(_ job: Job, for reply: JobReply) throws(WireError) -> Message {
+    var message = try encode(job, kind: MessageKind.job, persistent: true)
+    message.properties.correlationID = reply.correlationID
+    message.properties.messageID = job.id.description
+    return message
+  }
+
   /// What a worker holds for as long as its connection lasts. Its body says nothing.
   public static func lease() -> Message {
     var properties = MessageProperties()

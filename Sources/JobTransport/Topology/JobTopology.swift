@@ -8,6 +8,9 @@ public enum JobTopology {
   /// it from the queue from 3.12 on; older nodes need `consumer_timeout` in their configuration.
   static let consumerTimeout: Int64 = 7 * 86_400_000
 
+  /// Server and workers try to connect this often at least: a worker that comes back late counts as gone.
+  public static let longestReconnectionPause = Duration.seconds(5)
+
   /// All that the server reads from and writes to.
   public static func server(_ names: TransportNames, queues: some Sequence<JobQueueName>)
     -> Topology

@@ -22,6 +22,11 @@ extension Job {
     ticketIssued = false
   }
 
+  /// Notes that the producer has been told of the end.
+  public mutating func noteReply() {
+    if status.isFinal { reply = nil }
+  }
+
   /// Notes that the broker has confirmed a ticket for the job's present wait.
   ///
   /// - Parameter attempt: the number of attempts when the ticket was made; a wait that came later has none yet.

@@ -36,6 +36,9 @@ public struct Job: Sendable, Hashable {
   /// What the job has saved in order to go on from there another time; forgotten at its end. Not part of the JSON form.
   public package(set) var snapshot: JSONValue?
 
+  /// Who is to be told of its end, and has not been yet. Not part of the JSON form.
+  public package(set) var reply: JobReply?
+
   /// The newest attempt's number; 0 before the first.
   public package(set) var attempt = 0
   /// The worker that has it, or had it last.

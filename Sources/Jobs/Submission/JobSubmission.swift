@@ -16,11 +16,19 @@ public struct JobSubmission: Sendable, Hashable {
   public var timeout: Duration?
   public var maxRetries: Int?
   public var retryDelay: Duration?
+  public var backoff: Backoff?
+  public var maxRetryDelay: Duration?
+  /// 0 to 1.
+  public var jitter: Double?
+  /// Where the final job is sent.
+  public var reply: JobReply?
 
   public init(
     type: JobTypeID, params: JSONValue = [:], id: JobID? = nil, tenantID: UUID = .zero,
     userID: UUID = .zero, idempotencyKey: UUID? = nil, scheduledAt: Timestamp? = nil,
-    timeout: Duration? = nil, maxRetries: Int? = nil, retryDelay: Duration? = nil
+    timeout: Duration? = nil, maxRetries: Int? = nil, retryDelay: Duration? = nil,
+    backoff: Backoff? = nil, maxRetryDelay: Duration? = nil, jitter: Double? = nil,
+    reply: JobReply? = nil
   ) {
     self.type = type
     self.params = params
@@ -32,6 +40,10 @@ public struct JobSubmission: Sendable, Hashable {
     self.timeout = timeout
     self.maxRetries = maxRetries
     self.retryDelay = retryDelay
+    self.backoff = backoff
+    self.maxRetryDelay = maxRetryDelay
+    self.jitter = jitter
+    self.reply = reply
   }
 
   /// Makes the job that this asks for.
@@ -43,12 +55,16 @@ public struct JobSubmission: Sendable, Hashable {
     var retry = description.retry
     if let maxRetries { retry.maxRetries = max(0, maxRetries) }
     if let retryDelay { retry.delay = min(max(.zero, retryDelay), .longest) }
+    retry = RetryPolicy(
+      maxRetries: retry.maxRetries, delay: retry.delay, backoff: backoff ?? retry.backoff,
+      maxDelay: maxRetryDelay ?? retry.maxDelay, jitter: jitter ?? retry.jitter)
     var job = Job(
       id: id ?? JobID(), tenantID: tenantID, userID: userID,
       idempotencyKey: idempotencyKey ?? UUID(), type: type, queue: queue,
       params: try description.schema.complete(params),
       timeout: timeout ?? description.timeout, retry: retry,
       scheduledAt: max(scheduledAt ?? now, now), createdAt: now)
+    job.reply = reply
     // A worker has to look at it first.
     if description.callbacks.contains(.initialize) { job.status = .initializing }
     return job

@@ -55,6 +55,11 @@ struct ScheduleCommand: AsyncParsableCommand {
     transform: ArgumentText.duration)
   var retryDelay: Duration?
 
+  @Option(
+    help: "How that delay grows: constant, linear or exponential.",
+    transform: ArgumentText.backoff)
+  var backoff: Backoff?
+
   @Flag(help: "Wait for its end, and show its progress.")
   var wait = false
 
@@ -84,7 +89,7 @@ struct ScheduleCommand: AsyncParsableCommand {
       ScheduleRequest(
         type: jobType, params: try await params(client), idempotencyKey: idempotencyKey ?? UUID(),
         scheduledAt: moment ?? delay.map { .now + $0 }, timeout: timeout, maxRetries: maxRetries,
-        retryDelay: retryDelay))
+        retryDelay: retryDelay, backoff: backoff))
     guard wait else { return try announce(scheduled) }
     if !quiet { Console.write("job \(scheduled.job.id)\n", to: .error) }
     let waiting = JobWait(

@@ -51,4 +51,12 @@ enum ArgumentText {
     throw ValidationError(
       "a time is written as in 2030-01-31T18:30:00Z or 2030-01-31T18:30:00+01:00")
   }
+
+  static func backoff(_ text: String) throws -> Backoff {
+    guard let backoff = Backoff(rawValue: text) else {
+      let known = Backoff.allCases.map(\.rawValue).joined(separator: ", ")
+      throw ValidationError("'\(text)' is none of \(known)")
+    }
+    return backoff
+  }
 }

@@ -71,6 +71,16 @@ struct API: Sendable {
     return answer
   }
 
+  /// Waits as long as it takes, for at most ten minutes.
+  func waitLong(_ id: String) async throws -> Answer {
+    for _ in 0..<10 {
+      let answer = try await get("/jobs/\(id)/wait?timeout=60")
+      if answer.status == 200 { return answer }
+      guard answer.status == 202 else { throw Refused(answer: answer) }
+    }
+    throw NotInTime(what: "the end of \(id)")
+  }
+
   struct Refused: Error, CustomStringConvertible {
     let answer: Answer
     var description: String { "HTTP \(answer.status): \(answer.body.text)" }

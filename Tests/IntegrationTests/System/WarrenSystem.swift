@@ -31,7 +31,7 @@ final class WarrenSystem: Sendable {
   ///   - serve: more arguments of `warren serve`.
   static func run(
     _ configuration: String = TestJobs.configuration, workers: Int = 1, ownBroker: Bool = false,
-    brokerConfiguration: String = "", serve: [String] = [],
+    brokerConfiguration: String = "", heartbeat: Int? = nil, serve: [String] = [],
     _ body: (WarrenSystem) async throws -> Void
   ) async throws {
     let folder = FileManager.default.temporaryDirectory
@@ -46,7 +46,7 @@ final class WarrenSystem: Sendable {
     let system = try WarrenSystem(
       folder: folder, broker: broker,
       prefix: ownBroker ? "jobs" : "t-\(UUID().uuidString.prefix(8).lowercased())",
-      configuration: configuration, serve: serve)
+      configuration: configuration, heartbeat: heartbeat, serve: serve)
     do {
       try await system.untilReady()
       for _ in 0..<workers { try await system.startWorker() }
@@ -63,7 +63,8 @@ final class WarrenSystem: Sendable {
   }
 
   private init(
-    folder: URL, broker: ThrowawayBroker, prefix: String, configuration: String, serve: [String]
+    folder: URL, broker: ThrowawayBroker, prefix: String, configuration: String, heartbeat: Int?,
+    serve: [String]
   ) throws {
     self.folder = folder
     self.broker = broker
@@ -73,7 +74,8 @@ final class WarrenSystem: Sendable {
       .write(to: self.configuration)
     let port = try FreePorts.find(1)[0]
     environment = [
-      "WARREN_BROKER": broker.url, "WARREN_PREFIX": prefix,
+      "WARREN_BROKER": broker.url + (heartbeat.map { "/%2F?heartbeat=\($0)" } ?? ""),
+      "WARREN_PREFIX": prefix,
       "FOLDER": folder.path, "WARREN_STORE": folder.appending(path: "warren.sqlite").path,
       "WARREN_HTTP_PORT": String(port), "WARREN_SERVER": "http://127.0.0.1:\(port)",
     ]

@@ -62,6 +62,31 @@ struct MemberReader {
     return number
   }
 
+  mutating func number(_ name: String, in range: ClosedRange<Double>) -> Double? {
+    guard let value = members[name] else { return nil }
+    let number: Double? =
+      switch value {
+      case .integer(let integer): Double(integer)
+      case .number(let number): number
+      default: nil
+      }
+    guard let number, range.contains(number) else {
+      return refuse(name, "a number from \(range.lowerBound) to \(range.upperBound)", value)
+    }
+    return number
+  }
+
+  mutating func choice<Choice: RawRepresentable<String> & CaseIterable>(
+    _ name: String
+  ) -> Choice? {
+    guard let value = members[name] else { return nil }
+    guard case .string(let text) = value, let choice = Choice(rawValue: text) else {
+      let known = Choice.allCases.map(\.rawValue).joined(separator: ", ")
+      return refuse(name, "one of \(known)", value)
+    }
+    return choice
+  }
+
   mutating func seconds(_ name: String) -> Duration? {
     guard let value = members[name] else { return nil }
     let number: Double? =

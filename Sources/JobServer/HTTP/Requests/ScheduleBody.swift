@@ -5,7 +5,7 @@ import Jobs
 struct ScheduleBody: Equatable {
   static let members = [
     "type", "params", "idempotency_key", "scheduled_at", "timeout_sec", "max_retries",
-    "retry_delay_sec",
+    "retry_delay_sec", "backoff", "max_retry_delay_sec", "jitter",
   ]
   /// In Unix milliseconds, up to the end of the year 9999.
   static let moments: ClosedRange<Int64> = 0...253_402_300_799_999
@@ -18,6 +18,9 @@ struct ScheduleBody: Equatable {
   let timeout: Duration?
   let maxRetries: Int?
   let retryDelay: Duration?
+  let backoff: Backoff?
+  let maxRetryDelay: Duration?
+  let jitter: Double?
 
   /// - Parameter knownTypes: named when the type is none.
   /// - Throws: ``APIProblem`` when the bytes are no JSON, or its members are not what they have to be.
@@ -34,6 +37,9 @@ struct ScheduleBody: Equatable {
     timeout = reader.seconds("timeout_sec")
     maxRetries = reader.integer("max_retries", in: Self.retries).map { Int($0) }
     retryDelay = reader.seconds("retry_delay_sec")
+    backoff = reader.choice("backoff")
+    maxRetryDelay = reader.seconds("max_retry_delay_sec")
+    jitter = reader.number("jitter", in: 0...1)
     try reader.finish()
     do {
       type = try JobTypeID(typeName ?? "")
@@ -51,6 +57,7 @@ struct ScheduleBody: Equatable {
     JobSubmission(
       type: type, params: params, tenantID: caller.tenant, userID: caller.user,
       idempotencyKey: idempotencyKey, scheduledAt: scheduledAt, timeout: timeout,
-      maxRetries: maxRetries, retryDelay: retryDelay)
+      maxRetries: maxRetries, retryDelay: retryDelay, backoff: backoff,
+      maxRetryDelay: maxRetryDelay, jitter: jitter)
   }
 }

@@ -1,0 +1,62 @@
+import AMQP
+import JobStore
+import JobTransport
+import Jobs
+import Logging
+import ServiceLifecycle
+
+/// Sends the final job to the producers that gave a `reply_to`. Who has been told is in the store, so that nobody is
+/// forgotten over a restart; after one, somebody may be told twice.
+struct ReplyDesk: Service {
+  private static let batchLimit = 200
+
+  let store: StatusStore
+  let connection: Connection
+  /// Raised when a job has ended whose producer wants to know.
+  let endings: Signal
+  let logger: Logger
+
+  func run() async throws {
+    await cancelWhenGracefulShutdown {
+      while !Task.isCancelled {
+        do {
+          if try await turn() { await endings.wait(atMost: nil) }
+        } catch {
+          logger.error("producers cannot be told now", metadata: ["error": "\(error)"])
+          // Ends early only when the task is cancelled, which the loop looks at next.
+          try? await Task.sleep(for: .seconds(1))
+        }
+      }
+    }
+  }
+
+  /// - Returns: whether all are told.
+  private func turn() async throws -> Bool {
+    let jobs = try await store.pendingReplies(limit: Self.batchLimit)
+    guard !jobs.isEmpty else { return true }
+    let publications = try jobs.compactMap { job in
+      try job.reply.map { reply in
+        Publication(
+          try WireCoding.message(job, for: reply), exchange: "", routingKey: reply.address,
+          mandatory: true)
+      }
+    }
+    let verdicts = await connection.publish(publications)
+    var told: [JobID] = []
+    for (job, verdict) in zip(jobs, verdicts) {
+      switch verdict {
+      case .confirmed:
+        told.append(job.id)
+      case .returned:
+        logger.notice(
+          "a producer wanted to be told of its job, and is gone", metadata: ["job": "\(job.id)"])
+        told.append(job.id)
+      case .nacked, .unknown(_):
+        break
+      }
+    }
+    _ = try await store.update(told) { _, job in job.noteReply() }
+    guard told.count < jobs.count else { return jobs.count < Self.batchLimit }
+    throw AMQPError.nacked
+  }
+}

@@ -1,0 +1,86 @@
+import Foundation
+import Jobs
+import TestSupport
+import Testing
+
+extension SystemTests {
+  @Suite("While something is away")
+  struct AwayTests {
+    @Test("a cancellation that is given while the broker is away takes effect when it is back")
+    func brokerAway() async throws {
+      try await WarrenSystem.run(ownBroker: true) { system in
+        let id = try await system.api.schedule("files:sleep")
+        try await eventually("it runs") { system.lines(of: "starts").count == 1 }
+        try await system.broker.stop()
+        #expect(try await system.api.post("/jobs/\(id)/cancel").text("status") == "canceling")
+        try await system.broker.start()
+        #expect(try await system.api.wait(id).text("status") == "canceled")
+      }
+    }
+
+    @Test("a worker finishes while the server is away, and the server learns of it afterwards")
+    func serverAway() async throws {
+      try await WarrenSystem.run { system in
+        let done = try await system.api.schedule("files:sleep", ["seconds": "1"])
+        let canceled = try await system.api.schedule("files:sleep")
+        try await eventually("both run") { system.lines(of: "starts").count == 2 }
+        try await system.server.kill9()
+        let pid = try #require(
+          pid_t(
+            system.lines(of: "starts").first { $0.hasPrefix(done) }?
+              .split(separator: " ")[1] ?? ""))
+        try await eventually("its program has ended") { kill(pid, 0) == -1 }
+        try await system.restartServer()
+        #expect(try await system.api.wait(done).text("status") == "completed")
+        #expect(try await system.api.post("/jobs/\(canceled)/cancel").status == 202)
+        #expect(try await system.api.wait(canceled).text("status") == "canceled")
+        #expect(system.lines(of: "starts").count == 2)
+      }
+    }
+
+    @Test("a cancellation that is given while the worker is frozen takes effect when it is back")
+    func workerAway() async throws {
+      try await WarrenSystem.run { system in
+        let id = try await system.api.schedule("files:sleep")
+        try await eventually("it runs") { system.lines(of: "starts").count == 1 }
+        try await system.worker(0).send(SIGSTOP)
+        #expect(try await system.api.post("/jobs/\(id)/cancel").text("status") == "canceling")
+        try await system.worker(0).send(SIGCONT)
+        #expect(try await system.api.wait(id).text("status") == "canceled")
+      }
+    }
+
+    @Test("suspended jobs, and jobs for later, survive a restart of everything")
+    func everything() async throws {
+      try await WarrenSystem.run(workers: 0, ownBroker: true) { system in
+        let worker = try await system.startLifeWorker()
+        var suspended: [String] = []
+        for _ in 0..<100 {
+          let later = (Timestamp.now + .seconds(3600)).milliseconds
+          let id = try await system.api.schedule(
+            "life:steps", ["steps": 1, "milliseconds": 1], ["scheduled_at": .integer(later)])
+          #expect(try await system.api.post("/jobs/\(id)/suspend").text("status") == "suspended")
+          suspended.append(id)
+        }
+        let due = Timestamp.now + .seconds(20)
+        let later = try await system.api.schedule(
+          "life:steps", ["steps": 1], ["scheduled_at": .integer(due.milliseconds)])
+        try await worker.kill9()
+        try await system.server.kill9()
+        try await system.broker.kill()
+        try await system.broker.start()
+        try await system.restartServer()
+        try await system.startLifeWorker()
+        let end = try await system.api.wait(later)
+        #expect(end.text("status") == "completed")
+        guard case .integer(let started) = end["started_at"] else {
+          throw NotInTime(what: "started_at")
+        }
+        #expect(started >= due.milliseconds)
+        #expect(
+          try await system.api.get("/jobs?status=suspended&page_size=1")["total"] == 100)
+        #expect(try await system.api.post("/jobs/\(suspended[0])/cancel").status == 202)
+      }
+    }
+  }
+}
