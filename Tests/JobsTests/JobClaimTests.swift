@@ -41,11 +41,17 @@ struct JobClaimTests {
     #expect(job == after)
   }
 
-  @Test("the same worker with another claim has lost the first answer: a new attempt")
+  @Test(
+    "the same worker with another claim runs nothing: a new attempt, once its reports are known")
   func lostAnswer() throws {
     var job = try Job.fixture()
     _ = claim(&job, by: .first, .first)
-    guard case .run(let assignment) = claim(&job, by: .first, .second) else { throw Unexpected() }
+    let before = job
+    #expect(claim(&job, by: .first, .second) == .ask(holder: .first, attempt: 1))
+    #expect(job == before)
+    guard case .run(let assignment) = claim(&job, by: .first, .second, gone: true) else {
+      throw Unexpected()
+    }
     #expect(assignment.attempt == 2)
   }
 
@@ -55,7 +61,7 @@ struct JobClaimTests {
   func contested(status: JobStatus) throws {
     let held = try Job.fixture(status: status)
     var job = held
-    #expect(claim(&job, by: .second, .second) == .ask(holder: .first))
+    #expect(claim(&job, by: .second, .second) == .ask(holder: .first, attempt: 1))
     #expect(job == held)
     #expect(claim(&job, by: .second, .second, gone: false) == .drop(.heldByAnother))
     #expect(job == held)

@@ -11,51 +11,77 @@ public struct ServerAuthority: JobAuthority {
   let poisonLimit: Int
   let logger: Logger
 
+  /// A claim for a job that a worker has, as far as is known.
+  private struct Contest {
+    let index: Int
+    let request: ClaimRequest
+    let holder: WorkerID
+    let attempt: Int
+  }
+
   public func claim(_ requests: [ClaimRequest]) async throws(AuthorityError) -> [ClaimAnswer] {
     var answers: [ClaimAnswer] = []
-    var contested: [(index: Int, request: ClaimRequest, holder: WorkerID)] = []
-    for (index, decision) in try await decide(requests, holderIsGone: nil).enumerated() {
-      if case .ask(let holder) = decision {
-        contested.append((index, requests[index], holder))
+    var contests: [Contest] = []
+    for (index, decision) in try await decide(requests).enumerated() {
+      if case .ask(let holder, let attempt) = decision {
+        contests.append(
+          Contest(index: index, request: requests[index], holder: holder, attempt: attempt))
       }
       answers.append(ClaimAnswer(decision))
     }
-    guard !contested.isEmpty else { return answers }
-    let orphans = await orphaned(contested.map { ($0.request.job, $0.holder) })
-    for (entry, possession) in zip(contested, orphans) where possession == .has {
-      answers[entry.index] = .drop(.heldByAnother)
+    guard !contests.isEmpty else { return answers }
+    let possessions = await possessions(contests)
+    for (contest, possession) in zip(contests, possessions) where possession == .has {
+      answers[contest.index] = .drop(.heldByAnother)
     }
-    let free = zip(contested, orphans).filter { $0.1 == .hasNot }.map(\.0)
+    let free = zip(contests, possessions).filter { $0.1 == .hasNot }.map(\.0)
     // The holder's last words may be in the inbox still. Without them known, the askers ask again.
     guard !free.isEmpty, await inbox.isReadUpToNow() else { return answers }
-    for (entry, decision) in zip(free, try await decide(free.map(\.request), holderIsGone: true)) {
-      answers[entry.index] = ClaimAnswer(decision)
+    for (contest, decision) in zip(free, try await decide(free)) {
+      answers[contest.index] = ClaimAnswer(decision)
     }
     return answers
   }
 
   private func decide(
-    _ requests: [ClaimRequest], holderIsGone: Bool?
+    _ requests: [ClaimRequest]
+  ) async throws(AuthorityError) -> [Job.ClaimDecision] {
+    try await decide(requests) { _, _ in nil }
+  }
+
+  /// Decides again, now that it is known that the holders do not have the jobs: unless somebody has taken a job meanwhile.
+  private func decide(_ free: [Contest]) async throws(AuthorityError) -> [Job.ClaimDecision] {
+    try await decide(free.map(\.request)) { index, job in
+      job.worker == free[index].holder && job.attempt == free[index].attempt ? true : nil
+    }
+  }
+
+  private func decide(
+    _ requests: [ClaimRequest], holderIsGone: @escaping @Sendable (Int, Job) -> Bool?
   ) async throws(AuthorityError) -> [Job.ClaimDecision] {
     guard !requests.isEmpty else { return [] }
     let now = Timestamp.now
     do {
       return try await store.update(requests.map(\.job)) { index, job in
         job.claim(
-          by: requests[index].worker, claim: requests[index].claim, holderIsGone: holderIsGone,
-          at: now, poisonLimit: poisonLimit)
+          by: requests[index].worker, claim: requests[index].claim,
+          holderIsGone: holderIsGone(index, job), at: now, poisonLimit: poisonLimit)
       }.map { $0 ?? .drop(.unknown) }
     } catch {
       throw AuthorityError("the status store failed: \(error)")
     }
   }
 
-  private func orphaned(_ held: [(JobID, WorkerID)]) async -> [WorkerControl.Possession] {
+  private func possessions(_ contests: [Contest]) async -> [WorkerControl.Possession] {
     await withTaskGroup(of: (Int, WorkerControl.Possession).self) { group in
-      for (index, (job, holder)) in held.enumerated() {
-        group.addTask { (index, await control.possession(of: job, by: holder)) }
+      for (index, contest) in contests.enumerated() {
+        group.addTask {
+          // Who claims a job does not run it.
+          guard contest.holder != contest.request.worker else { return (index, .hasNot) }
+          return (index, await control.possession(of: contest.request.job, by: contest.holder))
+        }
       }
-      var answers = Array(repeating: WorkerControl.Possession.unknown, count: held.count)
+      var answers = Array(repeating: WorkerControl.Possession.unknown, count: contests.count)
       for await (index, possession) in group { answers[index] = possession }
       return answers
     }

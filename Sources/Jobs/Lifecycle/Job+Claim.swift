@@ -7,8 +7,9 @@ extension Job {
     case run(JobAssignment)
     /// The ticket is void: acknowledge it and forget it. The job may have been changed (to failed or canceled).
     case drop(ClaimRefusal)
-    /// Another worker has the job; find out whether that one is there, and decide again.
-    case ask(holder: WorkerID)
+    /// A worker has the job; find out whether that one is there, and what it has reported, and decide again. When it is the
+    /// one that claims, nothing runs there.
+    case ask(holder: WorkerID, attempt: Int)
   }
 
   /// Decides a claim, and moves the job to `running` when it is granted.
@@ -28,11 +29,13 @@ extension Job {
       guard scheduledAt <= now else { return .drop(.notDue) }
       return start(by: worker, claim: claim, at: now)
     case .running, .locked, .canceling, .suspending:
-      // The same worker under another claim has lost the first one's answer: nothing runs there.
       if self.worker == worker {
         if self.claim == claim, status == .running { return .run(assignment) }
+        // Under another claim nothing runs there any more: it has lost the first one's answer, or it has reported the
+        // outcome, which has to be known before the job is run again.
+        if holderIsGone != true { return .ask(holder: worker, attempt: attempt) }
       } else if let holder = self.worker, holderIsGone != true {
-        return holderIsGone == nil ? .ask(holder: holder) : .drop(.heldByAnother)
+        return holderIsGone == nil ? .ask(holder: holder, attempt: attempt) : .drop(.heldByAnother)
       }
       return takeOver(by: worker, claim: claim, at: now, poisonLimit: poisonLimit)
     case .initializing, .resuming, .suspended:

@@ -108,6 +108,20 @@ struct AuthorityConformanceTests {
   }
 
   @Test(
+    "does not run a job again whose worker has reported and claims anew", arguments: Path.allCases)
+  func reportBeforeClaim(_ path: Path) async throws {
+    try await AuthorityHarness.with(path) { harness in
+      for _ in 0..<20 {
+        let id = try await harness.job()
+        _ = try await harness.claim(id, by: worker)
+        try await harness.report(id, 1, by: worker, .ended(.completed(result: nil)))
+        #expect(try await harness.settledClaim(id, by: worker) == .drop(.ended))
+        #expect(try await harness.state(id).attempt == 1)
+      }
+    }
+  }
+
+  @Test(
     "gives the job of a worker that is gone to the next, until it is poison",
     arguments: Path.allCases)
   func takeOver(_ path: Path) async throws {

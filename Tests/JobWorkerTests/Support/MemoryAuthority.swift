@@ -54,8 +54,13 @@ final class MemoryAuthority: JobAuthority {
           return .askAgain
         }
         guard var job = state.jobs[request.job] else { return .drop(.unknown) }
-        let decision = job.claim(
+        var decision = job.claim(
           by: request.worker, claim: request.claim, holderIsGone: nil, at: .now, poisonLimit: 5)
+        // Reports are applied at once here: there is nothing to wait for.
+        if decision == .ask(holder: request.worker, attempt: job.attempt) {
+          decision = job.claim(
+            by: request.worker, claim: request.claim, holderIsGone: true, at: .now, poisonLimit: 5)
+        }
         state.jobs[request.job] = job
         return switch decision {
         case .run(let assignment): .run(assignment)
