@@ -71,10 +71,16 @@ public struct JobService: Sendable {
 
   /// Cancels a job: at once where nobody runs it; otherwise it is `canceling` until its worker has stopped. A job that has
   /// ended is returned as it is.
-  public func cancel(_ id: JobID, tenant: UUID) async throws(JobServiceError) -> Job {
+  ///
+  /// - Parameter reason: why, for people; it becomes the job's details.
+  public func cancel(
+    _ id: JobID, tenant: UUID, reason: String? = nil
+  ) async throws(JobServiceError) -> Job {
     let now = Timestamp.now
     let answer = try await reading { () throws(StoreError) in
-      try await store.update([id], tenant: tenant) { _, job in (job.cancel(at: now), job) }[0]
+      try await store.update([id], tenant: tenant) { _, job in
+        (job.cancel(at: now, reason: reason), job)
+      }[0]
     }
     let (decision, job) = try found(answer, id)
     guard case .tell(let worker, let attempt) = decision else { return job }
@@ -92,11 +98,16 @@ public struct JobService: Sendable {
 
   /// Deletes a job that nobody runs.
   ///
+  /// - Parameter reason: why, for the server's log: of the job nothing is left.
   /// - Throws: ``JobServiceError/held(_:)`` when its status forbids it.
-  public func delete(_ id: JobID, tenant: UUID) async throws(JobServiceError) -> Job {
+  public func delete(
+    _ id: JobID, tenant: UUID, reason: String? = nil
+  ) async throws(JobServiceError) -> Job {
     switch try await reading({ () throws(StoreError) in try await store.delete(id, tenant: tenant) }
     ) {
-    case .deleted(let job): return job
+    case .deleted(let job):
+      logger.info("a job was deleted", metadata: ["job": "\(id)", "reason": "\(reason ?? "")"])
+      return job
     case .refused(let job): throw .held(job)
     case .unknown: throw .unknownJob(id)
     }

@@ -64,10 +64,12 @@ extension JobClient {
   ///
   /// - Returns: the job after that.
   @discardableResult
-  public func cancel(_ id: JobID) async throws(JobClientError) -> Job {
-    try await connection.send(
-      APIRequest(method: .POST, path: ["jobs", id.description, "cancel"])
-    ).value
+  public func cancel(
+    _ id: JobID, reason: String? = nil
+  ) async throws(JobClientError) -> Job {
+    var request = APIRequest(method: .POST, path: ["jobs", id.description, "cancel"])
+    if let reason { request.query = [("reason", reason)] }
+    return try await connection.send(request).value
   }
 
   /// Suspends a job of a suspendable type: one that waits is suspended at once, one that runs is told to end.
@@ -95,7 +97,11 @@ extension JobClient {
   /// - Returns: the job as it was.
   /// - Throws: a problem of the type `/problems/held` when a worker has it.
   @discardableResult
-  public func delete(_ id: JobID) async throws(JobClientError) -> Job {
-    try await connection.send(APIRequest(method: .DELETE, path: ["jobs", id.description])).value
+  public func delete(
+    _ id: JobID, reason: String? = nil
+  ) async throws(JobClientError) -> Job {
+    var request = APIRequest(method: .DELETE, path: ["jobs", id.description])
+    if let reason { request.query = [("reason", reason)] }
+    return try await connection.send(request).value
   }
 }

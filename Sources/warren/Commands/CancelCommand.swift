@@ -8,10 +8,13 @@ struct CancelCommand: AsyncParsableCommand {
     discussion: "A job that waits is canceled at once, one that runs is told to end.")
 
   @OptionGroup var job: JobArgument
+  @Option(help: "Why, for people.")
+  var reason: String?
+
   @OptionGroup var server: ServerOptions
 
   func run() async throws {
-    let job = try await server.client().cancel(job.id)
+    let job = try await server.client().cancel(job.id, reason: reason)
     if server.json { return try JobPrinter(json: true).show(job) }
     Console.write("job \(job.id) is \(job.status.rawValue)\n", to: .output)
   }

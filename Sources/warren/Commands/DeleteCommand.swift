@@ -7,10 +7,13 @@ struct DeleteCommand: AsyncParsableCommand {
     commandName: "delete", abstract: "Deletes a job that no worker has.")
 
   @OptionGroup var job: JobArgument
+  @Option(help: "Why, for people.")
+  var reason: String?
+
   @OptionGroup var server: ServerOptions
 
   func run() async throws {
-    let job = try await server.client().delete(job.id)
+    let job = try await server.client().delete(job.id, reason: reason)
     if server.json { return try JobPrinter(json: true).show(job) }
     Console.write("job \(job.id) is deleted; it was \(job.status.rawValue)\n", to: .output)
   }

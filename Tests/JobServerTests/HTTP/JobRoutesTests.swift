@@ -1,6 +1,7 @@
 import Foundation
 import HTTPTypes
 import HummingbirdTesting
+import JobStore
 import Jobs
 import NIOCore
 import Testing
@@ -298,6 +299,27 @@ struct JobRoutesTests {
           #expect(list.jobs.map(\.id) == expected.map(\.id), "\(query)")
           #expect(list.total == expected.count, "\(query)")
         }
+      }
+    }
+  }
+
+  @Test("why a job is canceled stands in its details, and in its history")
+  func reason() async throws {
+    try await APIFixture.with { fixture in
+      let job = try await fixture.scheduled()
+      try await fixture.test { client in
+        let canceled: Job = try await client.read(
+          .post, "/jobs/\(job.id)/cancel?reason=not%20needed%20any%20more", status: .accepted)
+        #expect(canceled.details == "not needed any more")
+        let history = try await fixture.store.events(of: job.id)
+        #expect(history.last?.reason == "not needed any more")
+        let long = String(repeating: "x", count: 1001)
+        let problem = try await client.problem(.post, "/jobs/\(job.id)/cancel?reason=\(long)")
+        #expect(problem.status == 400)
+        #expect(problem.detail.contains("reason"))
+        let deleted: Job = try await client.read(
+          .delete, "/jobs/\(job.id)?reason=tidy", status: .accepted)
+        #expect(deleted.id == job.id)
       }
     }
   }

@@ -5,50 +5,50 @@ import Testing
 @Suite struct LaneCreditTests {
   @Test func oneConsumerHasAllSlots() {
     var credit = LaneCredit(capacity: 3)
-    let answer1 = credit.open()?.prefetch
-    #expect(answer1 == 3)
-    let answer2 = credit.open()
-    #expect(answer2 == nil)
+    let opened = credit.open()?.prefetch
+    #expect(opened == 3)
+    let openedThen = credit.open()
+    #expect(openedThen == nil)
     credit.delivered(2, by: 1)
-    let answer3 = credit.settled(2, of: 1)
-    #expect(!answer3)
-    let answer4 = credit.open()
-    #expect(answer4 == nil)
+    let isOver = credit.settled(2, of: 1)
+    #expect(!isOver)
+    let openedLater = credit.open()
+    #expect(openedLater == nil)
   }
 
   @Test func aDetachedJobKeepsItsSlotAndTheOthersMove() throws {
     var credit = LaneCredit(capacity: 3)
     _ = credit.open()
     credit.delivered(2, by: 1)
-    let answer5 = credit.detached(from: 1)
-    #expect(answer5)
+    let isGivenUp = credit.detached(from: 1)
+    #expect(isGivenUp)
     // One runs on without its delivery, one with it; one slot is free.
-    let answer6 = credit.open()?.prefetch
-    #expect(answer6 == 1)
-    let answer7 = credit.settled(1, of: 1)
-    #expect(answer7)
-    let answer8 = credit.open()?.prefetch
-    #expect(answer8 == 1)
+    let opened = credit.open()?.prefetch
+    #expect(opened == 1)
+    let isOver = credit.settled(1, of: 1)
+    #expect(isOver)
+    let openedThen = credit.open()?.prefetch
+    #expect(openedThen == 1)
     credit.released()
-    let answer9 = credit.open()?.prefetch
-    #expect(answer9 == 1)
-    let answer10 = credit.open()
-    #expect(answer10 == nil)
+    let openedLater = credit.open()?.prefetch
+    #expect(openedLater == 1)
+    let openedLast = credit.open()
+    #expect(openedLast == nil)
   }
 
   @Test func whenAllAreDetachedNobodyIsOpenedUntilOneEnds() {
     var credit = LaneCredit(capacity: 2)
     _ = credit.open()
     credit.delivered(2, by: 1)
-    let answer11 = credit.detached(from: 1)
-    #expect(answer11)
-    let answer12 = credit.detached(from: 1)
-    #expect(!answer12)
-    let answer13 = credit.open()
-    #expect(answer13 == nil)
+    let isGivenUp = credit.detached(from: 1)
+    #expect(isGivenUp)
+    let isGivenUpThen = credit.detached(from: 1)
+    #expect(!isGivenUpThen)
+    let opened = credit.open()
+    #expect(opened == nil)
     credit.released()
-    let answer14 = credit.open()?.prefetch
-    #expect(answer14 == 1)
+    let openedThen = credit.open()?.prefetch
+    #expect(openedThen == 1)
   }
 
   /// Whatever happens, the slots of consumers and of jobs are never more than there are; deliveries that overlap with the end

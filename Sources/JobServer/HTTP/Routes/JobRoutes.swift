@@ -64,7 +64,8 @@ struct JobRoutes {
     _ request: Request, _ context: BasicRequestContext
   ) async throws -> Response {
     let tenant = try Caller(request.headers).tenant
-    let job = try await service.delete(try context.parameters.jobID(), tenant: tenant)
+    let job = try await service.delete(
+      try context.parameters.jobID(), tenant: tenant, reason: try ReasonQuery(request.uri).reason)
     return try .json(job, status: .accepted)
   }
 
@@ -88,7 +89,8 @@ struct JobRoutes {
     _ request: Request, _ context: BasicRequestContext
   ) async throws -> Response {
     let tenant = try Caller(request.headers).tenant
-    let job = try await service.cancel(try context.parameters.jobID(), tenant: tenant)
+    let job = try await service.cancel(
+      try context.parameters.jobID(), tenant: tenant, reason: try ReasonQuery(request.uri).reason)
     return try .json(job, status: .accepted)
   }
 }
