@@ -40,7 +40,11 @@ final class FileLock: Sendable {
   /// Lets others have the file.
   func release() {
     descriptor.withLock { descriptor in
-      if let open = descriptor { close(open) }
+      if let open = descriptor {
+        // Closing alone would leave it to a child process that is just being made, until that one calls exec.
+        _ = flock(open, LOCK_UN)
+        close(open)
+      }
       descriptor = nil
     }
   }
