@@ -9,6 +9,10 @@ final class WorkerDirectory: Sendable {
     workers.withLock { $0[announcement.worker] = announcement }
   }
 
+  func contains(_ worker: WorkerID) -> Bool {
+    workers.withLock { $0[worker] != nil }
+  }
+
   func remove(_ worker: WorkerID) {
     _ = workers.withLock { $0.removeValue(forKey: worker) }
   }

@@ -48,6 +48,8 @@ struct LeaseWatch: Service {
           group.addTask {
             await follow(worker)
             watched.remove(worker)
+            // One that has come back meanwhile has announced itself to no avail: it was watched.
+            if directory.contains(worker) { watch(worker) }
           }
         }
       }

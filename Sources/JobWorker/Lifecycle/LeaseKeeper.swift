@@ -40,7 +40,14 @@ struct LeaseKeeper: Sendable {
       let (steps, step) = AsyncStream.makeStream(of: Step.self)
       await withTaskGroup { group in
         group.addTask {
-          for await event in events { if case .connected = event { step.yield(.connected) } }
+          for await event in events {
+            switch event {
+            case .connected: step.yield(.connected)
+            // The queue was deleted under it, and the lease with it.
+            case .resubscribing(names.lease(worker), _): step.yield(.connected)
+            default: break
+            }
+          }
         }
         group.addTask {
           do {
