@@ -58,7 +58,7 @@ broker_control() {
 broker_environment() {
   export HOME="$broker" RABBITMQ_NODENAME="$node"
   export RABBITMQ_MNESIA_BASE="$broker/mnesia" RABBITMQ_LOG_BASE="$broker/log"
-  export RABBITMQ_PID_FILE="$broker/pid"
+  export RABBITMQ_PID_FILE="$broker/pid" ERL_CRASH_DUMP="$broker/erl_crash.dump"
   export RABBITMQ_CONFIG_FILE="$compose/rabbitmq/rabbitmq.conf"
   export RABBITMQ_CONFIG_FILES="$broker/conf.d"
   export RABBITMQ_ENABLED_PLUGINS_FILE="$compose/rabbitmq/enabled_plugins"

@@ -114,16 +114,22 @@ struct BrokerHarness: Sendable {
     #expect(verdict == .confirmed)
   }
 
-  /// Asks a worker whether it has a job; `nil` when it cannot be reached.
-  func confirm(_ job: JobID, by worker: WorkerID) async throws -> ControlReply? {
-    do {
-      return try WireCoding.reply(
-        await connection.request(
-          Publication(
-            try WireCoding.message(.confirm(job: job)), exchange: names.control,
-            routingKey: worker.rawValue), timeout: .seconds(10)))
-    } catch is AMQPError {
-      return nil
+  /// Asks a worker whether it has a job; `nil` when it is gone. Like the server, it asks again when a connection took the
+  /// question or the reply along.
+  private func confirm(_ job: JobID, by worker: WorkerID) async throws -> ControlReply? {
+    let question = Publication(
+      try WireCoding.message(.confirm(job: job)), exchange: names.control,
+      routingKey: worker.rawValue)
+    var tries = 4
+    while true {
+      tries -= 1
+      do {
+        return try WireCoding.reply(await connection.request(question, timeout: .seconds(5)))
+      } catch AMQPError.returned {
+        return nil
+      } catch is AMQPError where tries > 0 {
+        continue
+      }
     }
   }
 
@@ -139,6 +145,12 @@ struct BrokerHarness: Sendable {
   /// How many tickets wait in the queue.
   func waiting() async throws -> UInt32 {
     try await connection.inspect(queue: names.queue(.compute)).messages
+  }
+
+  /// The job whose ticket the queue hands out next; nil when none comes. What a connection leaves behind at its end is queued
+  /// again only after the broker has said that it is closed, so this waits.
+  func nextTicket() async throws -> JobID? {
+    try await next(in: names.queue(.compute)).flatMap { try WireCoding.ticket($0)?.job }
   }
 
   /// The next message of a queue; nil when none comes.
