@@ -1,7 +1,6 @@
 import Jobs
 
-/// What a program tells of its job: one line of JSON, written to the FIFO that `WARREN_REPORT`
-/// names.
+/// What a program tells of its job, as lines of JSON, written to the FIFO that `WARREN_REPORT` names.
 ///
 /// ```sh
 /// echo '{"progress": 42, "details": "half of it"}' >> "$WARREN_REPORT"
@@ -21,10 +20,12 @@ enum CommandReport: Sendable, Hashable {
   /// What to continue from another time.
   case snapshot(JSONValue)
 
-  /// Reads one line.
+  /// Reads one line, which may report several things at once, as in `{"progress": 30, "snapshot": 3}`.
   ///
-  /// - Throws: ``CommandReportError`` that says what is wrong with it.
-  init(line: some Collection<UInt8>) throws(CommandReportError) {
+  /// - Throws: ``CommandReportError`` that says what is wrong with it; then none of it counts.
+  static func reports(
+    in line: some Collection<UInt8>
+  ) throws(CommandReportError) -> [CommandReport] {
     let value: JSONValue
     do {
       value = try JSONValue(parsing: line)
@@ -34,26 +35,43 @@ enum CommandReport: Sendable, Hashable {
     guard let members = value.members else {
       throw CommandReportError("it is \(value.kind.rawValue), not an object")
     }
-    let subjects = members.keys.filter { $0 != "details" }.sorted()
-    guard let subject = subjects.first, subjects.count == 1 else {
-      throw CommandReportError("it takes exactly one of progress, result, skip and snapshot")
+    if let unknown = Set(members.keys).subtracting(names).subtracting(["details"]).min() {
+      throw CommandReportError(
+        "'\(unknown)' is unknown; known are progress, result, skip and snapshot")
     }
-    if subject != "progress", members["details"] != nil {
+    if members["details"] != nil, members["progress"] == nil {
       throw CommandReportError("details can only stand beside progress")
     }
-    switch (subject, members[subject]) {
+    if members["result"] != nil, members["skip"] != nil {
+      throw CommandReportError("a skipped job has no result: it takes one of result and skip")
+    }
+    var reports: [CommandReport] = []
+    for name in names {
+      guard let member = members[name] else { continue }
+      reports.append(try CommandReport(name, member, details: members["details"]))
+    }
+    guard !reports.isEmpty else {
+      throw CommandReportError("it has none of progress, result, skip and snapshot")
+    }
+    return reports
+  }
+
+  /// In the order in which they are told: the end comes last.
+  private static let names = ["progress", "snapshot", "result", "skip"]
+
+  private init(
+    _ name: String, _ value: JSONValue, details: JSONValue?
+  ) throws(CommandReportError) {
+    switch (name, value) {
     case ("progress", .integer(let percent)):
-      self = try .progress(Self.progress(Double(percent), members["details"]))
+      self = try .progress(Self.progress(Double(percent), details))
     case ("progress", .number(let percent)):
-      self = try .progress(Self.progress(percent, members["details"]))
+      self = try .progress(Self.progress(percent, details))
     case ("progress", _): throw CommandReportError("progress must be a number")
-    case ("result", .some(let result)): self = .result(result)
-    case ("snapshot", .some(let snapshot)): self = .snapshot(snapshot)
-    case ("skip", .string(let reason)): self = .skip(reason)
-    case ("skip", _): throw CommandReportError("skip must be a string, the reason")
-    default:
-      throw CommandReportError(
-        "'\(subject)' is unknown; known are progress, result, skip and snapshot")
+    case ("result", _): self = .result(value)
+    case ("snapshot", _): self = .snapshot(value)
+    case (_, .string(let reason)): self = .skip(reason)
+    default: throw CommandReportError("skip must be a string, the reason")
     }
   }
 

@@ -24,18 +24,20 @@ struct ReportReader: Sendable {
       return await refuse(line, "it has \(line.length) bytes, and \(limit) are allowed")
     }
     guard line.bytes.contains(where: { !$0.isBlank }) else { return }
-    let report: CommandReport
+    let reports: [CommandReport]
     do throws(CommandReportError) {
-      report = try CommandReport(line: line.bytes)
+      reports = try CommandReport.reports(in: line.bytes)
     } catch {
       return await refuse(line, error.description)
     }
-    switch report {
-    case .result(let value): conclusion = .result(value)
-    case .skip(let reason): conclusion = .skip(reason)
-    case .progress, .snapshot: break
+    for report in reports {
+      switch report {
+      case .result(let value): conclusion = .result(value)
+      case .skip(let reason): conclusion = .skip(reason)
+      case .progress, .snapshot: break
+      }
+      await onEvent(.report(report))
     }
-    await onEvent(.report(report))
   }
 
   private func refuse(_ line: LineSplitter.Line, _ reason: String) async {

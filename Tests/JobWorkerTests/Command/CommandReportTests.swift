@@ -5,7 +5,10 @@ import Testing
 
 @Suite struct CommandReportTests {
   @Test func reportsAreRead() throws {
-    func read(_ line: String) throws -> CommandReport { try CommandReport(line: line.utf8) }
+    func read(_ line: String) throws -> CommandReport {
+      let reports = try CommandReport.reports(in: line.utf8)
+      return try #require(reports.count == 1 ? reports[0] : nil)
+    }
     #expect(
       try read(#"{"progress": 42, "details": "half"}"#) == .progress(JobProgress(42, "half")))
     #expect(try read(#"{"progress": 0.5}"#) == .progress(JobProgress(0.5)))
@@ -17,16 +20,28 @@ import Testing
     #expect(try read(#"{"snapshot": 3}"#) == .snapshot(3))
   }
 
+  @Test func oneLineMayReportSeveralThingsAndTheEndIsTheLast() throws {
+    let line = #"{"result": 7, "snapshot": [1], "details": "done", "progress": 100}"#
+    #expect(
+      try CommandReport.reports(in: line.utf8) == [
+        .progress(JobProgress(100, "done")), .snapshot([1]), .result(7),
+      ])
+  }
+
   @Test(arguments: [
     ("nonsense", "JSON"), ("{\"progress\": 1", "JSON"), ("42", "integer"), ("[]", "array"),
-    ("{}", "exactly one"), (#"{"progress": 1, "result": 2}"#, "exactly one"),
-    (#"{"details": "x"}"#, "exactly one"), (#"{"result": 1, "details": "x"}"#, "beside progress"),
+    ("{}", "none of"), (#"{"skip": "a", "result": 2}"#, "one of result and skip"),
+    (#"{"progress": 1, "rest": 2}"#, "'rest' is unknown"),
+    (#"{"details": "x"}"#, "beside progress"),
+    (#"{"result": 1, "details": "x"}"#, "beside progress"),
     (#"{"progress": "42"}"#, "number"), (#"{"progress": -1}"#, "-1"),
     (#"{"progress": 1, "details": 5}"#, "string"), (#"{"skip": true}"#, "string"),
     (#"{"progres": 1}"#, "'progres' is unknown"),
   ])
   func otherLinesAreRefusedWithTheReason(line: String, reason: String) {
-    let error = #expect(throws: CommandReportError.self) { try CommandReport(line: line.utf8) }
+    let error = #expect(throws: CommandReportError.self) {
+      try CommandReport.reports(in: line.utf8)
+    }
     #expect(error?.description.contains(reason) == true, "\(String(describing: error))")
   }
 }
