@@ -124,7 +124,10 @@ let package = Package(
       path: "Tests/TestSupport", swiftSettings: strict),
     .testTarget(
       name: "AMQPTests", dependencies: ["AMQP", "TestSupport", logging], swiftSettings: strict),
-    .testTarget(name: "JobsTests", dependencies: ["Jobs", logging], swiftSettings: strict),
+    .testTarget(
+      name: "JobsTests",
+      dependencies: ["Jobs", logging, .product(name: "InMemoryLogging", package: "swift-log")],
+      swiftSettings: strict),
     .testTarget(
       name: "JobTransportTests", dependencies: ["AMQP", "Jobs", "JobTransport"],
       swiftSettings: strict),

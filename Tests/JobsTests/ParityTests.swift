@@ -6,23 +6,47 @@ struct ParityTests {
   private static let root = URL(filePath: #filePath).deletingLastPathComponent()
     .deletingLastPathComponent().deletingLastPathComponent()
 
+  /// The cells of each row.
+  private static func rows() throws -> [[String]] {
+    try parity().split(separator: "\n").filter { $0.hasPrefix("| `") }
+      .map { row in
+        row.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }
+      }
+  }
+
   private static func parity() throws -> String {
     try String(contentsOf: root.appending(path: "docs/parity.md"), encoding: .utf8)
   }
 
-  @Test("every test that it names is there")
-  func tests() throws {
+  /// The test functions of all suites, as `Suite/function`.
+  private static func tests() throws -> Set<String> {
     let files = FileManager.default.enumerator(
-      at: Self.root.appending(path: "Tests"), includingPropertiesForKeys: nil)
-    let names = Set(
-      (files?.allObjects as? [URL] ?? []).map { $0.deletingPathExtension().lastPathComponent })
-    let rows = try Self.parity().split(separator: "\n").filter { $0.hasPrefix("| `") }
-    #expect(rows.count > 30)
-    for row in rows {
-      let cells = row.split(separator: "|")
-      let named = (cells.last ?? "").split(separator: "`").filter { $0.hasSuffix("Tests") }
-      #expect(!named.isEmpty, "no test shows: \(row)")
-      for name in named { #expect(names.contains(String(name)), "\(name)") }
+      at: root.appending(path: "Tests"), includingPropertiesForKeys: nil)
+    var tests: Set<String> = []
+    for case let file as URL in files ?? .init() where file.path.hasSuffix("Tests.swift") {
+      let suite = file.deletingPathExtension().lastPathComponent
+      let text = try String(contentsOf: file, encoding: .utf8)
+      for test in text.matches(of: /@Test[^@]*?func (\w+)/) { tests.insert("\(suite)/\(test.1)") }
+    }
+    return tests
+  }
+
+  @Test("every exported name of the reference has one row, and no other has")
+  func names() throws {
+    let names = try Self.rows().map { String($0[0].dropFirst().dropLast()) }
+    #expect(names.count == Set(names).count)
+    #expect(Set(ReferenceNames.all).symmetricDifference(names) == [])
+  }
+
+  @Test("every row says what it is, and names tests that are there")
+  func tests() throws {
+    let tests = try Self.tests()
+    for row in try Self.rows() {
+      try #require(row.count == 3, "\(row)")
+      #expect(!row[1].isEmpty, "\(row)")
+      let named = row[2].split(separator: ", ").map { String($0.dropFirst().dropLast()) }
+      #expect(!named.isEmpty, "no test shows \(row[0])")
+      for name in named { #expect(tests.contains(name), "\(name) of \(row[0])") }
     }
   }
 

@@ -23,6 +23,48 @@ import Testing
     #expect(harness.job?.error?.hasSuffix("the disk is on fire") == true)
   }
 
+  @Test func aSnapshotIsTheJobsBeforeTheCallbackGoesOn() async throws {
+    let harness = try ExecutorHarness()
+    try await harness.run { context in
+      try await context.saveSnapshot(["line": 7])
+      #expect(harness.job?.snapshot == ["line": 7])
+      return nil
+    }
+    #expect(harness.authority.outcomes == [.completed(result: nil)])
+  }
+
+  @Test func aSnapshotThatIsTooLargeIsRefusedAndTheFormerOneStays() async throws {
+    var settings = ExecutionSettings()
+    settings.limits.snapshot = 20
+    let harness = try ExecutorHarness(settings: settings)
+    try await harness.run { context in
+      try await context.saveSnapshot("small")
+      await #expect(throws: SnapshotError.tooLarge(27, limit: 20)) {
+        try await context.saveSnapshot(String(repeating: "x", count: 25))
+      }
+      return nil
+    }
+    #expect(harness.authority.reports.all.map(\.content).contains(.snapshot("small")))
+    #expect(harness.authority.outcomes == [.completed(result: nil)])
+  }
+
+  @Test func aLockThatIsRefusedIsThrownInTheCallback() async throws {
+    let harness = try ExecutorHarness()
+    let other = JobID()
+    try await harness.run { context in
+      try await context.setLocked(by: other)
+      #expect(harness.job?.status == .locked)
+      #expect(harness.job?.lockedBy == other)
+      try await context.setUnlocked()
+      #expect(harness.job?.status == .running)
+      harness.authority.change(context.jobID) { $0.status = .canceling }
+      await #expect(throws: LockError.status(.canceling)) {
+        try await context.setLocked(by: other)
+      }
+      return nil
+    }
+  }
+
   @Test func aCallbackThatEndsInTimeIsNotTimedOut() async throws {
     let harness = try ExecutorHarness(timeout: .seconds(60))
     try await harness.run { _ in nil }
