@@ -58,6 +58,7 @@ public struct JobServer: Sendable {
     services = [
       ConnectionService(publishing),
       ConnectionService(consuming),
+      ReleaseTeller(releases: hub.releases, control: control),
       EventPublisher(queue: hub.events, connection: publishing, names: names, logger: logger),
       ReportDesk(
         authority: authority,

@@ -104,6 +104,20 @@ extension SystemTests {
             "state \(id) running 0", "state \(id) running 50", "state \(id) running 100",
             "state \(id) completed 100",
           ])
+
+        let stopped = try await system.api.schedule("life:steps", ["steps": 1000])
+        try await eventually("it runs") { system.steps(of: stopped).count > 1 }
+        #expect(try await system.api.post("/jobs/\(stopped)/suspend").status == 202)
+        #expect(try await system.api.wait(stopped).text("status") == "suspended")
+        try await eventually("its stop is told") {
+          system.states(of: stopped) == ["running", "suspending", "suspended"]
+        }
+        #expect(try await system.api.post("/jobs/\(stopped)/resume").status == 202)
+        try await eventually("it runs again") { system.states(of: stopped).last == "running" }
+        #expect(try await system.api.post("/jobs/\(stopped)/cancel").status == 202)
+        try await eventually("its end is told") {
+          system.states(of: stopped).suffix(3) == ["running", "canceling", "canceled"]
+        }
       }
     }
 
@@ -116,7 +130,16 @@ extension SystemTests {
         #expect(end["retries"] == 2)
         #expect(end["max_retries"] == 2)
         #expect(end.text("backoff") == "exponential")
-        #expect(system.lines(of: "trace").count == 3)
+        let id = end.text("id")
+        #expect(system.lines(of: "trace").filter { $0.hasPrefix("try") }.count == 3)
+        try await eventually("its end is told") {
+          system.lines(of: "trace").contains("state \(id) failed 0")
+        }
+        #expect(
+          system.lines(of: "trace").filter { $0.hasPrefix("state") } == [
+            "state \(id) running 0", "state \(id) waiting 0", "state \(id) running 0",
+            "state \(id) waiting 0", "state \(id) running 0", "state \(id) failed 0",
+          ])
       }
     }
   }

@@ -16,6 +16,9 @@ extension SystemTests {
         #expect(try await system.api.post("/jobs/\(holder)/cancel").status == 202)
         #expect(try await system.api.wait(holder).text("status") == "canceled")
         try await system.until(locked, is: "running")
+        try await eventually("its callback was told") {
+          system.states(of: locked) == ["running", "locked", "running"]
+        }
 
         let brief = try await system.api.schedule(
           "life:lock", ["by": .string(locked), "unlocks": true, "milliseconds": 1])

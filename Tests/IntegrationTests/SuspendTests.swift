@@ -96,4 +96,11 @@ extension WarrenSystem {
     lines(of: "trace").filter { $0.hasPrefix("step \(id) ") }
       .map { String($0.split(separator: " ")[2]) }
   }
+
+  /// The statuses that the callback of a job was told, each once as long as it lasts.
+  func states(of id: String) -> [String] {
+    lines(of: "trace").filter { $0.hasPrefix("state \(id) ") }
+      .map { String($0.split(separator: " ")[2]) }
+      .reduce(into: []) { states, state in if states.last != state { states.append(state) } }
+  }
 }

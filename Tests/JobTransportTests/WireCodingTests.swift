@@ -39,7 +39,8 @@ struct WireCodingTests {
 
     for command in [
       ControlCommand.cancel(job: job, attempt: 1), .stop(job: job, attempt: 1),
-      .confirm(job: job), .announce,
+      .released(job: job, attempt: 1), .suspend(job: job, attempt: 1), .ping,
+      .renew(.compute), .call(.resume, assignment), .confirm(job: job), .announce,
     ] {
       #expect(try WireCoding.command(WireCoding.message(command)) == command)
     }

@@ -28,7 +28,9 @@ enum LockJob {
   }
 
   static func type(_ group: JobGroup, _ trace: Trace) throws -> JobType<Params, NoResult> {
-    try JobType(group: group, name: "lock", params: Params()) { params, context in
+    try JobType(
+      group: group, name: "lock", params: Params(), stateUpdate: trace.states()
+    ) { params, context in
       if !params.by.isEmpty {
         let other = params.by == "self" ? context.jobID : JobID(params.by)
         guard let other else { throw PermanentFailure("\(params.by) is no job id") }

@@ -8,8 +8,9 @@ enum RetryJob {
   }
 
   static func type(_ group: JobGroup, _ trace: Trace) throws -> JobType<Params, NoResult> {
-    try JobType(group: group, name: "retry", params: Params()) {
-      (params: Params, context: JobContext) async throws -> Void in
+    try JobType(
+      group: group, name: "retry", params: Params(), stateUpdate: trace.states()
+    ) { (params: Params, context: JobContext) async throws -> Void in
       try trace.note("try \(context.jobID) \(context.assignment.attempt)")
       try await context.setRetryPolicy(
         RetryPolicy(maxRetries: params.retries, delay: .milliseconds(50), backoff: .exponential))

@@ -23,15 +23,8 @@ enum StepsJob {
     }
     return try JobType(
       group: group, name: "steps", params: Params(), suspendable: true,
-      initialize: callback("init"), stateUpdate: note(trace), suspend: callback("suspend"),
+      initialize: callback("init"), stateUpdate: trace.states(), suspend: callback("suspend"),
       resume: callback("resume"), execute: steps(trace))
-  }
-
-  private static func note(_ trace: Trace) -> JobType<Params, Int>.StateUpdate {
-    { _, state in
-      // A test that misses a line says so.
-      try? trace.note("state \(state.job) \(state.status.rawValue) \(Int(state.progress))")
-    }
   }
 
   private static func steps(_ trace: Trace) -> JobType<Params, Int>.Execute {

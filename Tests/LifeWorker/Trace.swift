@@ -1,4 +1,5 @@
 import Foundation
+import Jobs
 
 /// Appends lines to a file that several processes write to.
 struct Trace: Sendable {
@@ -12,6 +13,14 @@ struct Trace: Sendable {
     let bytes = Array("\(line)\n".utf8)
     guard write(descriptor, bytes, bytes.count) == bytes.count else {
       throw CocoaError(.fileWriteOutOfSpace)
+    }
+  }
+
+  /// A state-update callback that writes down what it is told.
+  func states<Params>() -> @Sendable (Params, JobState) async -> Void {
+    { _, state in
+      // A test that misses a line says so.
+      try? note("state \(state.job) \(state.status.rawValue) \(Int(state.progress))")
     }
   }
 }

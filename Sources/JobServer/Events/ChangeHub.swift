@@ -13,14 +13,22 @@ final class ChangeHub: Sendable {
   let work = Signal()
   /// Raised when a job has ended whose producer wants to know.
   let endings = Signal()
+  /// Running jobs that are not locked any longer; the newest, should there be very many.
+  let releases: AsyncStream<Job>
+  private let release: AsyncStream<Job>.Continuation
   /// What is to be told to the world.
   let events = EventQueue()
   private let state = Mutex(State())
+
+  init() {
+    (releases, release) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(10_000))
+  }
 
   /// Called by the store after each commit.
   func note(_ changes: [JobChange]) {
     for change in changes {
       for watcher in watchers(of: change.job.id) { watcher.yield(change) }
+      if change.event?.from == .locked, change.job.status == .running { release.yield(change.job) }
     }
     if changes.contains(where: { $0.job.status == .waiting && !$0.job.ticketIssued }) {
       work.raise()

@@ -55,6 +55,7 @@ struct ControlDesk: Sendable {
       case .cancel(let job, let attempt): jobs.tell(job, attempt: attempt, .cancel)
       case .suspend(let job, let attempt): jobs.tell(job, attempt: attempt, .suspend)
       case .stop(let job, let attempt): jobs.stop(job, attempt: attempt)
+      case .released(let job, let attempt): jobs.release(job, attempt: attempt)
       case .announce: announcer.wake()
       case .ping: break
       case .renew(let queue): return .renew(queue)

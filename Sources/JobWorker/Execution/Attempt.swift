@@ -4,6 +4,10 @@ import Synchronization
 /// One running attempt: its task, and the orders that reach it.
 final class Attempt: Sendable {
   enum Event: Sendable {
+    /// It was told to end.
+    case ordered(AttemptOrders)
+    /// The job that it was locked by has ended.
+    case released
     /// The callback has ended, and these orders had been given by then.
     case ended(Result<JSONValue?, any Error>, AttemptOrders)
     /// Its time is over, and it has not ended within the grace period.
@@ -54,12 +58,18 @@ final class Attempt: Sendable {
   /// Gives orders, on top of those given before.
   func order(_ orders: AttemptOrders) {
     guard !orders.isEmpty else { return }
-    let task = state.withLock { state in
-      state.orders.formUnion(orders)
-      return state.task
+    let (task, isNews) = state.withLock { state in
+      defer { state.orders.formUnion(orders) }
+      return (state.task, !orders.isSubset(of: state.orders))
     }
+    if isNews { continuation.yield(.ordered(orders)) }
     task?.cancel()
     if orders.contains(.abandon) { continuation.yield(.abandoned) }
+  }
+
+  /// Notes that the job is not locked any longer.
+  func release() {
+    continuation.yield(.released)
   }
 
   /// Notes that the grace period after the time-out is over.

@@ -28,15 +28,15 @@ struct Executor<Authority: JobAuthority>: Sendable {
     let box = ProgressBox()
     let teller = StateTeller(type, assignment)
     let context = JobContext(
-      assignment: assignment, logger: logger, link: link(assignment, attempt, box))
-    teller?.tell(status: .running)
+      assignment: assignment, logger: logger, link: link(assignment, attempt, box, teller))
+    teller?.tell(.running)
     attempt.start { try await type.execute(assignment.params, context) }
 
     let timeout = assignment.allowance
     let outcome = await withTaskGroup { group in
       group.addTask { await reporter(of: assignment, box, teller, context.logger).run() }
       if let timeout { group.addTask { await watch(attempt, timeout) } }
-      let outcome = await settle(assignment, attempt, context.logger)
+      let outcome = await settle(assignment, attempt, teller, context.logger)
       group.cancelAll()
       // A progress that is under way comes before the outcome.
       await group.waitForAll()
@@ -52,7 +52,7 @@ struct Executor<Authority: JobAuthority>: Sendable {
   /// What the callback tells on its way. Reports of one worker are applied in their order, so that a snapshot is there when
   /// the outcome is.
   private func link(
-    _ assignment: JobAssignment, _ attempt: Attempt, _ box: ProgressBox
+    _ assignment: JobAssignment, _ attempt: Attempt, _ box: ProgressBox, _ teller: StateTeller?
   ) -> JobLink {
     @Sendable func keep(_ content: JobReport.Content) async throws {
       guard await sender.send([assignment.report(content, by: worker)], of: attempt) else {
@@ -67,11 +67,13 @@ struct Executor<Authority: JobAuthority>: Sendable {
       },
       policy: { policy, timeout in
         try await keep(.policy(policy, timeout: timeout?.milliseconds))
+        teller?.allow(retries: policy.maxRetries)
       },
       lock: { other in
         let request = LockRequest(
           job: assignment.job, attempt: assignment.attempt, worker: worker, by: other)
         if case .refused(let error) = try await authority.lock([request]).first { throw error }
+        teller?.tell(other == nil ? .running : .locked)
       })
   }
 
@@ -82,12 +84,20 @@ struct Executor<Authority: JobAuthority>: Sendable {
 
   /// Waits for the end.
   private func settle(
-    _ assignment: JobAssignment, _ attempt: Attempt, _ logger: Logger
+    _ assignment: JobAssignment, _ attempt: Attempt, _ teller: StateTeller?, _ logger: Logger
   ) async -> Settled {
     let timeout = assignment.allowance ?? .zero
     var reported: JobOutcome?
     for await event in attempt.events {
       switch event {
+      case .ordered(let orders):
+        if orders.contains(.cancel) {
+          teller?.tell(.canceling)
+        } else if orders.contains(.suspend) {
+          teller?.tell(.suspending)
+        }
+      case .released:
+        teller?.tell(.running)
       case .ended(let result, let orders):
         let outcome = AttemptOutcome(
           of: result, orders: orders, timeout: timeout, limits: settings.limits)
@@ -120,14 +130,14 @@ struct Executor<Authority: JobAuthority>: Sendable {
     case .outcome(.silence):
       return .silent
     case .reportedBefore(let outcome):
-      teller?.tell(outcome, nil)
+      teller?.tell(outcome, after: attempt.orders)
       return .reported
     case .outcome(.report(let outcome)):
       let last = box.take()?.bounded(by: settings.limits)
       let reports = [last.map(JobReport.Content.progress), .ended(outcome)].compactMap(\.self)
       let isReported = await sender.send(
         reports.map { assignment.report($0, by: worker) }, of: attempt)
-      if isReported { teller?.tell(outcome, last) }
+      if isReported { teller?.tell(outcome, after: attempt.orders, last) }
       return isReported ? .reported : .silent
     }
   }

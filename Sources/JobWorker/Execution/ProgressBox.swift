@@ -36,7 +36,7 @@ final class ProgressBox: Sendable {
 
 extension JobProgress {
   /// With these details when it has none of its own.
-  fileprivate func keeping(details earlier: String?) -> JobProgress {
+  func keeping(details earlier: String?) -> JobProgress {
     guard details == nil, let earlier else { return self }
     // A percentage that has been accepted is accepted again.
     return (try? JobProgress(percent, earlier)) ?? self

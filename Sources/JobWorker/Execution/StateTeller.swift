@@ -1,17 +1,24 @@
 import Jobs
-import Logging
+import Synchronization
 
 /// Calls the state-update callback of one attempt, in order, beside its execution.
 ///
-/// A failed attempt is told as `failed`; whether the server runs the job again is not known here, and if so, `running`
-/// follows, in the worker that gets it.
-struct StateTeller: Sendable {
+/// It tells what the worker knows: a job that failed and has retries left waits, and is `running` again in the worker that
+/// gets it then.
+final class StateTeller: Sendable {
   /// The most states that wait for a slow callback; the oldest are dropped then.
   private static let backlog = 256
+
+  private struct Told {
+    var status = JobStatus.waiting
+    var progress: JobProgress?
+    var maxRetries: Int
+  }
 
   private let assignment: JobAssignment
   private let states: AsyncStream<JobState>.Continuation
   private let ended: AsyncStream<Never>
+  private let told: Mutex<Told>
 
   /// `nil` when the type has no such callback.
   init?(_ type: RegisteredJobType, _ assignment: JobAssignment) {
@@ -22,6 +29,7 @@ struct StateTeller: Sendable {
     self.assignment = assignment
     self.states = states
     self.ended = ended
+    told = Mutex(Told(maxRetries: assignment.maxRetries))
     // Not a child task: nobody can be made to wait for ever for a callback that does not return.
     Task {
       for await state in stream { await callback(assignment.params, state) }
@@ -29,21 +37,43 @@ struct StateTeller: Sendable {
     }
   }
 
-  func tell(status: JobStatus, _ progress: JobProgress? = nil, error: String? = nil) {
-    states.yield(
-      JobState(
-        job: assignment.job, status: status, progress: progress?.percent ?? 0,
-        details: progress?.details, error: error))
+  /// Tells what has changed; nothing when nothing has.
+  ///
+  /// - Parameter status: `nil` when it is the one that was told last.
+  func tell(_ status: JobStatus?, _ progress: JobProgress? = nil, error: String? = nil) {
+    told.withLock { told in
+      let status = status ?? told.status
+      guard status != told.status || progress != nil else { return }
+      told.status = status
+      if let progress { told.progress = progress.keeping(details: told.progress?.details) }
+      // Under the lock, so that what is told later comes later.
+      states.yield(
+        JobState(
+          job: assignment.job, status: status, progress: told.progress?.percent ?? 0,
+          details: told.progress?.details, error: error))
+    }
   }
 
-  func tell(_ outcome: JobOutcome, _ progress: JobProgress?) {
+  /// The job may be retried so many times from now on.
+  func allow(retries: Int) {
+    told.withLock { $0.maxRetries = retries }
+  }
+
+  /// Tells how the attempt has ended.
+  ///
+  /// - Parameters:
+  ///   - orders: what it had been told; whether one that stopped is canceled or suspended.
+  ///   - last: a progress that was reported with the outcome.
+  func tell(_ outcome: JobOutcome, after orders: AttemptOrders, _ last: JobProgress? = nil) {
     switch outcome {
-    case .completed: tell(status: .completed, .finished(progress))
-    case .failed(let error, _): tell(status: .failed, progress, error: error)
-    case .timedOut(let error): tell(status: .timedOut, progress, error: error)
-    case .skipped(let reason): tell(status: .skipped, progress, error: reason)
-    case .canceled: tell(status: .canceled, progress)
-    case .returned: tell(status: .waiting, progress)
+    case .completed: tell(.completed, .finished(last))
+    case .failed(let error, let isPermanent):
+      let isRetried = !isPermanent && assignment.retries < told.withLock(\.maxRetries)
+      tell(isRetried ? .waiting : .failed, last, error: error)
+    case .timedOut(let error): tell(.timedOut, last, error: error)
+    case .skipped(let reason): tell(.skipped, last, error: reason)
+    case .canceled: tell(orders.contains(.cancel) ? .canceled : .suspended, last)
+    case .returned: tell(.waiting, last)
     }
   }
 
@@ -54,7 +84,7 @@ struct StateTeller: Sendable {
     states.finish()
     return await withTaskGroup { group in
       group.addTask {
-        for await _ in ended {}
+        for await _ in self.ended {}
         return !Task.isCancelled
       }
       group.addTask {
@@ -71,6 +101,7 @@ struct StateTeller: Sendable {
 extension JobProgress {
   /// What a job has come to that is completed.
   fileprivate static func finished(_ last: JobProgress?) -> JobProgress? {
+    // 100 is always accepted.
     (try? JobProgress(100, last?.details)) ?? last
   }
 }

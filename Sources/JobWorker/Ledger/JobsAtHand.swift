@@ -26,6 +26,11 @@ final class JobsAtHand: Sendable {
     ledger.withLock { $0.tell(job, attempt: attempt, orders) }?.order(orders)
   }
 
+  /// The job that an attempt was locked by has ended.
+  func release(_ job: JobID, attempt: Int) {
+    ledger.withLock { $0.running(job, attempt: attempt) }?.release()
+  }
+
   func stop(_ job: JobID, attempt: Int) {
     ledger.withLock { $0.stop(job, attempt: attempt) }?.order(.stop)
   }

@@ -133,6 +133,11 @@ struct WorkerLedger<Attempt: Sendable>: Sendable {
     }
   }
 
+  /// The attempt, when it runs here.
+  func running(_ job: JobID, attempt number: Int) -> Attempt? {
+    if case .running(number, let attempt) = entries[job]?.stage { attempt } else { nil }
+  }
+
   /// Whether the worker has the job: it runs it, is about to, or has reported how it ended.
   func has(_ job: JobID) -> Bool {
     entries[job] != nil || reported[job] != nil

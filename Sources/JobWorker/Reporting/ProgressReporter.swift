@@ -17,7 +17,7 @@ struct ProgressReporter<Authority: JobAuthority>: Sendable {
     for await _ in box.wakeUps {
       guard !Task.isCancelled else { return }
       guard let progress = box.take()?.bounded(by: limits) else { continue }
-      teller?.tell(status: .running, progress)
+      teller?.tell(nil, progress)
       do {
         try await authority.report([report(progress)])
       } catch {

@@ -8,6 +8,8 @@ public struct JobAssignment: Sendable, Hashable, Codable {
   public let attempt: Int
   /// How many failures went before.
   public let retries: Int
+  /// After how many failures it is run again.
+  public let maxRetries: Int
   public let tenant: UUID
   public let user: UUID
   public let params: JSONValue
@@ -17,14 +19,15 @@ public struct JobAssignment: Sendable, Hashable, Codable {
   public let snapshot: JSONValue?
 
   public init(
-    job: JobID, type: JobTypeID, attempt: Int, retries: Int = 0, tenant: UUID = .zero,
-    user: UUID = .zero, params: JSONValue = [:], timeout: Duration = .zero,
+    job: JobID, type: JobTypeID, attempt: Int, retries: Int = 0, maxRetries: Int = 0,
+    tenant: UUID = .zero, user: UUID = .zero, params: JSONValue = [:], timeout: Duration = .zero,
     snapshot: JSONValue? = nil
   ) {
     self.job = job
     self.type = type
     self.attempt = attempt
     self.retries = retries
+    self.maxRetries = maxRetries
     self.tenant = tenant
     self.user = user
     self.params = params

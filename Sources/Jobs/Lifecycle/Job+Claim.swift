@@ -65,8 +65,8 @@ extension Job {
 
   private var assignment: JobAssignment {
     JobAssignment(
-      job: id, type: type, attempt: attempt, retries: retries, tenant: tenantID, user: userID,
-      params: params, timeout: timeout, snapshot: snapshot)
+      job: id, type: type, attempt: attempt, retries: retries, maxRetries: retry.maxRetries,
+      tenant: tenantID, user: userID, params: params, timeout: timeout, snapshot: snapshot)
   }
 
   /// Settles a held job whose worker is known to be gone: it waits again, fails as poison after `poisonLimit` lost

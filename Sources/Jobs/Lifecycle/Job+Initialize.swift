@@ -19,7 +19,7 @@ extension Job {
   /// What a worker needs to know in order to call one of the type's callbacks.
   public var callbackAssignment: JobAssignment {
     JobAssignment(
-      job: id, type: type, attempt: attempt, retries: retries, tenant: tenantID, user: userID,
-      params: params, timeout: timeout, snapshot: snapshot)
+      job: id, type: type, attempt: attempt, retries: retries, maxRetries: retry.maxRetries,
+      tenant: tenantID, user: userID, params: params, timeout: timeout, snapshot: snapshot)
   }
 }

@@ -1,4 +1,4 @@
-/// What the server tells or asks one worker.
+/// What the server tells or asks a worker.
 public enum ControlCommand: Sendable, Hashable, Codable {
   /// Cancel the job's attempt: its outcome is to be reported.
   case cancel(job: JobID, attempt: Int)
@@ -6,6 +6,8 @@ public enum ControlCommand: Sendable, Hashable, Codable {
   case suspend(job: JobID, attempt: Int)
   /// The attempt is no longer the job's: stop it and report nothing.
   case stop(job: JobID, attempt: Int)
+  /// The job that this one was locked by has ended.
+  case released(job: JobID, attempt: Int)
   /// Say whether you have the job; answered by a ``ControlReply``.
   case confirm(job: JobID)
   /// Call one of the job type's callbacks; answered by a ``ControlReply``.

@@ -21,21 +21,71 @@ import Testing
     #expect(states.all[1].details == "half")
   }
 
-  @Test(arguments: [
-    (JobOutcome.failed(error: "e", permanent: false), JobStatus.failed, "e" as String?),
-    (.timedOut(error: "t"), .timedOut, "t"), (.skipped(reason: "s"), .skipped, "s"),
-    (.canceled, .canceled, nil), (.returned, .waiting, nil),
-    (.completed(result: nil), .completed, nil),
-  ])
-  func everyOutcomeIsTold(outcome: JobOutcome, status: JobStatus, error: String?) async throws {
-    let harness = try ExecutorHarness()
+  @Test(
+    arguments: [
+      (JobOutcome.failed(error: "e", permanent: false), AttemptOrders(), JobStatus.waiting, "e"),
+      (.failed(error: "e", permanent: true), [], .failed, "e"),
+      (.timedOut(error: "t"), [], .timedOut, "t"),
+      (.skipped(reason: "s"), [], .skipped, "s"), (.canceled, .cancel, .canceled, nil),
+      (.canceled, .suspend, .suspended, nil), (.canceled, [.cancel, .suspend], .canceled, nil),
+      (.returned, .giveBack, .waiting, nil), (.completed(result: nil), .cancel, .completed, nil),
+    ] as [(JobOutcome, AttemptOrders, JobStatus, String?)])
+  func everyOutcomeIsTold(
+    outcome: JobOutcome, orders: AttemptOrders, status: JobStatus, error: String?
+  ) async throws {
     let states = Recorder<JobState>()
-    let type = try testType(stateUpdate: { _, state in states.add(state) }, execute: { _ in nil })
-    let teller = try #require(StateTeller(type, harness.assignment))
-    teller.tell(outcome, nil)
+    let teller = try teller(states, maxRetries: 1)
+    teller.tell(.running)
+    teller.tell(nil, try JobProgress(40, "more"))
+    teller.tell(outcome, after: orders)
     #expect(await teller.finish(within: .seconds(10)))
-    #expect(states.all.map(\.status) == [status])
-    #expect(states.all.map(\.error) == [error])
+    let last = try #require(states.all.last)
+    #expect(states.all.count == 3)
+    #expect(last.status == status)
+    #expect(last.error == error)
+    #expect(last.progress == (status == .completed ? 100 : 40))
+    #expect(last.details == "more")
+  }
+
+  @Test func aFailureWithoutRetriesLeftIsTheEnd() async throws {
+    let states = Recorder<JobState>()
+    let teller = try teller(states, maxRetries: 3)
+    teller.allow(retries: 0)
+    teller.tell(.failed(error: "e", permanent: false), after: [])
+    #expect(await teller.finish(within: .seconds(10)))
+    #expect(states.all.map(\.status) == [.failed])
+  }
+
+  @Test func ordersAndLocksAreToldAndProgressChangesNoStatus() async throws {
+    let harness = try ExecutorHarness(
+      settings: ExecutionSettings(progressInterval: .milliseconds(1)))
+    let states = Recorder<JobState>()
+    try await harness.run(
+      stateUpdate: { _, state in states.add(state) },
+      { context in
+        try await context.setLocked(by: JobID())
+        try context.progress(10)
+        _ = await states.wait { $0.count >= 3 }
+        harness.attempt.release()
+        try await context.setUnlocked()
+        _ = await states.wait { $0.count >= 4 }
+        harness.attempt.order(.suspend)
+        harness.attempt.order(.cancel)
+        try await Task.sleep(for: .seconds(60))
+        return nil
+      })
+    #expect(
+      states.all.map(\.status) == [
+        .running, .locked, .locked, .running, .suspending, .canceling, .canceled,
+      ])
+    #expect(states.all.map(\.progress) == [0, 0, 10, 10, 10, 10, 10])
+  }
+
+  private func teller(_ states: Recorder<JobState>, maxRetries: Int) throws -> StateTeller {
+    let type = try testType(stateUpdate: { _, state in states.add(state) }, execute: { _ in nil })
+    let assignment = JobAssignment(
+      job: JobID(), type: type.description.id, attempt: 1, maxRetries: maxRetries)
+    return try #require(StateTeller(type, assignment))
   }
 
   @Test func aSlowCallbackHoldsUpNeitherTheJobNorItsReport() async throws {
