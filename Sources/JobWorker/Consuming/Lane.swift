@@ -29,8 +29,13 @@ final class Lane: Sendable {
     state.withLock { $0.credit.open() }
   }
 
-  func opened(_ consumer: Consumer, as source: Int) {
-    state.withLock { $0.consumers[source] = consumer }
+  func opened(_ consumer: Consumer, as source: Int) async {
+    let isWanted = state.withLock { state in
+      state.consumers[source] = consumer
+      return !state.credit.isGivenUp(source)
+    }
+    // It was given up while it was being opened.
+    if !isWanted { await consumer.cancel() }
   }
 
   func consumer(_ source: Int) -> Consumer? {

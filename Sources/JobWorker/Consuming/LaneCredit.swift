@@ -10,24 +10,32 @@ struct LaneCredit: Sendable {
     var isGivenUp = false
   }
 
+  private let capacity: Int
   private var sources: [Int: Source] = [:]
   private var lastSource = 0
-  /// Slots that no consumer has.
-  private(set) var free: Int
+  /// Jobs that run on without their delivery.
+  private var detached = 0
 
   init(capacity: Int) {
-    free = capacity
+    self.capacity = capacity
+  }
+
+  /// Slots that no consumer has. The broker may have delivered to a consumer as it was given up, and delivers anew after a
+  /// reconnection: for as long as that is held, there are fewer.
+  var free: Int {
+    let taken = sources.values.reduce(detached) { $0 + ($1.isGivenUp ? $1.held : $1.prefetch) }
+    return max(0, capacity - taken)
   }
 
   /// Gives all free slots to a new consumer.
   ///
   /// - Returns: its number and its prefetch; `nil` when no slot is free.
   mutating func open() -> (source: Int, prefetch: Int)? {
-    guard free > 0 else { return nil }
-    defer { free = 0 }
+    let prefetch = free
+    guard prefetch > 0 else { return nil }
     lastSource += 1
-    sources[lastSource] = Source(prefetch: free)
-    return (lastSource, free)
+    sources[lastSource] = Source(prefetch: prefetch)
+    return (lastSource, prefetch)
   }
 
   mutating func delivered(_ count: Int, by source: Int) {
@@ -40,7 +48,6 @@ struct LaneCredit: Sendable {
   mutating func settled(_ count: Int, of source: Int) -> Bool {
     guard var entry = sources[source] else { return false }
     entry.held -= count
-    if entry.isGivenUp { free += count }
     let isOver = entry.isGivenUp && entry.held <= 0
     sources[source] = isOver ? nil : entry
     return isOver
@@ -50,30 +57,32 @@ struct LaneCredit: Sendable {
   ///
   /// - Returns: whether the consumer has to be given up now.
   mutating func detached(from source: Int) -> Bool {
-    guard let entry = sources[source] else { return false }
+    detached += 1
+    guard sources[source] != nil else { return false }
     sources[source]?.held -= 1
-    guard !entry.isGivenUp else { return false }
-    // The slots of those that it holds come back one by one; this one stays taken.
-    return giveUp(source, keeping: 1)
+    return giveUp(source)
   }
 
   /// A detached job has ended.
   mutating func released() {
-    free += 1
+    detached -= 1
   }
 
   /// Gives all consumers up, so that new ones take their place.
   ///
   /// - Returns: their numbers.
   mutating func giveUpAll() -> [Int] {
-    sources.keys.sorted().filter { giveUp($0, keeping: 0) }
+    sources.keys.sorted().filter { giveUp($0) }
   }
 
-  private mutating func giveUp(_ source: Int, keeping taken: Int) -> Bool {
+  /// Whether deliveries of it are still dealt with, but no more are wanted.
+  func isGivenUp(_ source: Int) -> Bool {
+    sources[source]?.isGivenUp ?? true
+  }
+
+  private mutating func giveUp(_ source: Int) -> Bool {
     guard let entry = sources[source], !entry.isGivenUp else { return false }
     sources[source]?.isGivenUp = true
-    // The broker may be delivering to it at this moment; whoever comes too many waits for a slot.
-    free += max(0, entry.prefetch - entry.held - taken)
     return true
   }
 }

@@ -49,7 +49,7 @@ struct LaneReader<Authority: JobAuthority>: Sendable {
             let consumer = try await connection.subscribe(
               subscription, until: lifecycle, logger: logger)
           else { break }
-          lane.opened(consumer, as: source)
+          await lane.opened(consumer, as: source)
           group.addTask { await take(from: consumer, source) }
         } catch {
           // Jobs that run are not to suffer for it.

@@ -21,6 +21,11 @@ struct Lanes: Sendable {
     await lanes[ticket.queue]?.giveBack([ticket.tag], of: ticket.source)
   }
 
+  /// The tickets are void, as their connection has ended: there is nothing to tell the broker.
+  func forget(_ tickets: [ReceivedTicket]) {
+    for ticket in tickets { lanes[ticket.queue]?.settled(1, of: ticket.source) }
+  }
+
   /// The ticket is dealt with, though its job runs on.
   func detach(_ ticket: ReceivedTicket) async {
     await lanes[ticket.queue]?.detach(ticket.tag, of: ticket.source)

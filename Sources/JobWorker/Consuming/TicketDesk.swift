@@ -24,7 +24,8 @@ struct TicketDesk<Authority: JobAuthority>: Sendable {
 
   /// Deals with a ticket, and with those of the same job that come meanwhile.
   func handle(_ first: ReceivedTicket, in slots: SlotGate) async {
-    guard jobs.arrive(first) == .claim else {
+    if case .behind(let void) = jobs.arrive(first) {
+      lanes.forget(void)
       logger.debug("a job that is here was delivered again", metadata: ["job": "\(first.job)"])
       return
     }

@@ -14,8 +14,8 @@ struct WorkerLedger<Attempt: Sendable>: Sendable {
   enum Arrival: Sendable, Hashable {
     /// Claim the job.
     case claim
-    /// The job is here: nothing for now.
-    case behind
+    /// The job is here: nothing for now. Those that are void by this one are forgotten.
+    case behind(voiding: [ReceivedTicket])
   }
 
   /// How a job left.
@@ -61,9 +61,10 @@ struct WorkerLedger<Attempt: Sendable>: Sendable {
       return .claim
     }
     // Those of earlier subscriptions are void, and the broker has delivered them to somebody again.
+    let void = entries[ticket.job]?.behind.filter { $0.isVoid(besides: ticket) } ?? []
     entries[ticket.job]?.behind.removeAll { $0.isVoid(besides: ticket) }
     entries[ticket.job]?.behind.append(ticket)
-    return .behind
+    return .behind(voiding: void)
   }
 
   /// The claim was granted.

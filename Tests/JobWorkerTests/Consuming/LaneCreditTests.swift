@@ -51,6 +51,34 @@ import Testing
     #expect(openedThen == 1)
   }
 
+  @Test func deliveriesThatComeTwiceTakeNoSlotForGood() {
+    var credit = LaneCredit(capacity: 1)
+    _ = credit.open()
+    credit.delivered(1, by: 1)
+    // The connection was lost twice: the job's ticket has come three times, and the second one is void.
+    credit.delivered(1, by: 1)
+    credit.delivered(1, by: 1)
+    _ = credit.settled(1, of: 1)
+    #expect(credit.giveUpAll() == [1])
+    let opened = credit.open()
+    #expect(opened == nil)
+    _ = credit.settled(1, of: 1)
+    let isOver = credit.settled(1, of: 1)
+    #expect(isOver)
+    let openedThen = credit.open()?.prefetch
+    #expect(openedThen == 1)
+  }
+
+  @Test func aConsumerThatIsGivenUpWhileItIsOpenedIsNotWanted() {
+    var credit = LaneCredit(capacity: 2)
+    _ = credit.open()
+    let isGivenUp = credit.isGivenUp(1)
+    #expect(!isGivenUp)
+    #expect(credit.giveUpAll() == [1])
+    let isGivenUpThen = credit.isGivenUp(1)
+    #expect(isGivenUpThen)
+  }
+
   /// Whatever happens, the slots of consumers and of jobs are never more than there are; deliveries that overlap with the end
   /// of a consumer are the exception, and wait for a slot.
   @Test func noSlotIsGivenTwice() {

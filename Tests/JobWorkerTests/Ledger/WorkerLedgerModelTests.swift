@@ -55,7 +55,8 @@ import Testing
         ticket: Ticket(job: id, type: type), queue: .compute, source: 1,
         tag: DeliveryTag(generation: event == .arriveFirst ? 1 : 2, value: UInt64(path.count)))
       let isHere = model.active != nil
-      #expect(ledger.arrive(ticket) == (isHere ? .behind : .claim), "\(path)")
+      let void = model.behind.filter { $0.tag.generation < ticket.tag.generation }
+      #expect(ledger.arrive(ticket) == (isHere ? .behind(voiding: void) : .claim), "\(path)")
       if isHere {
         model.behind.removeAll { $0.tag.generation < ticket.tag.generation }
         model.behind.append(ticket)
