@@ -72,9 +72,24 @@ struct Executor<Authority: JobAuthority>: Sendable {
       lock: { other in
         let request = LockRequest(
           job: assignment.job, attempt: assignment.attempt, worker: worker, by: other)
-        if case .refused(let error) = try await authority.lock([request]).first { throw error }
+        if case .refused(let error) = try await decide(request) { throw error }
         teller?.tell(other == nil ? .running : .locked)
       })
+  }
+
+  /// Asks until there is an answer: a job does not fail because the server is away.
+  private func decide(_ request: LockRequest) async throws -> LockAnswer? {
+    while true {
+      do throws(AuthorityError) {
+        return try await authority.lock([request]).first
+      } catch {
+        logger.notice(
+          "a lock was not answered; it is asked again",
+          metadata: ["job": "\(request.job)", "error": "\(error)"])
+      }
+      // Ends with the attempt's task.
+      try await Task.sleep(for: .milliseconds(500) * Double.random(in: 1...2))
+    }
   }
 
   private enum Settled {
