@@ -1,5 +1,6 @@
 import Foundation
 import Jobs
+import TestSupport
 import Testing
 
 extension SystemTests {
@@ -44,6 +45,33 @@ extension SystemTests {
         #expect(try await system.api.wait(id).text("status") == "completed")
         #expect(system.lines(of: "starts").count == 1)
         #expect(try await system.workerIDs() == [worker])
+      }
+    }
+
+    @Test("a worker whose connection is closed keeps what it runs, where nobody has taken it over")
+    func closedConnection() async throws {
+      try await WarrenSystem.run { system in
+        let id = try await system.api.schedule("files:sleep", ["seconds": "3"])
+        try await eventually("it runs") { system.lines(of: "starts").count == 1 }
+        let worker = try #require(try await system.workerIDs().first)
+        let connections = try await system.broker.control(
+          "list_connections", "-q", "pid", "client_properties")
+        let consuming = try #require(
+          connections.split(separator: "\n").first {
+            $0.contains("warren worker \(worker) consuming")
+          })
+        let pid = String(try #require(consuming.split(separator: "\t").first))
+        try await system.broker.control("close_connection", pid, "test")
+        let end = try await system.api.wait(id)
+        #expect(end.text("status") == "completed")
+        #expect(end["attempt"] == 1)
+        #expect(end["lost_workers"] == 0)
+        #expect(system.lines(of: "starts").count == 1)
+        // Its slots are all there again.
+        for _ in 0..<3 {
+          let next = try await system.api.schedule("files:note")
+          #expect(try await system.api.wait(next).text("status") == "completed")
+        }
       }
     }
 

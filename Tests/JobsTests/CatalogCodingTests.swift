@@ -54,4 +54,19 @@ struct CatalogCodingTests {
     let groups = JobGroupList(pageSize: 50, pageNumber: 1, order: "name", total: 0, jobGroups: [])
     #expect(try JSONValue(encoding: groups).members?["job_groups"] == [])
   }
+
+  @Test("what a worker announces is taken into its range, or refused")
+  func announcements() throws {
+    let queue: JSONValue = ["name": "compute", "capacity": 0]
+    #expect(try queue.decode(as: JobQueue.self) == JobQueue(name: .compute, capacity: 1))
+    let group: JSONValue = ["name": "a b", "queue_name": "compute", "description": ""]
+    #expect(throws: JSONError.self) { try group.decode(as: JobGroup.self) }
+    var type = try #require(JSONValue(encoding: try Self.type()).members)
+    var deep: JSONValue = 1
+    for _ in 0..<60 { deep = [deep] }
+    type["params"] = ["deep": deep]
+    #expect(throws: JSONError.self) {
+      try JSONValue.object(type).decode(as: JobTypeDescription.self)
+    }
+  }
 }

@@ -32,4 +32,18 @@ struct JSONValueTests {
     let deep = Array(repeating: UInt8(ascii: "["), count: 100_000)
     #expect(throws: JSONError.self) { try JSONValue(parsing: deep) }
   }
+
+  @Test("a text may be nested 100 levels deep, and no deeper", arguments: ["[]", "{\"a\":}"])
+  func depth(brackets: String) throws {
+    func text(_ levels: Int) -> String {
+      let open = String(brackets.dropLast())
+      return String(repeating: open, count: levels) + "1"
+        + String(repeating: String(brackets.suffix(1)), count: levels)
+    }
+    let value = try JSONValue(parsing: text(JSONValue.maxDepth).utf8)
+    #expect(try JSONValue(parsing: value.text.utf8) == value)
+    for levels in [JSONValue.maxDepth + 1, 511, 5000] {
+      #expect(throws: JSONError.self) { try JSONValue(parsing: text(levels).utf8) }
+    }
+  }
 }

@@ -141,4 +141,85 @@ struct JobReportTests {
       #expect(throws: ProgressError.self) { try JobProgress(wrong) }
     }
   }
+
+  /// A job whose worker was taken for lost while it ran on.
+  private func lost() throws -> Job {
+    var job = try Job.fixture(status: .running)
+    job.loseWorker(at: .later, poisonLimit: 5)
+    #expect(job.status == .waiting)
+    #expect(job.lostWorkers == 1)
+    return job
+  }
+
+  @Test("an attempt that was taken for lost goes on where nobody has claimed the job since")
+  func rejoin() throws {
+    for outcome in Self.outcomes {
+      var job = try lost()
+      var running = try Job.fixture(status: .running)
+      #expect(end(outcome, &job) == .applied)
+      _ = end(outcome, &running)
+      #expect(job.status == running.status)
+      #expect(job.result == running.result)
+      #expect(job.lostWorkers == 0)
+    }
+    var job = try lost()
+    let progress = report(.progress(try JobProgress(30)), on: job)
+    #expect(job.apply(progress, at: .later, chance: 0) == .applied)
+    #expect(job.status == .running)
+    #expect(job.progress == 30)
+  }
+
+  @Test("an attempt that was taken for lost is fenced once the job was claimed or suspended")
+  func tooLateToRejoin() throws {
+    var claimed = try lost()
+    let late = report(.ended(.completed(result: 1)), on: claimed)
+    guard
+      case .run = claimed.claim(
+        by: WorkerID(rawValue: "another"), claim: .second, holderIsGone: nil, at: .later,
+        poisonLimit: 5)
+    else { throw Unexpected() }
+    #expect(claimed.apply(late, at: .later, chance: 0) == .fenced)
+
+    var suspended = try lost()
+    _ = suspended.suspend(at: .later)
+    _ = suspended.resume(at: .later)
+    #expect(suspended.apply(late, at: .later, chance: 0) == .ignored)
+    #expect(suspended.status == .waiting)
+  }
+
+  @Test("a retry that waits is not ended by the failure that is reported a second time")
+  func retryIsNotRejoined() throws {
+    var job = try Job.fixture(
+      status: .running, retry: RetryPolicy(maxRetries: 3, delay: .seconds(3)))
+    _ = end(.failed(error: "no", permanent: false), &job)
+    #expect(end(.failed(error: "no", permanent: false), &job) == .ignored)
+    #expect(job.retries == 1)
+  }
+
+  @Test("what a policy sets out of range is taken into it")
+  func policyRange() throws {
+    var job = try Job.fixture(status: .running)
+    var policy = RetryPolicy(maxRetries: 1)
+    policy.maxRetries = -7
+    policy.jitter = 3
+    let sent = report(.policy(policy, timeout: -5000), on: job)
+    #expect(job.apply(sent, at: .later, chance: 0) == .applied)
+    #expect(job.retry.maxRetries == 0)
+    #expect(job.retry.jitter == 1)
+    #expect(job.timeout == .zero)
+    let json = try JSONValue(encoding: policy)
+    #expect(try json.decode(as: RetryPolicy.self) == job.retry)
+  }
+
+  @Test("a result that is nested too deeply fails the job, such a snapshot is not kept")
+  func depth() throws {
+    var deep: JSONValue = 1
+    for _ in 0...JSONValue.maxDepth { deep = [deep] }
+    var job = try Job.fixture(status: .running)
+    _ = job.apply(report(.snapshot(deep), on: job), at: .later, chance: 0)
+    #expect(job.snapshot == nil)
+    _ = end(.completed(result: deep), &job)
+    #expect(job.status == .failed)
+    #expect(job.error?.contains("nested") == true)
+  }
 }

@@ -96,14 +96,18 @@ public struct ServerAuthority: JobAuthority {
   }
 
   public func report(_ reports: [JobReport]) async throws(AuthorityError) {
-    let now = Timestamp.now
-    let decisions: [Job.ReportDecision?]
     do {
-      decisions = try await store.update(reports.map(\.job)) { index, job in
-        job.apply(reports[index], at: now, chance: Double.random(in: 0..<1))
-      }
+      try await apply(reports)
     } catch {
       throw AuthorityError("the status store failed: \(error)")
+    }
+  }
+
+  /// Applies reports in their order, in one transaction; what is foreign to a job is refused, and its worker told.
+  func apply(_ reports: [JobReport]) async throws(StoreError) {
+    let now = Timestamp.now
+    let decisions = try await store.update(reports.map(\.job)) { index, job in
+      job.apply(reports[index], at: now, chance: Double.random(in: 0..<1))
     }
     let fenced = zip(reports, decisions).filter { $0.1 == nil || $0.1 == .fenced }.map(\.0)
     await stop(fenced)

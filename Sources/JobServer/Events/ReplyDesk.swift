@@ -34,16 +34,17 @@ struct ReplyDesk: Service {
   private func turn() async throws -> Bool {
     let jobs = try await store.pendingReplies(limit: Self.batchLimit)
     guard !jobs.isEmpty else { return true }
-    let publications = try jobs.compactMap { job in
-      try job.reply.map { reply in
-        Publication(
-          try WireCoding.message(job, for: reply), exchange: "", routingKey: reply.address,
-          mandatory: true)
+    var told: [JobID] = []
+    var letters: [(job: Job, publication: Publication)] = []
+    for job in jobs {
+      if let publication = letter(of: job) {
+        letters.append((job, publication))
+      } else {
+        told.append(job.id)
       }
     }
-    let verdicts = await connection.publish(publications)
-    var told: [JobID] = []
-    for (job, verdict) in zip(jobs, verdicts) {
+    let verdicts = await connection.publish(letters.map(\.publication))
+    for ((job, _), verdict) in zip(letters, verdicts) {
       switch verdict {
       case .confirmed:
         told.append(job.id)
@@ -58,5 +59,19 @@ struct ReplyDesk: Service {
     _ = try await store.update(told) { _, job in job.noteReply() }
     guard told.count < jobs.count else { return jobs.count < Self.batchLimit }
     throw AMQPError.nacked
+  }
+
+  /// `nil` when it can never be sent.
+  private func letter(of job: Job) -> Publication? {
+    guard let reply = job.reply else { return nil }
+    do {
+      return Publication(
+        try WireCoding.message(job, for: reply), exchange: "", routingKey: reply.address,
+        mandatory: true)
+    } catch {
+      logger.error(
+        "a producer cannot be told of its job", metadata: ["job": "\(job.id)", "error": "\(error)"])
+      return nil
+    }
   }
 }

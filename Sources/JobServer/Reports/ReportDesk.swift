@@ -1,5 +1,6 @@
 import AMQP
 import Foundation
+import JobStore
 import JobTransport
 import Jobs
 import Logging
@@ -24,23 +25,26 @@ struct ReportDesk: Service {
     }
   }
 
+  private typealias Item = (delivery: Delivery, message: WorkerMessage)
+
   private func take(_ deliveries: [Delivery], from consumer: Consumer) async throws {
-    var messages: [WorkerMessage] = []
-    var applied: [DeliveryTag] = []
+    var waiting: [Item] = []
     var refused: [DeadLetterOffice.Letter] = []
     for delivery in deliveries {
       do {
-        messages.append(try WireCoding.workerMessage(delivery.message))
-        applied.append(delivery.tag)
+        waiting.append((delivery, try WireCoding.workerMessage(delivery.message)))
       } catch {
         refused.append(.init(delivery, reason: "bad-report", explanation: error.description))
       }
     }
+    let applied = waiting
     // What is not applied is not acknowledged: the queue is the durable inbox.
-    while true {
+    while !waiting.isEmpty {
       do {
-        try await apply(messages)
-        break
+        try await apply(waiting.map(\.message))
+        waiting = []
+      } catch StoreError.unfit {
+        refused += await applyOneByOne(&waiting)
       } catch {
         logger.error(
           "reports cannot be stored; they stay in their queue and are tried again",
@@ -48,8 +52,28 @@ struct ReportDesk: Service {
         try await Task.sleep(for: .seconds(1))
       }
     }
-    await consumer.ack(applied)
+    let buried = Set(refused.map(\.delivery.tag))
+    await consumer.ack(applied.map(\.delivery.tag).filter { !buried.contains($0) })
     await deadLetters.bury(refused, foundIn: names.reports, of: consumer)
+  }
+
+  /// One that the store never takes is not to hold up the others.
+  ///
+  /// - Parameter waiting: those that are left, in their order, when the store fails in another way.
+  /// - Returns: the ones at fault.
+  private func applyOneByOne(_ waiting: inout [Item]) async -> [DeadLetterOffice.Letter] {
+    var refused: [DeadLetterOffice.Letter] = []
+    while let item = waiting.first {
+      do {
+        try await apply([item.message])
+      } catch StoreError.unfit(let why) {
+        refused.append(.init(item.delivery, reason: "bad-report", explanation: why))
+      } catch {
+        break
+      }
+      waiting.removeFirst()
+    }
+    return refused
   }
 
   /// Applying some of it twice is harmless.
@@ -64,7 +88,7 @@ struct ReportDesk: Service {
       case .mark(let mark): marks.append(mark)
       }
     }
-    if !reports.isEmpty { try await authority.report(reports) }
+    if !reports.isEmpty { try await authority.apply(reports) }
     for mark in marks { inbox.reach(mark) }
   }
 }

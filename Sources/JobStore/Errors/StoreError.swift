@@ -20,6 +20,8 @@ public enum StoreError: Error, Hashable, Sendable {
   case busy(String)
   /// The file cannot be opened.
   case cannotOpen(path: String, why: String)
+  /// A value is none that the store takes: one out of range, or too large. Trying again is of no use.
+  case unfit(String)
   /// The store has been closed.
   case closed
   /// Anything else, in SQLite's words.
@@ -51,6 +53,8 @@ extension StoreError: CustomStringConvertible {
       return "the status store is kept locked by another program (\(what))"
     case .cannotOpen(let path, let why):
       return "the status store \(path) cannot be opened: \(why)"
+    case .unfit(let what):
+      return "the status store does not take a value (\(what))"
     case .closed:
       return "the status store is closed"
     case .failed(let what):
@@ -79,6 +83,7 @@ extension StoreError {
     case .SQLITE_READONLY, .SQLITE_PERM: self = .readOnly(message)
     case .SQLITE_CORRUPT, .SQLITE_NOTADB: self = .corrupt(message)
     case .SQLITE_BUSY, .SQLITE_LOCKED: self = .busy(message)
+    case .SQLITE_CONSTRAINT, .SQLITE_TOOBIG, .SQLITE_MISMATCH: self = .unfit(message)
     default: self = .failed(message)
     }
   }

@@ -102,8 +102,10 @@ public enum WireCoding {
     properties.type = kind
     properties.contentType = "application/json"
     properties.deliveryMode = persistent ? .persistent : .transient
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .withoutEscapingSlashes
     do {
-      return Message(body: Array(try JSONEncoder().encode(value)), properties: properties)
+      return Message(body: Array(try encoder.encode(value)), properties: properties)
     } catch {
       throw WireError("a \(kind) could not be written as JSON: \(error)")
     }

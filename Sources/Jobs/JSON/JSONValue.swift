@@ -12,25 +12,49 @@ public enum JSONValue: Sendable, Hashable {
   case array([JSONValue])
   case object([String: JSONValue])
 
+  /// How deeply arrays and objects may be nested. Foundation reads 512 levels and writes 511; a value has to fit into
+  /// the messages and answers that carry it.
+  public static let maxDepth = 100
+
   /// Parses a JSON text.
   ///
-  /// - Throws: ``JSONError`` when the bytes are no JSON text in UTF-8.
+  /// - Throws: ``JSONError`` when the bytes are no JSON text in UTF-8, or nested more deeply than ``maxDepth``.
   public init(parsing bytes: some Collection<UInt8>) throws(JSONError) {
     do {
       self = try JSONDecoder().decode(JSONValue.self, from: Data(bytes))
     } catch {
       throw JSONError(decoding: error)
     }
+    try checkDepth()
   }
 
   /// The JSON form of any encodable value.
   ///
-  /// - Throws: ``JSONError`` when the value cannot be written as JSON (a number that is not finite, say).
+  /// - Throws: ``JSONError`` when the value cannot be written as JSON (a number that is not finite, say), or is nested
+  ///   more deeply than ``maxDepth``.
   public init(encoding value: some Encodable) throws(JSONError) {
     do {
       self = try JSONDecoder().decode(JSONValue.self, from: JSONEncoder().encode(value))
     } catch {
       throw JSONError(decoding: error)
+    }
+    try checkDepth()
+  }
+
+  /// Whether arrays and objects are nested no more deeply than so many levels.
+  public func isNested(atMost levels: Int) -> Bool {
+    switch self {
+    case .array(let elements):
+      levels > 0 && elements.allSatisfy { $0.isNested(atMost: levels - 1) }
+    case .object(let members):
+      levels > 0 && members.values.allSatisfy { $0.isNested(atMost: levels - 1) }
+    case .null, .bool, .integer, .number, .string: true
+    }
+  }
+
+  private func checkDepth() throws(JSONError) {
+    guard isNested(atMost: Self.maxDepth) else {
+      throw JSONError("arrays and objects are nested more than \(Self.maxDepth) levels deep")
     }
   }
 

@@ -26,7 +26,11 @@ extension Job {
   ) -> ClaimDecision {
     switch status {
     case .waiting:
-      guard scheduledAt <= now else { return .drop(.notDue) }
+      guard scheduledAt <= now else {
+        // A ticket that came too early is gone with this; when the job is due it gets another.
+        ticketIssued = false
+        return .drop(.notDue)
+      }
       return start(by: worker, claim: claim, at: now)
     case .running, .locked, .canceling, .suspending:
       if self.worker == worker {
@@ -84,7 +88,10 @@ extension Job {
         move(to: .failed, at: now)
       } else {
         let name = worker?.rawValue ?? "unknown"
+        let lost = claim
         wait(until: now, at: now, because: "its worker \(name) is gone")
+        // Should it live after all, and nobody have claimed the job since, what it reports counts.
+        claim = lost
       }
     case .initializing, .waiting, .resuming, .suspended, .skipped, .canceled, .failed, .timedOut,
       .completed:

@@ -18,6 +18,7 @@ extension Job {
     _ report: JobReport, at now: Timestamp, chance: Double
   ) -> ReportDecision {
     guard report.attempt == attempt, report.worker == worker else { return .fenced }
+    if status == .waiting, claim != nil { rejoin(at: now) }
     guard status.isHeld else {
       // The broker may deliver a report twice; the attempt's own outcome is not foreign to it.
       if case .ended = report.content { return .ignored }
@@ -27,16 +28,24 @@ extension Job {
     case .progress(let progress):
       note(progress, at: now)
     case .snapshot(let snapshot):
-      self.snapshot = snapshot
+      // A worker of Warren's does not send others.
+      if snapshot.isNested(atMost: JSONValue.maxDepth) { self.snapshot = snapshot }
       updatedAt = max(now, updatedAt)
     case .policy(let retry, let timeout):
-      self.retry = retry
-      if let timeout { self.timeout = .milliseconds(timeout) }
+      self.retry = retry.normalized
+      if let timeout { self.timeout = min(max(.zero, .milliseconds(timeout)), .longest) }
       updatedAt = max(now, updatedAt)
     case .ended(let outcome):
       end(outcome, at: now, chance: chance)
     }
     return .applied
+  }
+
+  /// The attempt goes on, though its worker was taken for lost: nobody has claimed the job since.
+  private mutating func rejoin(at now: Timestamp) {
+    move(to: .running, at: now)
+    lostWorkers = max(0, lostWorkers - 1)
+    details = ""
   }
 
   private mutating func note(_ progress: JobProgress, at now: Timestamp) {
@@ -55,6 +64,9 @@ extension Job {
 
   private mutating func end(_ outcome: JobOutcome, at now: Timestamp, chance: Double) {
     switch outcome {
+    case .completed(let result?) where !result.isNested(atMost: JSONValue.maxDepth):
+      error = "the result is nested more than \(JSONValue.maxDepth) levels deep"
+      fail(permanent: true, at: now, chance: chance)
     case .completed(let result):
       self.result = result
       error = nil

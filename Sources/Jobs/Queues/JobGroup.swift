@@ -17,4 +17,17 @@ extension JobGroup: Codable {
     case name, description
     case queue = "queue_name"
   }
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    do {
+      try self.init(
+        container.decode(String.self, forKey: .name),
+        queue: container.decode(JobQueueName.self, forKey: .queue),
+        description: container.decode(String.self, forKey: .description))
+    } catch let error as NameError {
+      throw DecodingError.dataCorruptedError(
+        forKey: .name, in: container, debugDescription: error.description)
+    }
+  }
 }

@@ -1,5 +1,5 @@
 /// A job queue: where the jobs of some groups wait, and how many of them one worker runs at once.
-public struct JobQueue: Sendable, Hashable, Codable {
+public struct JobQueue: Sendable, Hashable {
   /// What a capacity may be: a worker's prefetch is a 16-bit number on the wire (AMQP 0-9-1, basic.qos).
   public static let capacities = 1...65_535
 
@@ -19,4 +19,15 @@ public struct JobQueue: Sendable, Hashable, Codable {
     JobQueue(name: .maintenance, capacity: 5),
     JobQueue(name: .download, capacity: 10),
   ]
+}
+
+extension JobQueue: Codable {
+  private enum CodingKeys: String, CodingKey { case name, capacity }
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    self.init(
+      name: try container.decode(JobQueueName.self, forKey: .name),
+      capacity: try container.decode(Int.self, forKey: .capacity))
+  }
 }

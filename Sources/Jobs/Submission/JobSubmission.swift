@@ -60,9 +60,10 @@ public struct JobSubmission: Sendable, Hashable {
       maxDelay: maxRetryDelay ?? retry.maxDelay, jitter: jitter ?? retry.jitter)
     var job = Job(
       id: id ?? JobID(), tenantID: tenantID, userID: userID,
-      idempotencyKey: idempotencyKey ?? UUID(), type: type, queue: queue,
+      // The same id again is the same job.
+      idempotencyKey: idempotencyKey ?? id?.uuid ?? UUID(), type: type, queue: queue,
       params: try description.schema.complete(params),
-      timeout: timeout ?? description.timeout, retry: retry,
+      timeout: min(max(.zero, timeout ?? description.timeout), .longest), retry: retry,
       scheduledAt: max(scheduledAt ?? now, now), createdAt: now)
     job.reply = reply
     // A worker has to look at it first.

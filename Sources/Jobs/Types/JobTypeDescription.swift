@@ -50,6 +50,13 @@ extension JobTypeDescription: Codable {
       }
       return duration
     }
+    let params = try container.decode(JSONValue.self, forKey: .params)
+    // The schema nests twice as deeply as what it describes.
+    guard params.isNested(atMost: JSONValue.maxDepth / 2) else {
+      throw DecodingError.dataCorruptedError(
+        forKey: .params, in: container,
+        debugDescription: "nested more than \(JSONValue.maxDepth / 2) levels deep")
+    }
     self.init(
       id: try container.decode(JobTypeID.self, forKey: .id),
       description: try container.decode(String.self, forKey: .description),
@@ -60,7 +67,7 @@ extension JobTypeDescription: Codable {
         backoff: try container.decode(Backoff.self, forKey: .backoff),
         maxDelay: try duration(.maxRetryDelay),
         jitter: try container.decode(Double.self, forKey: .jitter)),
-      params: try container.decode(JSONValue.self, forKey: .params),
+      params: params,
       schema: try container.decode(ParamsSchema.self, forKey: .schema),
       suspendable: try container.decode(Bool.self, forKey: .suspendable),
       callbacks: try container.decodeIfPresent(Set<JobCallback>.self, forKey: .callbacks) ?? [])

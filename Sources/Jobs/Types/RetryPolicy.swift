@@ -1,5 +1,5 @@
 /// How often, and after how long, a job that failed is run again.
-public struct RetryPolicy: Sendable, Hashable, Codable {
+public struct RetryPolicy: Sendable, Hashable {
   /// How many times a failed job is run again; 0 is never.
   public var maxRetries: Int
   /// The delay before the first retry.
@@ -23,6 +23,12 @@ public struct RetryPolicy: Sendable, Hashable, Codable {
     self.jitter = jitter.isNaN ? 0 : min(max(0, jitter), 1)
   }
 
+  /// The same with values that were set out of range taken to the nearest one in range.
+  var normalized: RetryPolicy {
+    RetryPolicy(
+      maxRetries: maxRetries, delay: delay, backoff: backoff, maxDelay: maxDelay, jitter: jitter)
+  }
+
   /// A failed job stays failed.
   public static let never = RetryPolicy(maxRetries: 0)
 
@@ -44,5 +50,22 @@ public struct RetryPolicy: Sendable, Hashable, Codable {
     let base = min(delay.seconds * factor, ceiling)
     let spread = 1 + jitter * (2 * chance - 1)
     return .milliseconds(Int64((base * spread * 1000).rounded()))
+  }
+}
+
+extension RetryPolicy: Codable {
+  private enum CodingKeys: String, CodingKey {
+    case maxRetries, delay, backoff, maxDelay, jitter
+  }
+
+  /// Takes what is out of range to the nearest value in range: it may come from anywhere.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    self.init(
+      maxRetries: try container.decode(Int.self, forKey: .maxRetries),
+      delay: try container.decode(Duration.self, forKey: .delay),
+      backoff: try container.decode(Backoff.self, forKey: .backoff),
+      maxDelay: try container.decode(Duration.self, forKey: .maxDelay),
+      jitter: try container.decode(Double.self, forKey: .jitter))
   }
 }
