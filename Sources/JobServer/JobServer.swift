@@ -74,8 +74,7 @@ public struct JobServer: Sendable {
         logger: logger),
       SubmitDesk(
         intake: intake, initializer: initializer, connection: consuming, deadLetters: deadLetters,
-        names: names,
-        logger: logger),
+        names: names, maxBodyBytes: configuration.maxBodyBytes, logger: logger),
       initializer,
       ReplyDesk(store: store, connection: publishing, endings: hub.endings, logger: logger),
       Recovery(

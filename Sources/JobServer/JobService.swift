@@ -27,7 +27,9 @@ public struct JobService: Sendable {
     var outcomes = await intake.schedule(submissions)
     await withTaskGroup { group in
       for (index, outcome) in outcomes.enumerated() {
-        guard case .success(let job) = outcome, job.isNew, job.job.status == .initializing else {
+        guard case .success(let job) = outcome, job.job.status == .initializing else { continue }
+        guard job.isNew else {
+          initializer.share(job.job.id)
           continue
         }
         group.addTask { (index, await initialize(job)) }

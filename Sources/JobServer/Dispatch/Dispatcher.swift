@@ -73,9 +73,22 @@ struct Dispatcher: Service {
     if !missing.isEmpty {
       logger.warning(
         "queues were missing and are declared again", metadata: ["queues": "\(missing.sorted())"])
-      try await connection.declare(JobTopology.work(names, queues: missing))
+      await declare(missing)
     }
     return issued
+  }
+
+  /// One that the broker refuses is not to hold up the others.
+  private func declare(_ queues: Set<JobQueueName>) async {
+    for queue in queues {
+      do {
+        try await connection.declare(JobTopology.work(names, queues: [queue]))
+      } catch {
+        logger.error(
+          "a queue cannot be declared; its jobs wait",
+          metadata: ["queue": "\(names.queue(queue))", "error": "\(error)"])
+      }
+    }
   }
 
   private func pause() async {

@@ -13,7 +13,12 @@ final class Initializer: Service {
   private let callbacks: CallbackDesk
   private let logger: Logger
   private let wakeUp = Signal()
-  private let underWay = Mutex<Set<JobID>>([])
+  private struct Flight {
+    /// Somebody else was told that the job is accepted.
+    var isShared = false
+  }
+
+  private let underWay = Mutex<[JobID: Flight]>([:])
 
   init(store: StatusStore, callbacks: CallbackDesk, logger: Logger) {
     self.store = store
@@ -39,14 +44,32 @@ final class Initializer: Service {
     }
   }
 
-  /// Initializes a job for a client that waits, and takes it back when it is refused.
+  /// The job has been asked for again, and the answer was that it is there: from now on it stays, whatever its callback
+  /// says.
+  func share(_ job: JobID) {
+    underWay.withLock { $0[job]?.isShared = true }
+  }
+
+  /// Initializes a job for a client that waits, and takes it back when it is refused, unless others were told of it.
   func initialize(_ job: Job) async throws(ScheduleError) -> Job {
     guard begin(job.id) else { return job }
     defer { end(job.id) }
     let outcome = await callbacks.call(.initialize, for: job)
     do {
-      if case .done = outcome { return try await finish(job) }
-      _ = try await store.delete(job.id)
+      switch outcome {
+      case .done:
+        return try await finish(job)
+      case .failed(let message) where isShared(job.id):
+        return try await fail(job, message)
+      case .nobody where isShared(job.id), .noAnswer where isShared(job.id):
+        // It waits for a worker now, as one that came as a message does.
+        return job
+      case .failed, .nobody, .noAnswer:
+        // One that was canceled meanwhile is its user's.
+        if try await store.job(job.id)?.status == .initializing {
+          _ = try await store.delete(job.id)
+        }
+      }
     } catch {
       throw .store(error)
     }
@@ -77,9 +100,7 @@ final class Initializer: Service {
       case .done:
         _ = try await finish(job)
       case .failed(let message):
-        _ = try await store.update([job.id]) { _, job in
-          job.failInitialization(message, at: .now)
-        }
+        _ = try await fail(job, message)
       case .nobody, .noAnswer:
         logger.debug("a new job waits for a worker", metadata: ["job": "\(job.id)"])
       }
@@ -97,11 +118,27 @@ final class Initializer: Service {
     return answer[0] ?? job
   }
 
+  private func fail(_ job: Job, _ message: String) async throws(StoreError) -> Job {
+    let answer = try await store.update([job.id]) { _, job in
+      job.failInitialization(message, at: .now)
+      return job
+    }
+    return answer[0] ?? job
+  }
+
   private func begin(_ id: JobID) -> Bool {
-    underWay.withLock { $0.insert(id).inserted }
+    underWay.withLock { flights in
+      guard flights[id] == nil else { return false }
+      flights[id] = Flight()
+      return true
+    }
+  }
+
+  private func isShared(_ id: JobID) -> Bool {
+    underWay.withLock { $0[id]?.isShared == true }
   }
 
   private func end(_ id: JobID) {
-    _ = underWay.withLock { $0.remove(id) }
+    underWay.withLock { $0[id] = nil }
   }
 }

@@ -14,6 +14,8 @@ struct SubmitDesk: Service {
   let connection: Connection
   let deadLetters: DeadLetterOffice
   let names: TransportNames
+  /// Of the params; as large as a request over HTTP may be.
+  let maxBodyBytes: Int
   let logger: Logger
 
   func run() async throws {
@@ -29,6 +31,14 @@ struct SubmitDesk: Service {
     var wishes: [Wish] = []
     var refused: [DeadLetterOffice.Letter] = []
     for delivery in deliveries {
+      let size = delivery.message.body.count
+      guard size <= maxBodyBytes else {
+        refused.append(
+          .init(
+            delivery, reason: "body-too-large",
+            explanation: "the body has \(size) bytes; \(maxBodyBytes) are allowed"))
+        continue
+      }
       do {
         wishes.append((delivery, try JobMessage.submission(delivery.message)))
       } catch {
@@ -61,7 +71,10 @@ struct SubmitDesk: Service {
       switch outcome {
       case .success(let scheduled):
         stored.append(wish.delivery.tag)
-        if scheduled.job.status == .initializing { initializer.wake() }
+        if scheduled.job.status == .initializing {
+          initializer.share(scheduled.job.id)
+          initializer.wake()
+        }
       case .failure(.store):
         unsettled.append(wish)
       case .failure(let error):

@@ -80,7 +80,8 @@ struct LeaseWatch: Service {
   private func remind(_ worker: WorkerID) async {
     do {
       try await forEachJob(of: worker) { job in
-        if job.status == .canceling || job.status == .suspending { await holders.settle(job) }
+        guard job.status == .canceling || job.status == .suspending else { return true }
+        return await holders.settle(job)
       }
     } catch {
       logger.error(
@@ -89,27 +90,36 @@ struct LeaseWatch: Service {
     }
   }
 
+  /// - Returns: whether `body` did for all.
+  @discardableResult
   private func forEachJob(
-    of worker: WorkerID, _ body: @escaping @Sendable (Job) async -> Void
-  ) async throws {
+    of worker: WorkerID, _ body: @escaping @Sendable (Job) async -> Bool
+  ) async throws -> Bool {
     var last: JobID?
+    var all = true
     while !Task.isCancelled {
       let jobs = try await store.jobs(heldBy: worker, after: last, limit: Recovery.batchSize)
-      guard let end = jobs.last else { return }
+      guard let end = jobs.last else { break }
       last = end.id
-      await withDiscardingTaskGroup { group in
+      await withTaskGroup { group in
         for job in jobs { group.addTask { await body(job) } }
+        for await done in group where !done { all = false }
       }
     }
+    return all
   }
 
+  /// Asks for each job until it is known what becomes of it: a detached job has no ticket that would bring it up again.
   private func examine(_ worker: WorkerID) async {
-    do {
-      try await forEachJob(of: worker) { job in await holders.settle(job) }
-    } catch {
-      logger.error(
-        "the jobs of a worker could not be examined",
-        metadata: ["worker": "\(worker)", "error": "\(error)"])
+    while !Task.isCancelled {
+      do {
+        if try await forEachJob(of: worker, { job in await holders.settle(job) }) { break }
+      } catch {
+        logger.error(
+          "the jobs of a worker could not be examined; it is tried again",
+          metadata: ["worker": "\(worker)", "error": "\(error)"])
+      }
+      guard (try? await Task.sleep(for: Recovery.pause)) != nil else { return }
     }
     await strike(worker)
   }

@@ -4,14 +4,15 @@ import Jobs
 import Logging
 import ServiceLifecycle
 
-/// Examines the jobs that are under way, when the server starts and each time the broker is back: jobs of workers that are
+/// Examines the jobs that are under way, when the server starts and each time the broker is back or takes messages
+/// again: jobs of workers that are
 /// gone are settled, workers are told again what they may have missed, and what stood between two statuses goes on.
 struct Recovery: Service {
   /// How many jobs are looked at together (reference: `ResumeJobsOnServerStart`).
   static let batchSize = 50
 
   /// Between two looks at those that could not be settled.
-  private static let pause = Duration.seconds(2)
+  static let pause = Duration.seconds(2)
 
   let store: StatusStore
   let holders: HolderCheck
@@ -25,8 +26,12 @@ struct Recovery: Service {
   func run() async throws {
     await cancelWhenGracefulShutdown {
       for await event in events {
-        guard case .connected = event else { continue }
-        await control.callTheRoll()
+        switch event {
+        case .connected: await control.callTheRoll()
+        // What was to be sent meanwhile was not.
+        case .unblocked: break
+        default: continue
+        }
         initializer.wake()
         work.raise()
         await examineUntilSettled()
