@@ -20,6 +20,7 @@ let package = Package(
   products: [
     .library(name: "AMQP", targets: ["AMQP"]),
     .library(name: "Jobs", targets: ["Jobs"]),
+    .library(name: "JobTransport", targets: ["JobTransport"]),
     .library(name: "JobStore", targets: ["JobStore"]),
     .library(name: "JobServer", targets: ["JobServer"]),
     .library(name: "JobWorker", targets: ["JobWorker"]),

@@ -23,7 +23,7 @@ public enum JobServiceError: Error, Sendable, CustomStringConvertible {
     case .unknownJob(let id):
       "there is no job \(id)"
     case .held(let job):
-      "job \(job.id) is \(job.status.rawValue) and locked; try later, when it has ended or is suspended"
+      "job \(job.id) is \(job.status.rawValue), and cannot be deleted now; try later, when it has ended or is suspended"
     case .rejected(let job, let error):
       "job \(job.id): \(error)"
     case .notSuspendable(let job):

@@ -19,18 +19,21 @@ extension JobWorker where Authority == BrokerAuthority {
   ///   - prefix: what the names of Warren's exchanges and queues start with.
   ///   - queues: declared besides the built-in ones, or with another capacity; those that the types' groups name are read.
   ///   - types: the job types.
+  ///   - configure: changes what else a worker can be told: how long it drains, when it detaches.
   /// - Throws: `AMQPError` for a URL that is none, ``NameError`` for a prefix that is none, ``RegistryError`` for types that
   ///   do not go together, or the error that ended the worker.
   public static func run(
     broker: String, prefix: String = "jobs", queues: [JobQueue] = [], types: [RegisteredJobType],
-    logger: Logger = Logger(label: "warren.worker")
+    logger: Logger = Logger(label: "warren.worker"),
+    configure: (inout JobWorkerConfiguration) -> Void = { _ in }
   ) async throws {
     var registry = JobRegistry()
     for queue in queues { registry.register(queue) }
     for type in types { try registry.register(type) }
-    let configuration = JobWorkerConfiguration(
+    var configuration = JobWorkerConfiguration(
       broker: try ConnectionConfiguration(url: broker), names: try TransportNames(prefix: prefix),
       registry: registry)
+    configure(&configuration)
     let worker = JobWorker(configuration: configuration, logger: logger)
     let group = ServiceGroup(
       services: worker.services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)

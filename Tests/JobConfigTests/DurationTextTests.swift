@@ -17,7 +17,7 @@ struct DurationTextTests {
   @Test(
     "say what is wrong otherwise",
     arguments: [
-      ("", "nothing is no duration"), ("60", "60 has no unit; write 60s for seconds"),
+      ("", "an empty text is no duration"), ("60", "60 has no unit; write 60s for seconds"),
       ("1m30", "'1m30' is no duration"), ("-5s", "'-5s' is no duration"),
       ("5 s", "'5 s' is no duration"), ("5y", "'y' is no unit of time"),
       ("5S", "'S' is no unit of time"), ("s", "'s' is no duration"),

@@ -9,7 +9,7 @@ import NIOPosix
 ///
 /// ```swift
 /// let client = try JobClient(server: "http://127.0.0.1:8080")
-/// let job = try await client.schedule("files:checksum", params: ["path": "README.md"]).job
+/// let job = try await client.schedule(JobTypeID("files:checksum"), params: ["path": "README.md"]).job
 /// let done = try await client.wait(for: job.id, timeout: .seconds(60))
 /// ```
 public struct JobClient: Sendable {

@@ -15,7 +15,7 @@ public enum DurationText {
     var rest = Substring(text)
     var total = 0.0
     var unitsLeft = units[...]
-    guard !rest.isEmpty else { throw DurationTextError("nothing is no duration") }
+    guard !rest.isEmpty else { throw DurationTextError("an empty text is no duration") }
     while !rest.isEmpty {
       let number = rest.prefix { ("0"..."9").contains($0) || $0 == "." }
       rest = rest[number.endIndex...]

@@ -15,7 +15,7 @@ extension Job {
   public enum ResumeDecision: Sendable, Hashable {
     /// It waits again.
     case resumed
-    /// It has not to be resumed: it waits or runs already.
+    /// It need not be resumed: it waits or runs already.
     case pointless
     /// Its status forbids it.
     case rejected(StatusTransitionError)

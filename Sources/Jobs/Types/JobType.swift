@@ -8,10 +8,11 @@ public struct JobType<Params: Codable & Sendable, Result: Codable & Sendable>: S
   /// Does the work (reference: `JobWorkerExecutionCallback`). An error fails the attempt; cancellation, time-out and
   /// suspension arrive as cancellation of the task that this runs in.
   public typealias Execute = @Sendable (Params, JobContext) async throws -> Result
-  /// Sees each change of a job's status or progress (reference: `JobWorkerStateUpdateCallback`).
+  /// Sees each change of a job's status or progress while it has a worker, in that worker, from `running` to the status in
+  /// which it leaves it (reference: `JobWorkerStateUpdateCallback`). Nothing waits for it.
   public typealias StateUpdate = @Sendable (Params, JobState) async -> Void
-  /// Called before a job is suspended, or after it is resumed; an error fails that operation (reference:
-  /// `JobWorkerSuspendCallback`, `JobWorkerResumeCallback`).
+  /// Called before a job is suspended, or before it is resumed, within the request; an error fails that operation
+  /// (reference: `JobWorkerSuspendCallback`, `JobWorkerResumeCallback`).
   public typealias Intervene = @Sendable (Params, JobContext) async throws -> Void
 
   public let group: JobGroup
@@ -31,6 +32,11 @@ public struct JobType<Params: Codable & Sendable, Result: Codable & Sendable>: S
   ///   - timeout: how long one execution may take; zero is without limit.
   ///   - retry: what happens after a failure.
   ///   - suspendable: whether jobs of this type can be suspended and resumed.
+  ///   - initialize: called in a worker while a job is created, and again when it is resumed.
+  ///   - stateUpdate: told of each status and progress.
+  ///   - suspend: called before a job is suspended.
+  ///   - resume: called before a job is resumed, and before `initialize`.
+  ///   - execute: does the work; what it returns is the job's result.
   /// - Throws: ``NameError`` for a name that is none, ``JSONError`` for a default instance that cannot be written as JSON.
   public init(
     group: JobGroup, name: String, description: String = "", params: Params,

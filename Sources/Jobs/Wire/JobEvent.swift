@@ -1,4 +1,4 @@
-/// One row of the transition log: a change of a job's status, or its creation or deletion.
+/// One row of the transition log: the creation of a job, or a change of its status.
 public struct JobEvent: Sendable, Hashable, Codable {
   /// Numbers all transitions of a store, growing.
   public let sequence: Int64

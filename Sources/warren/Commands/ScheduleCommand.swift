@@ -7,8 +7,8 @@ struct ScheduleCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "schedule", abstract: "Schedules a job.",
     discussion: """
-      A --param is a string, unless its job type takes no string there: then its value is read as JSON. A dotted key is \
-      a member of an object. With the same idempotency key, the same job is never scheduled twice.
+      The value of a --param is taken as text where the job type takes a text, and is read as JSON elsewhere. A dotted \
+      key is a member of an object. With the same idempotency key, the same job is never scheduled twice.
       """)
 
   @Argument(
@@ -26,7 +26,7 @@ struct ScheduleCommand: AsyncParsableCommand {
   var params: String?
 
   @Option(
-    help: ArgumentHelp("Names the job, so that it is one.", valueName: "uuid"),
+    help: ArgumentHelp("Scheduling again with the same key gives the same job.", valueName: "uuid"),
     transform: ArgumentText.uuid)
   var idempotencyKey: UUID?
 
@@ -60,6 +60,15 @@ struct ScheduleCommand: AsyncParsableCommand {
     transform: ArgumentText.backoff)
   var backoff: Backoff?
 
+  @Option(
+    help: ArgumentHelp("No retry waits longer, jitter not counted.", valueName: "duration"),
+    transform: ArgumentText.duration)
+  var maxRetryDelay: Duration?
+
+  @Option(
+    help: ArgumentHelp("By which part a delay varies at random, 0 to 1.", valueName: "part"))
+  var jitter: Double?
+
   @Flag(help: "Wait for its end, and show its progress.")
   var wait = false
 
@@ -89,7 +98,7 @@ struct ScheduleCommand: AsyncParsableCommand {
       ScheduleRequest(
         type: jobType, params: try await params(client), idempotencyKey: idempotencyKey ?? UUID(),
         scheduledAt: moment ?? delay.map { .now + $0 }, timeout: timeout, maxRetries: maxRetries,
-        retryDelay: retryDelay, backoff: backoff))
+        retryDelay: retryDelay, backoff: backoff, maxRetryDelay: maxRetryDelay, jitter: jitter))
     guard wait else { return try announce(scheduled) }
     if !quiet { Console.write("job \(scheduled.job.id)\n", to: .error) }
     let waiting = JobWait(

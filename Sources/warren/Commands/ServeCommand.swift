@@ -19,7 +19,10 @@ struct ServeCommand: AsyncParsableCommand {
   func run() async throws {
     let configuration = try config.load()
     let logger = ProcessGroup.logger(configuration)
-    let registry = try configuration.registry(CommandRuntime())
+    let runtime = CommandRuntime()
+    // Better not to start than to fail every job.
+    if withWorker, !configuration.types.isEmpty { try runtime.prepare() }
+    let registry = try configuration.registry(runtime)
     let server = try await JobServer(
       configuration: try configuration.serverConfiguration(registry), logger: logger
     ) { port in

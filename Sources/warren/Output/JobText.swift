@@ -40,7 +40,7 @@ enum JobText {
     return trimmed
   }
 
-  /// How long the last attempt ran, or has been running.
+  /// How long it took from the start of its first attempt to its end, or has taken so far.
   static func took(_ job: Job, now: Timestamp) -> Duration? {
     guard let started = job.startedAt else { return nil }
     if job.status.isHeld { return max(.zero, now - started) }
