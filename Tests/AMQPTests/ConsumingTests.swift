@@ -147,11 +147,14 @@ struct ConsumingTests {
     "A queue that is deleted under its consumer, and not in the topology, ends it with an error")
   func queueGone() async throws {
     try await withConnection { connection in
-      let queue = try await connection.temporaryQueue()
-      let consumer = try await connection.consume(Subscription(queue: queue, prefetch: 1))
-      try await connection.delete(queue: queue)
-      let error = await #expect(throws: AMQPError.self) { try await consumer.first() }
-      #expect(error?.replyCode == 404)
+      // The consumer may be told before the one who deletes, or after.
+      for _ in 0..<50 {
+        let queue = try await connection.temporaryQueue()
+        let consumer = try await connection.consume(Subscription(queue: queue, prefetch: 1))
+        try await connection.delete(queue: queue)
+        let error = await #expect(throws: AMQPError.self) { try await consumer.first() }
+        try #require(error?.replyCode == 404)
+      }
     }
   }
 
@@ -176,6 +179,28 @@ struct ConsumingTests {
       while verdict != .confirmed { verdict = await connection.publish(publication) }
       #expect(Self.texts(try await consumer.collect(1)) == ["x"])
       await consumer.cancel()
+    }
+  }
+
+  @Test("A consumer that is cancelled while it is subscribed again leaves the connection alone")
+  func cancelledWhileHealing() async throws {
+    try await withConnection { other in
+      try await withConnection { connection in
+        let queue = "test-cancelled-\(UInt64.random(in: 0 ... .max))"
+        for round in 0..<60 {
+          try await connection.declare(
+            Topology(queues: [.classic(queue, durable: false, autoDelete: true)]))
+          let events = connection.events()
+          let consumer = try await connection.consume(Subscription(queue: queue, prefetch: 1))
+          _ = try await other.delete(queue: queue)
+          _ = await bounded(.seconds(10)) { await events.first { _ in true } }
+          // Each time a little later, so that every step of subscribing is met.
+          try await Task.sleep(for: .microseconds(100 * round))
+          await consumer.cancel()
+        }
+        #expect(try await connection.delete(queue: queue) == 0)
+        #expect(await connection.generation == 1)
+      }
     }
   }
 

@@ -57,6 +57,23 @@ struct TLSTests {
     }
   }
 
+  @Test("A certificate logs in by itself, as the user that it names")
+  func external() async throws {
+    let setup = try await Setup()
+    let certificates = setup.certificates
+    let url =
+      "amqps://localhost:\(setup.port)?connection_timeout=10000&auth_mechanism=external"
+      + "&cacertfile=\(certificates.authority)&certfile=\(certificates.client)"
+      + "&keyfile=\(certificates.clientKey)"
+    let name = "test-external-\(UInt64.random(in: 0 ... .max))"
+    try await withConnection(configuration(url) { $0.connectionName = name }) { _ in
+      let list = try await ThrowawayBroker.shared().control(
+        "list_connections", "client_properties", "user", "auth_mechanism")
+      let line = try #require(list.split(separator: "\n").first { $0.contains(name) })
+      #expect(line.hasSuffix("guest\tEXTERNAL"))
+    }
+  }
+
   @Test("An unknown authority is refused")
   func unknownAuthority() async throws {
     let setup = try await Setup()

@@ -31,6 +31,9 @@ struct NodeConfiguration {
         "ssl_options.fail_if_no_peer_cert = false",
         "ssl_options.versions.1 = tlsv1.2",
         "ssl_options.versions.2 = tlsv1.3",
+        "auth_mechanisms.1 = PLAIN",
+        "auth_mechanisms.2 = EXTERNAL",
+        "ssl_cert_login_from = common_name",
       ]
     }
     lines.append(options.configuration)

@@ -101,7 +101,10 @@ public final class ThrowawayBroker: Sendable {
       certificates: certificates)
     try configuration.text().write(
       to: directory.appending(path: "rabbitmq.conf"), atomically: true, encoding: .utf8)
-    try (options.management ? "[rabbitmq_management]." : "[].").write(
+    let plugins =
+      (options.management ? ["rabbitmq_management"] : [])
+      + (certificates == nil ? [] : ["rabbitmq_auth_mechanism_ssl"])
+    try "[\(plugins.joined(separator: ","))].".write(
       to: directory.appending(path: "enabled_plugins"), atomically: true, encoding: .utf8)
     try "".write(
       to: directory.appending(path: "rabbitmq-env.conf"), atomically: true, encoding: .utf8)

@@ -25,6 +25,8 @@ final class Channel {
   var current: Call?
   /// Not yet sent.
   var waiting = FIFO<Call>()
+  /// It is being closed; nothing else is asked on it any more.
+  var isClosing = false
 
   init(number: UInt16, role: Role) {
     self.number = number
@@ -50,6 +52,18 @@ final class Channel {
     let call = current
     current = nil
     call?.finish(result)
+  }
+
+  /// Whether the broker knows nothing of it yet.
+  var isUnopened: Bool {
+    if current == nil, case .channelOpen? = waiting.first?.method { true } else { false }
+  }
+
+  /// Nobody waits for its calls any more. The answer to the one that is under way is still to come, and nothing may be
+  /// asked before.
+  func abandonCalls(_ error: AMQPError) {
+    current?.finish(.failure(error))
+    for call in waiting.removeAll() { call.finish(.failure(error)) }
   }
 
   /// Fails all calls.

@@ -11,6 +11,7 @@ extension Connection {
     guard let channel = channels[number] else {
       throw lastError ?? .socket("not connected")
     }
+    guard !channel.isClosing else { throw .closed("the channel is being closed") }
     let result: Result<InboundMethod, AMQPError> = await withCheckedContinuation { continuation in
       enqueue(method, on: channel, timeout: timeout) { continuation.resume(returning: $0) }
     }
@@ -43,14 +44,21 @@ extension Connection {
     let channel = Channel(number: lane.channel, role: .publishing(lane))
     open(channel: channel)
     enqueue(.confirmSelect, on: channel) { result in
+      self.loseIfUnanswered(result)
       if case .success = result, lane === self.publishing { lane.isReady = true }
     }
     guard lane === requesting else { return }
     // Replies come to the channel that asks, and to it alone (RabbitMQ, "Direct Reply-to").
     let replies = Subscription(queue: Self.directReplyTo, prefetch: 0, noAck: true)
     enqueue(.consume(replies), on: channel) { result in
+      self.loseIfUnanswered(result)
       if case .success = result { lane.isReady = true }
     }
+  }
+
+  /// A lane whose opening got no answer would never be ready: better to connect anew.
+  private func loseIfUnanswered(_ result: Result<InboundMethod, AMQPError>) {
+    if case .failure(let error) = result, case .timeout = error { loseSession(error) }
   }
 
   /// The broker has closed a channel. The connection stays; the channel is opened again where it is
@@ -94,15 +102,30 @@ extension Connection {
   }
 
   /// Closes a channel, without waiting for it. Its number is free once the broker has agreed; that,
-  /// or that it will never agree, is told to `completion`.
+  /// or that it does not agree in time, is told to `completion`.
   func close(_ channel: Channel, completion: @escaping () -> Void = {}) {
-    channel.fail(.closed("the channel is being closed"))
-    guard channels[channel.number] === channel else { return completion() }
-    enqueue(.channelClose, on: channel) { result in
-      if case .success = result, self.channels[channel.number] === channel {
-        self.channels[channel.number] = nil
-      }
-      completion()
+    guard channels[channel.number] === channel, !channel.isClosing else { return completion() }
+    let isUnopened = channel.isUnopened
+    channel.isClosing = true
+    channel.abandonCalls(.closed("the channel is being closed"))
+    guard !isUnopened else {
+      channels[channel.number] = nil
+      return completion()
     }
+    // The broker has to agree however long it takes; only `completion` does not wait so long.
+    var completion: (() -> Void)? = completion
+    let deadline = schedule(after: configuration.rpcTimeout) {
+      completion?()
+      completion = nil
+    }
+    channel.waiting.append(
+      Call(.channelClose) { result in
+        if case .success = result, self.channels[channel.number] === channel {
+          self.channels[channel.number] = nil
+        }
+        deadline.cancel()
+        completion?()
+        completion = nil
+      })
   }
 }

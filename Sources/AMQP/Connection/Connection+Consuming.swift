@@ -82,7 +82,8 @@ extension Connection {
     let session = generation
     var backoff = Backoff(configuration.reconnect)
     var error = cause
-    while generation == session, let record = consumers[id], !record.isCancelled {
+    // Once the connection is lost, it is for the next one to subscribe again.
+    while generation == session, socket != nil, let record = consumers[id], !record.isCancelled {
       let queue = record.subscription.queue
       guard isHealable(error, queue: queue) else {
         logger.error("Consumer ended", metadata: ["queue": "\(queue)", "error": "\(error)"])

@@ -34,6 +34,11 @@ extension Connection {
           continuation.resume(returning: .failure(.cancelled))
           return
         }
+        // Lost since it was waited for.
+        guard case .ready = phase else {
+          continuation.resume(returning: .failure(lastError ?? .socket("not connected")))
+          return
+        }
         requests[id] = PendingRequest(
           deadline: schedule(after: end - .now) {
             self.finish(request: id, .failure(.timeout("no reply within \(timeout)")))

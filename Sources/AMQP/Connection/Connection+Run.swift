@@ -77,6 +77,7 @@ extension Connection {
     notices.removeAll()
     if isStopping { notices.post(.stop) }
     socket = try BrokerSocket.open(configuration)
+    channels = [:]
     generation += 1
     lastReceived = .now
     lastServiced = .now

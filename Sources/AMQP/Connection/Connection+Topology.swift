@@ -36,10 +36,16 @@ extension Connection {
     queue: String, ifUnused: Bool = false, ifEmpty: Bool = false
   ) async throws(AMQPError) -> Int {
     try ShortString.check(queue, "the queue's name")
-    let messages = try await removed(
-      control(.queueDelete(queue, ifUnused: ifUnused, ifEmpty: ifEmpty)))
-    topology.remove(queue: queue)
-    return messages
+    // Before the broker is asked: it may end the queue's consumers before it answers, and they are
+    // not to declare the queue again.
+    let forgotten = topology.remove(queue: queue)
+    do throws(AMQPError) {
+      return try await removed(
+        control(.queueDelete(queue, ifUnused: ifUnused, ifEmpty: ifEmpty)))
+    } catch {
+      topology.merge(forgotten)
+      throw error
+    }
   }
 
   /// Deletes an exchange, and forgets it and its bindings.

@@ -45,7 +45,7 @@ public struct FieldTable: Sendable, ExpressibleByDictionaryLiteral {
   }
 
   /// How many bytes the table takes on the wire, its length prefix included.
-  var encodedSize: Int {
+  public var encodedSize: Int {
     entries.reduce(4) { $0 + 1 + $1.name.utf8.count + $1.value.encodedSize }
   }
 

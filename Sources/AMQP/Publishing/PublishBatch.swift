@@ -1,7 +1,8 @@
 /// Publications that were handed over together, and the verdicts so far. Belongs to the
 /// connection's actor.
 final class PublishBatch {
-  let publications: [Publication]
+  /// Empty once all have their verdict: a batch may stay in line for longer.
+  private(set) var publications: [Publication]
   var deadline: Deadline?
   private var verdicts: [PublishVerdict?]
   private var missing: Int
@@ -34,6 +35,7 @@ final class PublishBatch {
     deadline = nil
     guard let completion else { return }
     self.completion = nil
+    publications = []
     completion(verdicts.map { $0 ?? rest })
   }
 }

@@ -38,10 +38,15 @@ public struct Topology: Sendable, Hashable {
     }
   }
 
-  /// Forgets a queue and the bindings that lead to it.
-  mutating func remove(queue: String) {
+  /// Forgets a queue and the bindings that lead to it, and returns them.
+  @discardableResult
+  mutating func remove(queue: String) -> Topology {
+    let removed = Topology(
+      queues: queues.filter { $0.name == queue },
+      bindings: bindings.filter { $0.destination == .queue(queue) })
     queues.removeAll { $0.name == queue }
     bindings.removeAll { $0.destination == .queue(queue) }
+    return removed
   }
 
   /// Forgets an exchange and the bindings from and to it.

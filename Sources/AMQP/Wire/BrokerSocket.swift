@@ -72,9 +72,10 @@ struct BrokerSocket: ~Copyable {
           Int32(configuration.frameMax), Int32(configuration.heartbeat), &properties,
           configuration.username, configuration.password)
       case .external:
+        // The broker takes the user from the certificate; librabbitmq cannot send an empty identity.
         rmq_login_external(
           state, configuration.virtualHost, Int32(configuration.channelMax),
-          Int32(configuration.frameMax), Int32(configuration.heartbeat), &properties, "")
+          Int32(configuration.frameMax), Int32(configuration.heartbeat), &properties, "external")
       }
     encoder.recycle()
     guard reply.reply_type == AMQP_RESPONSE_NORMAL else {
