@@ -28,4 +28,21 @@ struct DeadLetterTests {
     #expect(letter.properties.headers[DeadLetter.explanation] == .string("the type is missing"))
     #expect(letter.properties.headers[DeadLetter.foundIn] == .string("jobs.submit"))
   }
+
+  @Test("headers and explanations that would not fit into a frame are cut")
+  func large() {
+    var original = Message(body: [1])
+    original.properties.headers = ["mine": .string(String(repeating: "x", count: 120_000))]
+    let delivery = Delivery(
+      message: original, exchange: "", routingKey: "", redelivered: false,
+      tag: DeliveryTag(generation: 1, value: 1))
+    let explained = DeadLetterOffice.Letter(
+      delivery, reason: "bad-header", explanation: String(repeating: "é", count: 50_000))
+    let letter = DeadLetter.message(
+      original, reason: explained.reason, explanation: explained.explanation, foundIn: "jobs.submit"
+    )
+    #expect(letter.body == [1])
+    #expect(letter.properties.headers.encodedSize < 5_000)
+    #expect(letter.properties.headers[DeadLetter.reason] == .string("bad-header"))
+  }
 }

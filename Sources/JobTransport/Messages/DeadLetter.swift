@@ -9,11 +9,16 @@ public enum DeadLetter {
   /// The queue in which it was found.
   public static let foundIn = "x-warren-found-in"
 
+  /// The most bytes of headers that are kept.
+  static let mostOfHeaders = 64 << 10
+
   /// Republishing keeps what the message was, without the broker's own dead-letter history, which grows with each turn.
   public static func message(
     _ original: Message, reason code: String, explanation text: String, foundIn queue: String
   ) -> Message {
     var message = forwarded(original)
+    // Properties have to fit into one frame, of 128 KiB mostly, with the reason.
+    if message.properties.headers.encodedSize > mostOfHeaders { message.properties.headers = [:] }
     message.properties.headers[reason] = .string(code)
     message.properties.headers[explanation] = .string(text)
     message.properties.headers[foundIn] = .string(queue)

@@ -8,13 +8,21 @@ public struct DeadLetterOffice: Sendable {
     public let delivery: Delivery
     /// For programs.
     public let reason: String
-    /// For people.
+    /// For people; cut where it is very long, since it may quote what a producer wrote.
     public let explanation: String
 
     public init(_ delivery: Delivery, reason: String, explanation: String) {
       self.delivery = delivery
       self.reason = reason
-      self.explanation = explanation
+      self.explanation = Self.bounded(explanation)
+    }
+
+    /// The most bytes of an explanation.
+    static let mostOfExplanation = 4 << 10
+
+    private static func bounded(_ text: String) -> String {
+      guard text.utf8.count > mostOfExplanation else { return text }
+      return String(decoding: text.utf8.prefix(mostOfExplanation), as: UTF8.self) + "…"
     }
   }
 

@@ -3,6 +3,9 @@ public struct BatchingAuthority<Base: JobAuthority>: JobAuthority {
   /// The most claims or reports of one batch: one message, and one transaction of the store.
   public static var batchLimit: Int { 256 }
 
+  /// The most reports of one batch: each may hold a result of 1 MiB, and RabbitMQ takes messages of 128 MiB.
+  public static var reportLimit: Int { 64 }
+
   private let claims: Batcher<ClaimRequest, ClaimAnswer, AuthorityError>
   private let locks: Batcher<LockRequest, LockAnswer, AuthorityError>
   private let reports: Batcher<JobReport, Void, AuthorityError>
@@ -22,7 +25,7 @@ public struct BatchingAuthority<Base: JobAuthority>: JobAuthority {
         return .failure(error)
       }
     }
-    reports = Batcher(limit: Self.batchLimit) { reports in
+    reports = Batcher(limit: Self.reportLimit) { reports in
       do throws(AuthorityError) {
         try await base.report(reports)
         return .success(reports.map { _ in })
