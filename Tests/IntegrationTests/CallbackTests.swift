@@ -36,6 +36,26 @@ extension SystemTests {
       }
     }
 
+    @Test("a job that was asked for again while its init callback ran stays, refused or not")
+    func askedForTwice() async throws {
+      try await WarrenSystem.run(workers: 0) { system in
+        try await system.startLifeWorker()
+        let body: JSONValue = [
+          "type": "life:steps", "params": ["refuse": "init", "pause": 1000],
+          "idempotency_key": .string(UUID().uuidString.lowercased()),
+        ]
+        async let first = system.api.post("/jobs", body)
+        try await eventually("the callback is called") { !system.lines(of: "trace").isEmpty }
+        let second = try await system.api.post("/jobs", body)
+        #expect(second.status == 200)
+        #expect(second.text("status") == "initializing")
+        #expect(try await first.text("id") == second.text("id"))
+        let end = try await system.api.wait(second.text("id"))
+        #expect(end.text("status") == "failed")
+        #expect(end.text("error").contains("init does not like it"))
+      }
+    }
+
     @Test("a job that comes as a message waits for a worker to initialize it; a refusal fails it")
     func initializeMessages() async throws {
       try await WarrenSystem.run(workers: 0) { system in

@@ -8,6 +8,8 @@ enum StepsJob {
     var milliseconds = 20
     /// The callback that is to throw.
     var refuse = ""
+    /// How long a callback takes, in milliseconds.
+    var pause = 0
   }
 
   struct Snapshot: Codable {
@@ -18,6 +20,7 @@ enum StepsJob {
     @Sendable func callback(_ name: String) -> JobType<Params, Int>.Intervene {
       { params, context in
         try trace.note("\(name) \(context.jobID)")
+        if params.pause > 0 { try await Task.sleep(for: .milliseconds(params.pause)) }
         if params.refuse == name { throw PermanentFailure("\(name) does not like it") }
       }
     }

@@ -13,12 +13,16 @@ final class Initializer: Service {
   private let callbacks: CallbackDesk
   private let logger: Logger
   private let wakeUp = Signal()
-  private struct Flight {
-    /// Somebody else was told that the job is accepted.
-    var isShared = false
+  /// Until a callback that did not answer is called again.
+  private static let pause = Duration.seconds(5)
+
+  private struct State {
+    var underWay: Set<JobID> = []
+    /// Jobs of which somebody else was told that they are accepted.
+    var shared: Set<JobID> = []
   }
 
-  private let underWay = Mutex<[JobID: Flight]>([:])
+  private let state = Mutex(State())
 
   init(store: StatusStore, callbacks: CallbackDesk, logger: Logger) {
     self.store = store
@@ -33,11 +37,13 @@ final class Initializer: Service {
 
   func run() async throws {
     await cancelWhenGracefulShutdown {
+      var isLeft = false
       while !Task.isCancelled {
-        await self.wakeUp.wait(atMost: nil)
+        await self.wakeUp.wait(atMost: isLeft ? Self.pause : nil)
         do {
-          try await self.examineAll()
+          isLeft = try await !self.examineAll()
         } catch {
+          isLeft = true
           self.logger.error("new jobs could not be examined", metadata: ["error": "\(error)"])
         }
       }
@@ -47,7 +53,7 @@ final class Initializer: Service {
   /// The job has been asked for again, and the answer was that it is there: from now on it stays, whatever its callback
   /// says.
   func share(_ job: JobID) {
-    underWay.withLock { $0[job]?.isShared = true }
+    _ = state.withLock { $0.shared.insert(job) }
   }
 
   /// Initializes a job for a client that waits, and takes it back when it is refused, unless others were told of it.
@@ -80,20 +86,24 @@ final class Initializer: Service {
     }
   }
 
-  private func examineAll() async throws {
+  /// - Returns: whether all were answered, or wait for a worker.
+  private func examineAll() async throws -> Bool {
+    var all = true
     var last: JobID?
     while !Task.isCancelled {
       let jobs = try await store.jobs(in: [.initializing], after: last, limit: Recovery.batchSize)
-      guard let end = jobs.last else { return }
+      guard let end = jobs.last else { break }
       last = end.id
-      await withDiscardingTaskGroup { group in
+      await withTaskGroup { group in
         for job in jobs { group.addTask { await self.examine(job) } }
+        for await done in group where !done { all = false }
       }
     }
+    return all
   }
 
-  private func examine(_ job: Job) async {
-    guard begin(job.id) else { return }
+  private func examine(_ job: Job) async -> Bool {
+    guard begin(job.id) else { return true }
     defer { end(job.id) }
     do {
       switch await callbacks.call(.initialize, for: job) {
@@ -101,12 +111,17 @@ final class Initializer: Service {
         _ = try await finish(job)
       case .failed(let message):
         _ = try await fail(job, message)
-      case .nobody, .noAnswer:
+      case .nobody:
         logger.debug("a new job waits for a worker", metadata: ["job": "\(job.id)"])
+      case .noAnswer:
+        logger.notice("a worker did not answer for a new job", metadata: ["job": "\(job.id)"])
+        return false
       }
+      return true
     } catch {
       logger.error(
         "a new job could not be kept", metadata: ["job": "\(job.id)", "error": "\(error)"])
+      return false
     }
   }
 
@@ -127,18 +142,17 @@ final class Initializer: Service {
   }
 
   private func begin(_ id: JobID) -> Bool {
-    underWay.withLock { flights in
-      guard flights[id] == nil else { return false }
-      flights[id] = Flight()
-      return true
-    }
+    state.withLock { $0.underWay.insert(id).inserted }
   }
 
   private func isShared(_ id: JobID) -> Bool {
-    underWay.withLock { $0[id]?.isShared == true }
+    state.withLock { $0.shared.contains(id) }
   }
 
   private func end(_ id: JobID) {
-    underWay.withLock { $0[id] = nil }
+    state.withLock { state in
+      state.underWay.remove(id)
+      state.shared.remove(id)
+    }
   }
 }
