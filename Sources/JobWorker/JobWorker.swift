@@ -9,6 +9,7 @@ public import ServiceLifecycle
 /// It asks an authority what it may run: the server, by way of the broker (``BrokerAuthority``), or directly where both are
 /// in one process.
 public struct JobWorker<Authority: JobAuthority>: Sendable {
+  /// The name that its queues and connections carry.
   public let id: WorkerID
   /// What has to run, in the order of starting; a service group ends them in reverse.
   public let services: [any Service]

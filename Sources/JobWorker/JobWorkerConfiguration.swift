@@ -6,6 +6,7 @@ public import Jobs
 public struct JobWorkerConfiguration: Sendable {
   /// The broker.
   public var broker: ConnectionConfiguration
+  /// What the exchanges and queues are called.
   public var names: TransportNames
   /// The worker's identity, made anew for each process.
   public var id: WorkerID

@@ -3,6 +3,7 @@ public import Jobs
 
 /// Jobs that the broker did not confirm. Submitting them again under the same ids is safe.
 public struct JobProducerError: Error, CustomStringConvertible {
+  /// Those that may not have been accepted; scheduling them again under the same ids is safe.
   public let jobs: [JobID]
   /// What the broker said of each.
   public let verdicts: [PublishVerdict]

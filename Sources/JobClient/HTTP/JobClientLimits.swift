@@ -5,6 +5,7 @@ public struct JobClientLimits: Sendable, Hashable {
   /// The largest answer, in bytes.
   public var responseBytes: Int
 
+  /// Limits; those left out are as they mostly should be.
   public init(request: Duration = .seconds(30), responseBytes: Int = 64 << 20) {
     self.request = max(.milliseconds(1), request)
     self.responseBytes = max(1, responseBytes)

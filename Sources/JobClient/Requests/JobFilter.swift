@@ -2,15 +2,20 @@ public import Jobs
 
 /// Which jobs a list has, and in which order: the query of `GET /jobs`. What is `nil` or empty is left to the server.
 public struct JobFilter: Sendable, Hashable {
+  /// Jobs in one of these; all when it is empty.
   public var statuses: [JobStatus]
+  /// Jobs of this type only.
   public var type: JobTypeID?
+  /// Jobs of this queue only.
   public var queue: JobQueueName?
   /// A member of a job, with `-` in front from the highest to the lowest.
   public var order: String?
   /// From 1.
   public var page: Int?
+  /// How many on one page, 1 to 1,000; 50 when it is `nil`.
   public var pageSize: Int?
 
+  /// A filter; what is left out excludes nothing.
   public init(
     statuses: [JobStatus] = [], type: JobTypeID? = nil, queue: JobQueueName? = nil,
     order: String? = nil, page: Int? = nil, pageSize: Int? = nil

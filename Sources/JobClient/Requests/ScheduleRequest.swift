@@ -3,6 +3,7 @@ public import Jobs
 
 /// A job to be scheduled: the body of `POST /jobs`.
 public struct ScheduleRequest: Sendable, Hashable {
+  /// What kind of job it is.
   public var type: JobTypeID
   /// An object; what it leaves out is taken from the type's defaults.
   public var params: JSONValue
@@ -13,13 +14,18 @@ public struct ScheduleRequest: Sendable, Hashable {
   public var scheduledAt: Timestamp?
   /// These override what the type says.
   public var timeout: Duration?
+  /// After how many failures it is run again.
   public var maxRetries: Int?
+  /// Before the first retry.
   public var retryDelay: Duration?
+  /// How the delay grows.
   public var backoff: Backoff?
+  /// No retry waits longer, jitter not counted.
   public var maxRetryDelay: Duration?
   /// 0 to 1.
   public var jitter: Double?
 
+  /// A request; what is left out is taken from the type.
   public init(
     type: JobTypeID, params: JSONValue = [:], idempotencyKey: UUID = UUID(),
     scheduledAt: Timestamp? = nil, timeout: Duration? = nil, maxRetries: Int? = nil,

@@ -14,8 +14,11 @@ import SystemPackage
 /// Exit code 0 completes the job, 100 fails it for good, any other fails it. Cancellation and time-out send SIGTERM to the
 /// program's process group, and after the grace period SIGKILL.
 public struct CommandJobType: Sendable {
+  /// Names the queue of its jobs.
   public let group: JobGroup
+  /// All that others know of it.
   public let description: JobTypeDescription
+  /// What is run.
   public let command: CommandTemplate
   /// Added to the worker's own environment.
   public var environment: [String: String] = [:]
@@ -23,6 +26,7 @@ public struct CommandJobType: Sendable {
   public var workingDirectory: String?
   /// How long the program may take to end after SIGTERM.
   public var grace: Duration = .seconds(5)
+  /// How long and how much its programs may.
   public var limits = CommandLimits()
 
   /// Declares one.

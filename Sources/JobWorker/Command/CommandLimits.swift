@@ -10,6 +10,7 @@ public struct CommandLimits: Sendable, Hashable {
   /// Of a line in `WARREN_REPORT`; a longer one is no report.
   public var reportLine: Int
 
+  /// Limits; those left out are as they mostly should be.
   public init(
     output: Int = 64 << 10, errorTail: Int = 4 << 10, logLine: Int = 8 << 10,
     reportLine: Int = 1 << 20

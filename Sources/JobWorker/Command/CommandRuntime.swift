@@ -5,6 +5,7 @@ import Synchronization
 public final class CommandRuntime: Sendable {
   private let made = Mutex<WorkerRuntimeDirectory?>(nil)
 
+  /// Nothing is made before it is needed, or ``prepare()`` is called.
   public init() {}
 
   /// Makes what is needed now, so that a worker which could not run any command job does not start.

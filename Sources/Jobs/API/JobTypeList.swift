@@ -8,8 +8,10 @@ public struct JobTypeList: Sendable, Hashable, Codable {
   public let order: String
   /// How many there are on all pages.
   public let total: Int
+  /// Those of this page.
   public let jobTypes: [JobTypeDescription]
 
+  /// A page; what a server answers with.
   public init(
     pageSize: Int, pageNumber: Int, order: String, total: Int, jobTypes: [JobTypeDescription]
   ) {

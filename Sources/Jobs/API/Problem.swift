@@ -13,6 +13,7 @@ public struct Problem: Error, Sendable, Hashable, Codable {
   /// The job that stands in the way.
   public let jobID: JobID?
 
+  /// A problem; what a server answers with.
   public init(
     type: String, title: String, status: Int, detail: String, knownTypes: [JobTypeID]? = nil,
     jobID: JobID? = nil

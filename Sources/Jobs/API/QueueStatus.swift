@@ -1,5 +1,6 @@
 /// How much waits and runs in one job queue, and how many workers are there for it.
 public struct QueueStatus: Sendable, Hashable, Codable {
+  /// Which queue.
   public let name: JobQueueName
   /// How many of its jobs one worker runs at the same time, unless the worker says otherwise.
   public let capacity: Int
@@ -12,6 +13,7 @@ public struct QueueStatus: Sendable, Hashable, Codable {
   /// Workers that take jobs from it.
   public let workers: Int
 
+  /// The state of a queue; what a server answers with.
   public init(
     name: JobQueueName, capacity: Int, waiting: Int, scheduled: Int, running: Int, workers: Int
   ) {

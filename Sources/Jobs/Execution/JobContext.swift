@@ -2,6 +2,7 @@ public import Logging
 
 /// What a callback knows of its job and can tell about it. Safe to hand to child tasks.
 public struct JobContext: Sendable {
+  /// The attempt that is running: its number, its raw params, whose job it is.
   public let assignment: JobAssignment
   /// A logger whose lines carry the job's id, type and attempt.
   public let logger: Logger
@@ -18,6 +19,7 @@ public struct JobContext: Sendable {
     self.link = link
   }
 
+  /// The job that is running.
   public var jobID: JobID { assignment.job }
 
   /// Reports progress. Cheap: what is reported faster than it is stored is coalesced, and the last value always lands.

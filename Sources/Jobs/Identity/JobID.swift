@@ -2,8 +2,10 @@ public import Foundation
 
 /// The identity of a job: a UUID, version 7 when Warren makes it, so that ids sort by the time of their making.
 public struct JobID: Sendable, Hashable, Comparable {
+  /// The same as a UUID.
   public let uuid: UUID
 
+  /// The id with this UUID.
   public init(_ uuid: UUID) {
     self.uuid = uuid
   }

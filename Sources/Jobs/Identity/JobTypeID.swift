@@ -3,7 +3,9 @@ public struct JobTypeID: Sendable, Hashable, Comparable {
   /// What stands between group and name (`JobGroupSeparator` of the reference).
   public static let separator: Character = ":"
 
+  /// The name of its group.
   public let group: String
+  /// Its name within the group.
   public let name: String
 
   /// - Throws: ``NameError`` when the group or the name is no ``JobName``.

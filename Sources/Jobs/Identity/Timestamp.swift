@@ -5,6 +5,7 @@ public struct Timestamp: Sendable, Hashable, Comparable {
   /// Milliseconds since 1970-01-01T00:00:00Z.
   public let milliseconds: Int64
 
+  /// - Parameter milliseconds: since 1970-01-01, UTC.
   public init(milliseconds: Int64) {
     self.milliseconds = milliseconds
   }

@@ -4,6 +4,7 @@ public import Foundation
 ///
 /// It is part of the name of the worker's control queue.
 public struct WorkerID: Sendable, Hashable, RawRepresentable, CustomStringConvertible {
+  /// As it stands in queue names and messages.
   public let rawValue: String
 
   /// Takes an id as it came from elsewhere; what is no id of a worker simply names none.

@@ -3,6 +3,7 @@ public struct JSONError: Error, Hashable, CustomStringConvertible {
   /// What was wrong and where, in words.
   public let description: String
 
+  /// - Parameter description: what was wrong and where.
   public init(_ description: String) {
     self.description = description
   }

@@ -13,6 +13,7 @@ public struct ParamsSchema: Sendable, Hashable {
   /// What is taken when the member is left out.
   public var defaultValue: JSONValue?
 
+  /// A schema from its parts.
   public init(
     kinds: Set<JSONKind>, properties: [String: ParamsSchema]? = nil, items: ParamsSchema? = nil,
     defaultValue: JSONValue? = nil

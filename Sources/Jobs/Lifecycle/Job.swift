@@ -2,35 +2,50 @@ public import Foundation
 
 /// A job, as the status store holds it. It changes only by the functions of the lifecycle.
 public struct Job: Sendable, Hashable {
+  /// The job's own id; UUIDs of version 7, which sort by their time, where the server made it.
   public let id: JobID
+  /// Whose job it is: nobody else sees it.
   public let tenantID: UUID
+  /// Who scheduled it.
   public let userID: UUID
+  /// Within one tenant, submissions with the same key are this job.
   public let idempotencyKey: UUID
+  /// What kind of job it is.
   public let type: JobTypeID
+  /// The queue of its type's group when it was scheduled.
   public let queue: JobQueueName
   /// With every default filled in.
   public let params: JSONValue
   /// How long one execution may take; zero is without limit.
   public package(set) var timeout: Duration
+  /// What happens after a failure.
   public package(set) var retry: RetryPolicy
+  /// When it was accepted.
   public let createdAt: Timestamp
 
+  /// Where it is in its life.
   public package(set) var status: JobStatus
   /// Not before this time does it run; a retry moves it.
   public package(set) var scheduledAt: Timestamp
+  /// When anything of it changed last.
   public package(set) var updatedAt: Timestamp
+  /// When its first attempt began.
   public package(set) var startedAt: Timestamp?
   /// When it will probably end, judged by its progress.
   public package(set) var eta: Timestamp?
+  /// The job that it waits for while it is locked.
   public package(set) var lockedBy: JobID?
   /// 0 to 100.
   public package(set) var progress: Double = 0
+  /// What is being done, for people.
   public package(set) var progressDetails = ""
   /// What else is to be said of its status: why it was skipped, why it waits again.
   public package(set) var details = ""
   /// How many failures were followed by another attempt.
   public package(set) var retries = 0
+  /// Of the last attempt that failed.
   public package(set) var error: String?
+  /// What a completed job has come to.
   public package(set) var result: JSONValue?
 
   /// What the job has saved in order to go on from there another time; forgotten at its end. Not part of the JSON form.

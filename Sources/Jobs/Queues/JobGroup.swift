@@ -1,7 +1,10 @@
 /// A group of job types, which share a queue.
 public struct JobGroup: Sendable, Hashable {
+  /// The first part of the ids of its types.
   public let name: String
+  /// The queue in which its jobs wait.
   public let queue: JobQueueName
+  /// What the group is for, for people.
   public let description: String
 
   /// - Throws: ``NameError`` when the name is no ``JobName``.

@@ -3,6 +3,7 @@ public struct JobQueue: Sendable, Hashable {
   /// What a capacity may be: a worker's prefetch is a 16-bit number on the wire (AMQP 0-9-1, basic.qos).
   public static let capacities = 1...65_535
 
+  /// What jobs, workers and the broker call it.
   public let name: JobQueueName
   /// How many jobs of this queue one worker runs at the same time; in ``capacities``.
   public let capacity: Int

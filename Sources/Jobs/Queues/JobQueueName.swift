@@ -1,5 +1,6 @@
 /// The name of a job queue.
 public struct JobQueueName: Sendable, Hashable, Comparable, CustomStringConvertible {
+  /// The name as text.
   public let rawValue: String
 
   /// What the broker's queues of Warren's own are called after their prefix.

@@ -10,6 +10,7 @@ public struct BatchingAuthority<Base: JobAuthority>: JobAuthority {
   private let locks: Batcher<LockRequest, LockAnswer, AuthorityError>
   private let reports: Batcher<JobReport, Void, AuthorityError>
 
+  /// - Parameter base: who decides on the batches.
   public init(_ base: Base) {
     claims = Batcher(limit: Self.batchLimit) { requests in
       do throws(AuthorityError) {

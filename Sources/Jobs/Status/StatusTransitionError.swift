@@ -1,6 +1,8 @@
 /// A status that a job cannot go to from where it is.
 public struct StatusTransitionError: Error, Hashable, CustomStringConvertible {
+  /// The status that the job has.
   public let from: JobStatus
+  /// The status that it was to take.
   public let to: JobStatus
 
   public init(from: JobStatus, to: JobStatus) {

@@ -2,8 +2,10 @@
 public struct JobReply: Sendable, Hashable, Codable {
   /// A queue, or a direct reply-to address.
   public let address: String
+  /// Repeated in the message, so that the producer knows what it is about.
   public let correlationID: String?
 
+  /// A wish to be told.
   public init(address: String, correlationID: String? = nil) {
     self.address = address
     self.correlationID = correlationID

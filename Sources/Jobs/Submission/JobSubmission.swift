@@ -2,11 +2,15 @@ public import Foundation
 
 /// A wish that a job be run, as a producer states it: nothing of it has been checked against what the server knows.
 public struct JobSubmission: Sendable, Hashable {
+  /// What kind of job it is.
   public var type: JobTypeID
+  /// An object; what it leaves out is taken from the type's defaults.
   public var params: JSONValue
   /// The id that the job shall have; made by the server when it is `nil`.
   public var id: JobID?
+  /// Whose job it is.
   public var tenantID: UUID
+  /// Who schedules it.
   public var userID: UUID
   /// Two submissions with the same key (within one tenant) are one job.
   public var idempotencyKey: UUID?
@@ -14,15 +18,20 @@ public struct JobSubmission: Sendable, Hashable {
   public var scheduledAt: Timestamp?
   /// These override what the type says.
   public var timeout: Duration?
+  /// After how many failures it is run again.
   public var maxRetries: Int?
+  /// Before the first retry.
   public var retryDelay: Duration?
+  /// How the delay grows.
   public var backoff: Backoff?
+  /// No retry waits longer, jitter not counted.
   public var maxRetryDelay: Duration?
   /// 0 to 1.
   public var jitter: Double?
   /// Where the final job is sent.
   public var reply: JobReply?
 
+  /// A submission; what is left out is taken from the type, or made by the server.
   public init(
     type: JobTypeID, params: JSONValue = [:], id: JobID? = nil, tenantID: UUID = .zero,
     userID: UUID = .zero, idempotencyKey: UUID? = nil, scheduledAt: Timestamp? = nil,

@@ -1,7 +1,10 @@
 /// The queues, groups and job types that one process knows by its own code or configuration.
 public struct JobRegistry: Sendable {
+  /// By name; the built-in ones are there from the beginning.
   public private(set) var queues: [JobQueueName: JobQueue]
+  /// By name; those of the types.
   public private(set) var groups: [String: JobGroup] = [:]
+  /// By id.
   public private(set) var types: [JobTypeID: RegisteredJobType] = [:]
 
   /// A registry with the built-in queues.

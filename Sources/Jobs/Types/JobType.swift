@@ -15,7 +15,9 @@ public struct JobType<Params: Codable & Sendable, Result: Codable & Sendable>: S
   /// (reference: `JobWorkerSuspendCallback`, `JobWorkerResumeCallback`).
   public typealias Intervene = @Sendable (Params, JobContext) async throws -> Void
 
+  /// Names the queue of its jobs.
   public let group: JobGroup
+  /// All that others know of it.
   public let description: JobTypeDescription
   let initialize: Initialize?
   let execute: Execute

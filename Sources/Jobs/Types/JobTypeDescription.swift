@@ -1,18 +1,23 @@
 /// What everyone but the code of a job type knows of it: what its worker announces and the API lists.
 public struct JobTypeDescription: Sendable, Hashable {
+  /// `group:name`.
   public let id: JobTypeID
+  /// What it does, for people.
   public let description: String
   /// How long one execution may take; zero is without limit.
   public let timeout: Duration
+  /// What happens after a failure, unless a job says otherwise.
   public let retry: RetryPolicy
   /// The default instance; what a job leaves out is taken from here.
   public let params: JSONValue
+  /// What params have to be.
   public let schema: ParamsSchema
   /// Whether its jobs can be suspended and resumed.
   public let suspendable: Bool
   /// Which callbacks its workers have.
   public let callbacks: Set<JobCallback>
 
+  /// A description; ``JobType`` makes it from its defaults.
   public init(
     id: JobTypeID, description: String, timeout: Duration, retry: RetryPolicy, params: JSONValue,
     schema: ParamsSchema, suspendable: Bool, callbacks: Set<JobCallback> = []

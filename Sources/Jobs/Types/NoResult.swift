@@ -1,5 +1,6 @@
 /// The result of a job type that has none.
 public struct NoResult: Codable, Sendable, Hashable {
+  /// No result.
   public init() {}
 }
 

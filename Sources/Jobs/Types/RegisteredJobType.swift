@@ -1,14 +1,21 @@
 /// A job type with its params and result as JSON: the form in which types of every kind stand in one registry.
 public struct RegisteredJobType: Sendable {
+  /// A callback whose params are JSON.
   public typealias Callback = @Sendable (JSONValue, JobContext) async throws -> Void
 
+  /// Names the queue of its jobs.
   public let group: JobGroup
+  /// All that others know of it.
   public let description: JobTypeDescription
   /// Runs the execution callback; the result is `nil` when the type has none.
   public let execute: @Sendable (JSONValue, JobContext) async throws -> JSONValue?
+  /// Called while a job is created, and before it is resumed.
   public let initialize: Callback?
+  /// Told of each status and progress.
   public let stateUpdate: (@Sendable (JSONValue, JobState) async -> Void)?
+  /// Called before a job is suspended.
   public let suspend: Callback?
+  /// Called before a job is resumed.
   public let resume: Callback?
 
   /// A type whose work is done without a Swift type for its params: a program, say.

@@ -1,5 +1,6 @@
 /// What a worker tells of one job.
 public struct JobReport: Sendable, Hashable, Codable {
+  /// What there is to tell.
   public enum Content: Sendable, Hashable, Codable {
     case progress(JobProgress)
     /// What to go on from after a suspension, a retry or the loss of the worker; replaces an earlier one.
@@ -9,11 +10,16 @@ public struct JobReport: Sendable, Hashable, Codable {
     case ended(JobOutcome)
   }
 
+  /// Of which job.
   public let job: JobID
+  /// Of which of its attempts; an older one than the latest is refused.
   public let attempt: Int
+  /// Who tells it.
   public let worker: WorkerID
+  /// What it tells.
   public let content: Content
 
+  /// A report; made by the worker that runs the attempt.
   public init(job: JobID, attempt: Int, worker: WorkerID, content: Content) {
     self.job = job
     self.attempt = attempt
