@@ -18,6 +18,27 @@ extension SystemTests {
       }
     }
 
+    @Test("a cancellation that is given while the broker takes no messages takes effect afterwards")
+    func brokerBlocked() async throws {
+      try await WarrenSystem.run(workers: 2, ownBroker: true) { system in
+        let jobs = try await [
+          system.api.schedule("files:sleep"), system.api.schedule("files:sleep"),
+        ]
+        try await eventually("both run") { system.lines(of: "starts").count == 2 }
+        try await system.broker.control("set_vm_memory_high_watermark", "0.000001")
+        // The broker keeps the first command, and says that it takes no more; the second one never
+        // leaves the server.
+        for job in jobs {
+          let answer = try await system.api.post("/jobs/\(job)/cancel")
+          #expect(answer.text("status") == "canceling")
+        }
+        try await system.broker.control("set_vm_memory_high_watermark", "0.4")
+        for job in jobs {
+          #expect(try await system.api.wait(job).text("status") == "canceled")
+        }
+      }
+    }
+
     @Test("a worker finishes while the server is away, and the server learns of it afterwards")
     func serverAway() async throws {
       try await WarrenSystem.run { system in

@@ -5,8 +5,8 @@ import Logging
 import ServiceLifecycle
 
 /// Examines the jobs that are under way, when the server starts and each time the broker is back or takes messages
-/// again: jobs of workers that are
-/// gone are settled, workers are told again what they may have missed, and what stood between two statuses goes on.
+/// again: jobs of workers that are gone are settled, workers are told again what they may have missed, and what stood
+/// between two statuses goes on.
 struct Recovery: Service {
   /// How many jobs are looked at together (reference: `ResumeJobsOnServerStart`).
   static let batchSize = 50
