@@ -27,6 +27,9 @@ public final class Batcher<Item: Sendable, Answer: Sendable, Failure: Error>: Se
     self.handler = handler
   }
 
+  /// How many callers stand in line for a next batch.
+  var waiting: Int { state.withLock { $0.waiting.count } }
+
   /// Hands in items and waits for their answers.
   public func submit(_ items: [Item]) async throws(Failure) -> [Answer] {
     guard !items.isEmpty else { return [] }
