@@ -124,7 +124,13 @@ let package = Package(
       ],
       path: "Tests/TestSupport", swiftSettings: strict),
     .testTarget(
-      name: "AMQPTests", dependencies: ["AMQP", "TestSupport", logging], swiftSettings: strict),
+      name: "AMQPTests",
+      dependencies: [
+        "AMQP", "TestSupport", logging,
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+      ],
+      swiftSettings: strict),
     .testTarget(
       name: "JobsTests",
       dependencies: ["Jobs", logging, .product(name: "InMemoryLogging", package: "swift-log")],

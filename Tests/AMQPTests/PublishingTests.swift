@@ -188,7 +188,9 @@ struct PublishingTests {
     let publication = Publication(Message(), exchange: "", routingKey: "q")
     let before = await connection.publish(publication, timeout: .milliseconds(50))
     #expect(before == .unknown("timed out after 0.05 seconds: not connected"))
+    let events = connection.events()
     let run = Task { try await connection.run() }
+    _ = await bounded(.seconds(60)) { await events.first { _ in true } }
     let verdict = await connection.publish(publication, timeout: .milliseconds(500))
     guard case .unknown(let why) = verdict else {
       Issue.record("not unknown: \(verdict)")
@@ -198,5 +200,20 @@ struct PublishingTests {
     run.cancel()
     try await run.value
     #expect(await connection.publish(publication) == .unknown("not sent: run() has ended"))
+  }
+
+  @Test("A channel to publish on whose opening gets no answer is not waited for: connected anew")
+  func unanswered() async throws {
+    let confirmSelectOk = LossyBroker.Method(channel: 2, classID: 85, methodID: 11)
+    try await LossyBroker.with(losing: confirmSelectOk) { url in
+      let hasty = try await configuration(url) { $0.rpcTimeout = .seconds(5) }
+      try await withConnection(hasty) { connection in
+        #expect(await connection.generation == 1)
+        let verdict = await connection.publish(
+          Publication(Message(), exchange: "", routingKey: "nowhere"), timeout: .seconds(60))
+        #expect(verdict == .confirmed)
+        #expect(await connection.generation == 2)
+      }
+    }
   }
 }
