@@ -83,7 +83,9 @@ struct LoginTests {
       try await connection.waitUntilReady(timeout: .milliseconds(20))
     }
     #expect(idle?.description.contains("run() has not been called") == true)
+    let events = connection.events()
     let run = Task { try await connection.run() }
+    _ = await bounded(.seconds(60)) { await events.first { _ in true } }
     let refused = await #expect(throws: AMQPError.self) {
       try await connection.waitUntilReady(timeout: .milliseconds(500))
     }

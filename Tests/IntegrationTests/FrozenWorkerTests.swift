@@ -22,9 +22,10 @@ extension SystemTests {
         let end = try await system.api.wait(id)
         #expect(end.text("status") == "completed")
         #expect(end["attempt"] == 2)
-        // The one that woke was stopped: its steps, from its own place, do not go on to the end.
-        let last = system.steps(of: id).filter { $0 == "199" }
-        #expect(last.count == 1)
+        // The one that woke was stopped: its steps, from its own place, do not go on.
+        let steps = system.steps(of: id)
+        #expect(steps.filter { $0 == "199" }.count == 1)
+        #expect(steps.count - Set(steps).count < 100)
         #expect(try await TransitionLog(system).faults.isEmpty)
       }
     }

@@ -80,15 +80,17 @@ extension SystemTests {
         }
         #expect(try await system.api.wait(id).text("status") == "completed")
         try await eventually("both good jobs have run") { system.lines(of: "notes").count == 2 }
-        let dead = try await system.management.messages(in: "\(system.prefix).dead")
-        let reasons = dead.compactMap {
-          $0.members?["properties"]?.members?["headers"]?.members?["x-warren-reason"]?.text
+        let expected = [
+          #""bad-body""#, #""bad-body""#, #""body-too-large""#, #""invalid-params""#,
+          #""unknown-type""#,
+        ]
+        try await eventually("the others are dead letters, each with its reason") {
+          let dead = try await system.management.messages(in: "\(system.prefix).dead")
+          let reasons = dead.compactMap {
+            $0.members?["properties"]?.members?["headers"]?.members?["x-warren-reason"]?.text
+          }
+          return reasons.sorted() == expected
         }
-        #expect(
-          reasons.sorted() == [
-            #""bad-body""#, #""bad-body""#, #""body-too-large""#, #""invalid-params""#,
-            #""unknown-type""#,
-          ])
       }
     }
 

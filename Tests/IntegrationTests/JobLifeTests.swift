@@ -51,7 +51,7 @@ extension SystemTests {
         for id in running {
           #expect(try await system.api.wait(id).text("status") == "canceled")
         }
-        #expect(ContinuousClock.now - start < .seconds(2))
+        #expect(ContinuousClock.now - start < .seconds(10))
         for line in system.lines(of: "starts") {
           let pid = try #require(pid_t(line.split(separator: " ")[1]))
           #expect(kill(pid, 0) == -1, "process \(pid) is still there")

@@ -22,13 +22,14 @@ extension SystemTests {
         #expect(try await system.api.wait(canceling).text("status") == "canceled")
         #expect(try await system.api.wait(suspending).text("status") == "suspended")
         try await eventually("the worker is off the list") { try await system.workerIDs().isEmpty }
-        #expect(ContinuousClock.now - start < .seconds(2))
+        // Far less than it takes for a worker that only keeps silent.
+        #expect(ContinuousClock.now - start < .seconds(10))
 
         try await system.startWorker()
         let running = try await system.api.schedule("files:stubborn")
         try await eventually("it runs") { system.lines(of: "starts").count == 3 }
         try await system.worker(1).kill9()
-        try await eventually(within: .seconds(2), "it waits again") {
+        try await eventually(within: .seconds(10), "it waits again") {
           let job = try await system.api.get("/jobs/\(running)")
           return job.text("status") == "waiting" && job["lost_workers"] == 1
         }
@@ -51,8 +52,6 @@ extension SystemTests {
     @Test("a worker whose connection is closed keeps what it runs, where nobody has taken it over")
     func closedConnection() async throws {
       try await WarrenSystem.run { system in
-        let id = try await system.api.schedule("files:sleep", ["seconds": "3"])
-        try await eventually("it runs") { system.lines(of: "starts").count == 1 }
         let worker = try #require(try await system.workerIDs().first)
         let connections = try await system.broker.control(
           "list_connections", "-q", "pid", "client_properties")
@@ -61,7 +60,10 @@ extension SystemTests {
             $0.contains("warren worker \(worker) consuming")
           })
         let pid = String(try #require(consuming.split(separator: "\t").first))
+        let id = try await system.api.schedule("files:sleep", ["seconds": "15"])
+        try await eventually("it runs") { system.lines(of: "starts").count == 1 }
         try await system.broker.control("close_connection", pid, "test")
+        #expect(try await system.api.get("/jobs/\(id)").text("status") == "running")
         let end = try await system.api.wait(id)
         #expect(end.text("status") == "completed")
         #expect(end["attempt"] == 1)

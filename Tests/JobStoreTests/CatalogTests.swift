@@ -3,7 +3,7 @@ import JobStore
 import Jobs
 import Testing
 
-@Suite struct CatalogTests {
+@Suite(.timeLimit(.minutes(3))) struct CatalogTests {
   private func type(_ id: String, description: String = "") throws -> JobTypeDescription {
     let params: JSONValue = ["path": "", "depth": 3]
     return JobTypeDescription(

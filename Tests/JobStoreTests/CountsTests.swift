@@ -3,7 +3,7 @@ import JobStore
 import Jobs
 import Testing
 
-@Suite struct CountsTests {
+@Suite(.timeLimit(.minutes(3))) struct CountsTests {
   @Test func theyFollowInsertsTransitionsAndDeletions() async throws {
     try await withStore { fixture in
       let store = fixture.store

@@ -3,7 +3,7 @@ import JobStore
 import Jobs
 import Testing
 
-@Suite struct DeletionTests {
+@Suite(.timeLimit(.minutes(3))) struct DeletionTests {
   @Test(arguments: JobStatus.allCases)
   func theStatusDecides(_ status: JobStatus) async throws {
     try await withStore { fixture in

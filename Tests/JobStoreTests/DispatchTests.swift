@@ -3,7 +3,7 @@ import JobStore
 import Jobs
 import Testing
 
-@Suite struct DispatchTests {
+@Suite(.timeLimit(.minutes(3))) struct DispatchTests {
   @Test func whatIsDueComesLongestDueFirstThenByID() async throws {
     try await withStore { fixture in
       let ids = (0..<4).map { JobID(UUID(number: $0)) }

@@ -8,7 +8,7 @@ import Testing
 @testable import JobStore
 
 /// What happens across processes; the children are this test's own.
-@Suite struct DurabilityTests {
+@Suite(.timeLimit(.minutes(3))) struct DurabilityTests {
   /// Writes without pause and notes each acknowledged id, until it is killed in the middle of it all.
   private static func writeUntilKilled(_ path: String) async throws {
     let store = try StatusStore(path: "\(path)/store.sqlite", logger: Logger(label: "child")) {

@@ -5,7 +5,7 @@ import Testing
 
 @testable import JobStore
 
-@Suite struct EventLogTests {
+@Suite(.timeLimit(.minutes(3))) struct EventLogTests {
   private let worker = WorkerID(rawValue: "host-1")
 
   private func claim(_ job: inout Job, by worker: WorkerID, at now: Timestamp = .start) {

@@ -5,7 +5,7 @@ import Testing
 
 @testable import JobStore
 
-@Suite struct GroupCommitTests {
+@Suite(.timeLimit(.minutes(3))) struct GroupCommitTests {
   /// Waits until so many calls stand in line, for ten seconds at most.
   private func waitForLine(of count: Int, at store: StatusStore) async throws {
     let deadline = ContinuousClock.now + .seconds(10)

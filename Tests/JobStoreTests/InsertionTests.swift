@@ -3,7 +3,7 @@ import JobStore
 import Jobs
 import Testing
 
-@Suite struct InsertionTests {
+@Suite(.timeLimit(.minutes(3))) struct InsertionTests {
   @Test func aNewJobIsCreatedAndReadBackAsItWas() async throws {
     try await withStore { fixture in
       let job = try sampleJob(

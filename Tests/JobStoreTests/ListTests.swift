@@ -4,7 +4,7 @@ import Jobs
 import Testing
 
 /// Lists against a naive answer from the same jobs in memory.
-@Suite struct ListTests {
+@Suite(.timeLimit(.minutes(3))) struct ListTests {
   private static let tenants = (0..<3).map { UUID(number: UInt8($0)) }
   private static let types = ["files:checksum", "files:words", "media:encode"]
   private static let queues: [JobQueueName] = [.compute, .download]

@@ -5,7 +5,7 @@ import Testing
 
 @testable import JobStore
 
-@Suite struct LockTests {
+@Suite(.timeLimit(.minutes(3))) struct LockTests {
   private let worker = WorkerID(rawValue: "w")
 
   private func running(_ number: UInt8) throws -> Job {

@@ -6,7 +6,7 @@ import Testing
 @testable import JobStore
 
 /// SQLite's own word on how it will run every query.
-@Suite struct QueryPlanTests {
+@Suite(.timeLimit(.minutes(3))) struct QueryPlanTests {
   private func plan(_ sql: String, _ arguments: StatementArguments, _ db: Database) throws
     -> [String]
   {

@@ -3,7 +3,7 @@ import JobStore
 import Jobs
 import Testing
 
-@Suite struct StoreFailureTests {
+@Suite(.timeLimit(.minutes(3))) struct StoreFailureTests {
   @Test(.enabled(if: WriteProtection.isPossible, "nothing here protects a file from the superuser"))
   func aReadOnlyFileIsCalledSo() async throws {
     let folder = try TemporaryFolder()
@@ -84,7 +84,6 @@ import Testing
         }
         return try await group.reduce(into: []) { $0.append($1) }
       }
-      #expect(outcomes.contains { $0.1 } || outcomes.allSatisfy { !$0.1 })
       #expect(outcomes.contains { !$0.1 })
       for (jobs, wasStored) in outcomes {
         #expect(try await store.jobs(jobs.map(\.id)).count == (wasStored ? jobs.count : 0))

@@ -6,7 +6,7 @@ import Testing
 
 @testable import JobStore
 
-@Suite struct StoreFileTests {
+@Suite(.timeLimit(.minutes(3))) struct StoreFileTests {
   @Test func aStoreIsReadBackAfterClosing() async throws {
     let folder = try TemporaryFolder()
     let job = try sampleJob()

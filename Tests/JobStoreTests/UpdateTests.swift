@@ -3,7 +3,7 @@ import JobStore
 import Jobs
 import Testing
 
-@Suite struct UpdateTests {
+@Suite(.timeLimit(.minutes(3))) struct UpdateTests {
   private let worker = WorkerID(rawValue: "host-1")
 
   @Test func answersComeInTheOrderOfIDsAndAreNilForUnknownJobs() async throws {

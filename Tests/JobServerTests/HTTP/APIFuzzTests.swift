@@ -8,7 +8,7 @@ import Testing
 
 @testable import JobServer
 
-@Suite("Requests that make no sense")
+@Suite("Requests that make no sense", .timeLimit(.minutes(2)))
 struct APIFuzzTests {
   @Test("no path, query or body makes the API fail", arguments: [1, 2, 3, 4] as [UInt64])
   func anything(seed: UInt64) async throws {

@@ -6,7 +6,7 @@ import Testing
 
 @testable import JobServer
 
-@Suite("/job_types and /job_groups")
+@Suite("/job_types and /job_groups", .timeLimit(.minutes(2)))
 struct CatalogRoutesTests {
   @Test("job types are listed by id, with their defaults and schema")
   func types() async throws {

@@ -10,7 +10,7 @@ import Testing
 
 @testable import JobServer
 
-@Suite("The HTTP server, over a socket")
+@Suite("The HTTP server, over a socket", .timeLimit(.minutes(2)))
 struct HTTPServerTests {
   @Test("it tells the port that it took, and answers there")
   func port() async throws {

@@ -8,7 +8,7 @@ import Testing
 
 @testable import JobServer
 
-@Suite("/jobs")
+@Suite("/jobs", .timeLimit(.minutes(2)))
 struct JobRoutesTests {
   @Test("a job that is scheduled is answered with 202, its place and all that it is")
   func schedule() async throws {

@@ -6,7 +6,7 @@ import Testing
 
 @testable import JobServer
 
-@Suite("/jobs/{id}/wait")
+@Suite("/jobs/{id}/wait", .timeLimit(.minutes(2)))
 struct JobWaitRouteTests {
   @Test("a job at rest is answered at once")
   func atRest() async throws {

@@ -6,7 +6,7 @@ import Testing
 
 @testable import JobServer
 
-@Suite("/queues, /workers, /healthz and /readyz")
+@Suite("/queues, /workers, /healthz and /readyz", .timeLimit(.minutes(2)))
 struct OverviewRoutesTests {
   @Test("each queue is counted: waiting, for later, running")
   func queues() async throws {

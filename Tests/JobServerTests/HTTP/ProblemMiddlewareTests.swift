@@ -9,7 +9,7 @@ import Testing
 
 @testable import JobServer
 
-@Suite("Errors as problems")
+@Suite("Errors as problems", .timeLimit(.minutes(2)))
 struct ProblemMiddlewareTests {
   private struct Secret: Error {
     let password = "hunter2"

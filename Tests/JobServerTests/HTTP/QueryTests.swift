@@ -6,7 +6,7 @@ import Testing
 
 @testable import JobServer
 
-@Suite("The queries of lists and waits")
+@Suite("The queries of lists and waits", .timeLimit(.minutes(2)))
 struct QueryTests {
   @Test("without a query the first 50 jobs, those due last first, are asked for")
   func defaults() throws {

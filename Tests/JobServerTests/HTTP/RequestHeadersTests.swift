@@ -5,7 +5,7 @@ import Testing
 
 @testable import JobServer
 
-@Suite("The headers of a request")
+@Suite("The headers of a request", .timeLimit(.minutes(2)))
 struct RequestHeadersTests {
   @Test("whoever names no tenant and no user is the one of zeros")
   func nobody() throws {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import JobServer
 
-@Suite("The body of POST /jobs")
+@Suite("The body of POST /jobs", .timeLimit(.minutes(2)))
 struct ScheduleBodyTests {
   private static let known = [try? JobTypeID("files:checksum")].compactMap { $0 }
 

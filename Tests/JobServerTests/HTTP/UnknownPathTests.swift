@@ -6,7 +6,7 @@ import Testing
 
 @testable import JobServer
 
-@Suite("What no route takes")
+@Suite("What no route takes", .timeLimit(.minutes(2)))
 struct UnknownPathTests {
   @Test(
     "an unknown path is not found, and the known ones are named",

@@ -142,9 +142,12 @@ struct BrokerHarness: Sendable {
     #expect(reply == expected, sourceLocation: sourceLocation)
   }
 
-  /// How many tickets wait in the queue.
-  func waiting() async throws -> UInt32 {
-    try await connection.inspect(queue: names.queue(.compute)).messages
+  /// Whether no ticket is left, now that the worker has ended: one that is issued is the first to come out. What was not
+  /// acknowledged comes back in front of it.
+  func isWorkedOff() async throws -> Bool {
+    let last = try waitingJob()
+    try await issue(last)
+    return try await nextTicket() == last.id
   }
 
   /// The job whose ticket the queue hands out next; nil when none comes. What a connection leaves behind at its end is queued

@@ -27,7 +27,7 @@ import Testing
         #expect(await harness.authority.waitForOutcomes())
       }
       #expect(harness.authority.job(id)?.status == .canceled)
-      #expect(try await harness.waiting() == 0)
+      #expect(try await harness.isWorkedOff())
     }
   }
 
@@ -48,7 +48,7 @@ import Testing
         #expect(await ended.wait(for: .seconds(20)))
       }
       #expect(harness.authority.reports.all.isEmpty)
-      #expect(try await harness.waiting() == 0)
+      #expect(try await harness.isWorkedOff())
     }
   }
 

@@ -26,7 +26,7 @@ import UnixSignals
         #expect(await worker.ended.wait(for: .seconds(20)))
         #expect(harness.authority.job(first)?.status == .completed)
         #expect(harness.authority.job(second)?.status == .waiting)
-        #expect(harness.mail.all.last == .farewell(worker.id))
+        #expect(await harness.mail.wait { $0.last == .farewell(worker.id) })
         #expect(try await harness.nextTicket() == second)
       }
     }
@@ -49,7 +49,7 @@ import UnixSignals
       #expect(harness.authority.job(id)?.status == .waiting)
       #expect(harness.authority.job(id)?.retries == 0)
       // Its ticket is acknowledged; the server issues a new one.
-      #expect(try await harness.waiting() == 0)
+      #expect(try await harness.isWorkedOff())
     }
   }
 

@@ -20,8 +20,7 @@ import Testing
         #expect(harness.authority.job(id)?.result == ["attempt": 1])
         #expect(harness.authority.job(id)?.worker == worker.id)
       }
-      // What was not acknowledged would be back.
-      #expect(try await harness.waiting() == 0)
+      #expect(try await harness.isWorkedOff())
     }
   }
 
@@ -35,7 +34,7 @@ import Testing
         #expect(await harness.authority.waitForOutcomes())
       }
       #expect(harness.authority.claims.all.map(\.job).contains(stranger.id))
-      #expect(try await harness.waiting() == 0)
+      #expect(try await harness.isWorkedOff())
     }
   }
 
@@ -91,7 +90,7 @@ import Testing
         }
       }
       #expect(harness.authority.job(other)?.status == .completed)
-      #expect(try await harness.waiting() == 0)
+      #expect(try await harness.isWorkedOff())
     }
   }
 
@@ -111,7 +110,7 @@ import Testing
         #expect(forwarded.properties.headers["note"]?.stringValue == "kept")
         #expect(forwarded.properties.headers["x-death"] == nil)
       }
-      #expect(try await harness.waiting() == 0)
+      #expect(try await harness.isWorkedOff())
     }
   }
 

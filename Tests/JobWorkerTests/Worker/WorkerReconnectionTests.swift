@@ -30,7 +30,7 @@ import Testing
         }
         #expect(runs.all == [1])
         #expect(harness.authority.outcomes == [.completed(result: "once")])
-        #expect(try await harness.waiting() == 0)
+        #expect(try await harness.isWorkedOff())
       }
     }
   }
@@ -60,7 +60,7 @@ import Testing
           #expect(await harness.authority.waitForOutcomes(2))
         }
         #expect(steps.all == ["first begins", "first ends", "second begins", "second ends"])
-        #expect(try await harness.waiting() == 0)
+        #expect(try await harness.isWorkedOff())
       }
     }
   }
@@ -88,7 +88,7 @@ import Testing
         }
         #expect(Set(runs.all).count == 3)
         #expect(runs.all.count == 3)
-        #expect(try await harness.waiting() == 0)
+        #expect(try await harness.isWorkedOff())
       }
     }
   }
