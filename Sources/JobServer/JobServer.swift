@@ -63,7 +63,8 @@ public struct JobServer: Sendable {
       ReportDesk(
         authority: authority,
         registrar: WorkerRegistrar(
-          directory: directory, catalog: catalog, initializer: initializer, leases: leases,
+          authority: authority, directory: directory, catalog: catalog, initializer: initializer,
+          leases: leases,
           connection: publishing,
           names: names,
           logger: logger),

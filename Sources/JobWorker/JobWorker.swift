@@ -50,7 +50,7 @@ public struct JobWorker<Authority: JobAuthority>: Sendable {
     let jobs = JobsAtHand()
     let lanes = Lanes(configuration.queues)
     let announcer = Announcer(
-      configuration.announcement, mail: mail, lifecycle: lifecycle, logger: logger)
+      configuration.announcement, jobs: jobs, mail: mail, lifecycle: lifecycle, logger: logger)
     let executor = Executor(
       authority: authority, worker: configuration.id, settings: configuration.execution,
       sender: ReportSender(authority: authority, lifecycle: lifecycle, logger: logger),

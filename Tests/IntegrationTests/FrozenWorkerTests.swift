@@ -29,5 +29,28 @@ extension SystemTests {
         #expect(try await TransitionLog(system).faults.isEmpty)
       }
     }
+
+    @Test("its job is stopped when it wakes, though the job never says a word")
+    func silent() async throws {
+      try await WarrenSystem.run(heartbeat: 1) { system in
+        let frozen = system.worker(0)
+        let id = try await system.api.schedule("files:sleep")
+        try await eventually("it runs") { system.lines(of: "starts").count == 1 }
+        try await frozen.send(SIGSTOP)
+        try await system.startWorker()
+        try await eventually("another has it") { system.lines(of: "starts").count == 2 }
+        let programs = system.lines(of: "starts").compactMap { line in
+          pid_t(line.split(separator: " ")[1])
+        }
+        try #require(programs.count == 2)
+        #expect(kill(programs[0], 0) == 0)
+        try await frozen.send(SIGCONT)
+        try await eventually("the first one's program is gone") { kill(programs[0], 0) == -1 }
+        #expect(kill(programs[1], 0) == 0)
+        let job = try await system.api.get("/jobs/\(id)")
+        #expect(job.text("status") == "running")
+        #expect(job["attempt"] == 2)
+      }
+    }
   }
 }

@@ -63,7 +63,12 @@ extension SystemTests {
         let id = try await system.api.schedule("files:sleep", ["seconds": "15"])
         try await eventually("it runs") { system.lines(of: "starts").count == 1 }
         try await system.broker.control("close_connection", pid, "test")
-        #expect(try await system.api.get("/jobs/\(id)").text("status") == "running")
+        // It may be taken for lost for a moment; the worker says that it has it as soon as it is back.
+        try await eventually(within: .seconds(10), "the worker has it") {
+          let job = try await system.api.get("/jobs/\(id)")
+          let workers = try await system.workerIDs()
+          return job.text("status") == "running" && workers == [worker]
+        }
         let end = try await system.api.wait(id)
         #expect(end.text("status") == "completed")
         #expect(end["attempt"] == 1)

@@ -110,21 +110,34 @@ public struct ServerAuthority: JobAuthority {
       job.apply(reports[index], at: now, chance: Double.random(in: 0..<1))
     }
     let fenced = zip(reports, decisions).filter { $0.1 == nil || $0.1 == .fenced }.map(\.0)
-    await stop(fenced)
+    await stop(fenced.map { (RunningAttempt(job: $0.job, attempt: $0.attempt), $0.worker) })
+  }
+
+  /// Looks at what a worker says it runs: what was taken from it and is nobody's yet is its own again, what is no longer
+  /// its own it is told to stop.
+  ///
+  /// A job that reports nothing until it ends would otherwise run on beside the one that took its place.
+  func attest(_ running: [RunningAttempt], by worker: WorkerID) async throws(StoreError) {
+    guard !running.isEmpty else { return }
+    let now = Timestamp.now
+    let decisions = try await store.update(running.map(\.job)) { index, job in
+      job.attest(attempt: running[index].attempt, by: worker, at: now)
+    }
+    let fenced = zip(running, decisions).filter { $0.1 != .kept }.map(\.0)
+    await stop(fenced.map { ($0, worker) })
   }
 
   /// Tells the workers of attempts that are no longer their job's.
-  private func stop(_ fenced: [JobReport]) async {
+  private func stop(_ fenced: [(attempt: RunningAttempt, worker: WorkerID)]) async {
     await withDiscardingTaskGroup { group in
-      for report in fenced {
+      for (attempt, worker) in fenced {
         logger.notice(
-          "a report of an attempt that is no longer the job's was refused",
+          "an attempt that is no longer the job's was refused, and its worker told",
           metadata: [
-            "job": "\(report.job)", "attempt": "\(report.attempt)", "worker": "\(report.worker)",
+            "job": "\(attempt.job)", "attempt": "\(attempt.attempt)", "worker": "\(worker)",
           ])
         group.addTask {
-          _ = await control.send(
-            .stop(job: report.job, attempt: report.attempt), to: report.worker)
+          _ = await control.send(.stop(job: attempt.job, attempt: attempt.attempt), to: worker)
         }
       }
     }

@@ -5,6 +5,7 @@ import Logging
 
 /// Takes in what workers say of themselves: the directory learns of them, the catalog of their job types.
 struct WorkerRegistrar: Sendable {
+  let authority: ServerAuthority
   let directory: WorkerDirectory
   let catalog: Catalog
   let initializer: Initializer
@@ -20,6 +21,8 @@ struct WorkerRegistrar: Sendable {
     for queue in queues { try await declare(queue) }
     directory.add(announcement)
     initializer.wake()
+    // Before its lease is watched: the watch takes the jobs of one whose announcement has outlived it.
+    try await authority.attest(announcement.running, by: announcement.worker)
     leases.watch(announcement.worker)
     logger.info(
       "a worker is here",

@@ -82,13 +82,22 @@ struct ReportDesk: Service {
     var marks: [UUID] = []
     for message in messages {
       switch message {
-      case .announcement(let announcement): try await registrar.welcome(announcement)
+      case .announcement(let announcement):
+        // What it says of jobs is later than what was reported before it.
+        try await apply(&reports)
+        try await registrar.welcome(announcement)
       case .farewell(let worker): registrar.farewell(worker)
       case .reports(let more): reports += more
       case .mark(let mark): marks.append(mark)
       }
     }
-    if !reports.isEmpty { try await authority.apply(reports) }
+    try await apply(&reports)
     for mark in marks { inbox.reach(mark) }
+  }
+
+  private func apply(_ reports: inout [JobReport]) async throws {
+    guard !reports.isEmpty else { return }
+    try await authority.apply(reports)
+    reports = []
   }
 }

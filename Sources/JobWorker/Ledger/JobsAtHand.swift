@@ -48,5 +48,7 @@ final class JobsAtHand: Sendable {
     for attempt in ledger.withLock({ $0.attempts }) { attempt.order(order) }
   }
 
+  var running: [RunningAttempt] { ledger.withLock { $0.running } }
+
   var isEmpty: Bool { ledger.withLock { $0.isEmpty } }
 }

@@ -156,6 +156,17 @@ struct WorkerLedger<Attempt: Sendable>: Sendable {
     }
   }
 
+  /// The same, as the server knows them.
+  var running: [RunningAttempt] {
+    entries.compactMap { job, entry in
+      if case .running(let number, _) = entry.stage {
+        RunningAttempt(job: job, attempt: number)
+      } else {
+        nil
+      }
+    }
+  }
+
   /// Whether nothing is here.
   var isEmpty: Bool { entries.isEmpty }
 }

@@ -6,18 +6,23 @@ import Logging
 /// Tells the server who this worker is: each time that it has its lease, and when it is asked to.
 struct Announcer: Sendable {
   private let announcement: WorkerAnnouncement
+  private let jobs: JobsAtHand
   private let mail: BrokerAuthority
   private let lifecycle: WorkerLifecycle
   private let logger: Logger
   private let wakeUps: AsyncStream<Void>
   private let continuation: AsyncStream<Void>.Continuation
 
-  /// - Parameter mail: how messages reach the server; through the broker, even where the authority is in the process.
+  /// - Parameters:
+  ///   - announcement: what does not change while the worker runs.
+  ///   - jobs: what it has at hand, of which the rest is made each time.
+  ///   - mail: how messages reach the server; through the broker, even where the authority is in the process.
   init(
-    _ announcement: WorkerAnnouncement, mail: BrokerAuthority, lifecycle: WorkerLifecycle,
-    logger: Logger
+    _ announcement: WorkerAnnouncement, jobs: JobsAtHand, mail: BrokerAuthority,
+    lifecycle: WorkerLifecycle, logger: Logger
   ) {
     self.announcement = announcement
+    self.jobs = jobs
     self.mail = mail
     self.lifecycle = lifecycle
     self.logger = logger
@@ -35,6 +40,8 @@ struct Announcer: Sendable {
       var pause = Pause(first: .milliseconds(400), longest: .seconds(10))
       while !Task.isCancelled {
         do {
+          var announcement = announcement
+          announcement.running = jobs.running
           try await mail.send(.announcement(announcement))
           break
         } catch {

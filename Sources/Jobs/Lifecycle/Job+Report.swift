@@ -41,13 +41,6 @@ extension Job {
     return .applied
   }
 
-  /// The attempt goes on, though its worker was taken for lost: nobody has claimed the job since.
-  private mutating func rejoin(at now: Timestamp) {
-    move(to: .running, at: now)
-    lostWorkers = max(0, lostWorkers - 1)
-    details = ""
-  }
-
   private mutating func note(_ progress: JobProgress, at now: Timestamp) {
     self.progress = progress.percent
     if let details = progress.details { progressDetails = details }

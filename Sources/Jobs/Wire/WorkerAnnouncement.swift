@@ -14,11 +14,13 @@ public struct WorkerAnnouncement: Sendable, Hashable, Codable {
   public let groups: [JobGroup]
   /// What it can run.
   public let types: [JobTypeDescription]
+  /// What it runs at the moment. It may have been taken for lost meanwhile, and its jobs given to others.
+  public var running: [RunningAttempt]
 
   /// An announcement; made by the worker.
   public init(
     worker: WorkerID, host: String, processID: Int32, startedAt: Timestamp, queues: [JobQueue],
-    groups: [JobGroup], types: [JobTypeDescription]
+    groups: [JobGroup], types: [JobTypeDescription], running: [RunningAttempt] = []
   ) {
     self.worker = worker
     self.host = host
@@ -27,10 +29,11 @@ public struct WorkerAnnouncement: Sendable, Hashable, Codable {
     self.queues = queues
     self.groups = groups
     self.types = types
+    self.running = running
   }
 
   private enum CodingKeys: String, CodingKey {
-    case worker, host, queues, groups, types
+    case worker, host, queues, groups, types, running
     case processID = "pid"
     case startedAt = "started_at"
   }

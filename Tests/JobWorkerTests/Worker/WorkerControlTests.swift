@@ -94,6 +94,30 @@ import Testing
     }
   }
 
+  @Test func anAnnouncementTellsWhatRuns() async throws {
+    let started = Signal()
+    let release = Signal()
+    let type = try testType { _ in
+      started.fire()
+      _ = await release.wait(for: .seconds(60))
+      return nil
+    }
+    try await BrokerHarness.with { harness in
+      try await harness.withWorker([type]) { worker in
+        let id = try await harness.submit(try waitingJob())
+        #expect(await started.wait(for: .seconds(20)))
+        try await harness.command(.announce, to: worker.id)
+        #expect(await harness.announced(worker.id, times: 2))
+        release.fire()
+        #expect(await harness.authority.waitForOutcomes())
+        let running = harness.mail.all.compactMap { message -> [RunningAttempt]? in
+          if case .announcement(let announcement) = message { announcement.running } else { nil }
+        }
+        #expect(running == [[], [RunningAttempt(job: id, attempt: 1)]])
+      }
+    }
+  }
+
   @Test func operatorsSeeWhoIsWho() async throws {
     let type = try testType { _ in nil }
     try await BrokerHarness.with { harness in
