@@ -74,7 +74,8 @@ public struct JobServer: Sendable {
         authority: authority, consuming: consuming, publishing: publishing, names: names,
         logger: logger),
       SubmitDesk(
-        intake: intake, initializer: initializer, connection: consuming, deadLetters: deadLetters,
+        intake: intake, initializer: initializer, cancellations: CancelIntake(service: service),
+        connection: consuming, deadLetters: deadLetters,
         names: names, maxBodyBytes: configuration.maxBodyBytes, logger: logger),
       initializer,
       ReplyDesk(store: store, connection: publishing, endings: hub.endings, logger: logger),

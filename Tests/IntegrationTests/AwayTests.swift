@@ -1,4 +1,5 @@
 import Foundation
+import JobClient
 import Jobs
 import TestSupport
 import Testing
@@ -56,6 +57,59 @@ extension SystemTests {
         #expect(try await system.api.post("/jobs/\(canceled)/cancel").status == 202)
         #expect(try await system.api.wait(canceled).text("status") == "canceled")
         #expect(system.lines(of: "starts").count == 2)
+      }
+    }
+
+    @Test("a cancellation that is given while the server is away takes effect when it is back")
+    func canceledWhileServerAway() async throws {
+      try await WarrenSystem.run { system in
+        let running = try await system.api.schedule("files:sleep")
+        try await eventually("it runs") { system.lines(of: "starts").count == 1 }
+        let later = (Timestamp.now + .seconds(3600)).milliseconds
+        let waiting = try await system.api.schedule(
+          "files:note", [:], ["scheduled_at": .integer(later)])
+        let ended = try await system.api.schedule("files:note")
+        #expect(try await system.api.wait(ended).text("status") == "completed")
+        try await system.server.kill9()
+        let unborn = JobID()
+        let jobs = try [running, waiting, ended].map { try #require(JobID($0)) }
+        try await JobProducer.connect(broker: system.broker.url, prefix: system.prefix) {
+          producer in
+          let note = JobSubmission(type: try JobTypeID("files:note"), id: unborn)
+          _ = try await producer.schedule([note])
+          try await producer.cancel(
+            (jobs + [unborn]).map {
+              JobCancellation(job: $0, reason: "while nobody looked")
+            })
+          // One that is not there does not hold up what comes after it.
+          try await producer.cancel(JobID())
+        }
+        try await system.restartServer()
+        for id in jobs.map(\.description) where id != ended {
+          let end = try await system.api.wait(id)
+          #expect(end.text("status") == "canceled")
+          #expect(end.text("details") == "while nobody looked")
+        }
+        try await eventually("the job that was submitted meanwhile is settled") {
+          let end = try await system.api.get("/jobs/\(unborn)")
+          return ["canceled", "completed"].contains(end.text("status"))
+        }
+        #expect(try await system.api.get("/jobs/\(ended)").text("status") == "completed")
+        try await eventually("the one that is not there is a dead letter") {
+          try await system.management.messages(in: "\(system.prefix).dead").compactMap {
+            $0.members?["properties"]?.members?["headers"]?.members?["x-warren-reason"]?.text
+          } == [#""unknown-job""#]
+        }
+        // A shell can do it as well.
+        let last = try await system.api.schedule(
+          "files:note", [:], ["scheduled_at": .integer(later)])
+        try await Tool.run(
+          "/usr/bin/amqp-publish",
+          [
+            "-u", system.broker.url, "-e", "\(system.prefix).submit", "-p", "-H",
+            "type: warren.cancel", "-b", #"{"job": "\#(last)"}"#,
+          ])
+        #expect(try await system.api.wait(last).text("status") == "canceled")
       }
     }
 

@@ -3,7 +3,7 @@ public import JobTransport
 public import Jobs
 public import Logging
 
-/// Submits jobs by publishing job messages: a producer needs nothing but the broker, and the server may be away.
+/// Submits and cancels jobs by publishing messages: a producer needs nothing but the broker, and the server may be away.
 ///
 /// A job that is accepted here is durable in the broker. Whether it is a valid one the server decides later: what it cannot
 /// accept stands in the dead-letter queue with its reason.
@@ -62,20 +62,41 @@ public struct JobProducer: Sendable {
   /// - Returns: the ids of the jobs, in the order of the submissions.
   /// - Throws: ``JobProducerError`` that lists the jobs which the broker did not confirm; the others are durable.
   public func schedule(_ submissions: [JobSubmission]) async throws(JobProducerError) -> [JobID] {
-    var ids: [JobID] = []
-    var pending: [(id: JobID, publication: Publication)] = []
+    var letters: [Letter] = []
     for var submission in submissions {
       let id = submission.id ?? JobID()
       submission.id = id
-      ids.append(id)
-      pending.append(
-        (
-          id,
-          Publication(
-            JobMessage.message(submission), exchange: names.submit,
-            routingKey: submission.type.description, mandatory: true)
-        ))
+      letters.append(
+        letter(JobMessage.message(submission), about: id, key: submission.type.description))
     }
+    try await publish(letters)
+    return letters.map(\.id)
+  }
+
+  /// Cancels a job; otherwise as for several.
+  ///
+  /// - Parameter reason: why, for people; it becomes the job's details. Of 1,000 characters at most.
+  public func cancel(_ job: JobID, reason: String? = nil) async throws(JobProducerError) {
+    try await cancel([JobCancellation(job: job, reason: reason)])
+  }
+
+  /// Cancels jobs; returns when the broker has confirmed all of it, though the server may be away: it is done as soon as the
+  /// server reads it. A job that has ended by then stays as it is.
+  ///
+  /// - Throws: ``JobProducerError`` that lists the jobs whose cancellation the broker did not confirm.
+  public func cancel(_ cancellations: [JobCancellation]) async throws(JobProducerError) {
+    try await publish(
+      cancellations.map { letter(CancelMessage.message($0), about: $0.job, key: "cancel") })
+  }
+
+  private typealias Letter = (id: JobID, publication: Publication)
+
+  private func letter(_ message: Message, about job: JobID, key: String) -> Letter {
+    (job, Publication(message, exchange: names.submit, routingKey: key, mandatory: true))
+  }
+
+  private func publish(_ letters: [Letter]) async throws(JobProducerError) {
+    var pending = letters
     var verdicts: [PublishVerdict] = []
     for _ in 0..<Self.attempts where !pending.isEmpty {
       verdicts = await connection.publish(pending.map(\.publication))
@@ -85,6 +106,5 @@ public struct JobProducer: Sendable {
       throw JobProducerError(
         jobs: pending.map(\.id), verdicts: verdicts.filter { $0 != .confirmed })
     }
-    return ids
   }
 }

@@ -4,13 +4,14 @@ import Jobs
 import Logging
 import ServiceLifecycle
 
-/// Takes job messages from the intake queue. What cannot be accepted is laid into the dead-letter queue with its reason,
+/// Takes job messages, and cancellations, from the intake queue. What cannot be accepted is laid into the dead-letter queue with its reason,
 /// so that nothing behind it is held up.
 struct SubmitDesk: Service {
   private typealias Wish = (delivery: Delivery, submission: JobSubmission)
 
   let intake: Intake
   let initializer: Initializer
+  let cancellations: CancelIntake
   let connection: Connection
   let deadLetters: DeadLetterOffice
   let names: TransportNames
@@ -29,6 +30,7 @@ struct SubmitDesk: Service {
 
   private func take(_ deliveries: [Delivery], from consumer: Consumer) async throws {
     var wishes: [Wish] = []
+    var cancellations: [CancelIntake.Wish] = []
     var refused: [DeadLetterOffice.Letter] = []
     for delivery in deliveries {
       let size = delivery.message.body.count
@@ -39,8 +41,12 @@ struct SubmitDesk: Service {
             explanation: "the body has \(size) bytes; \(maxBodyBytes) are allowed"))
         continue
       }
-      do {
-        wishes.append((delivery, try JobMessage.submission(delivery.message)))
+      do throws(JobMessageError) {
+        if CancelMessage.isOne(delivery.message) {
+          cancellations.append((delivery, try CancelMessage.cancellation(delivery.message)))
+        } else {
+          wishes.append((delivery, try JobMessage.submission(delivery.message)))
+        }
       } catch {
         refused.append(
           .init(delivery, reason: error.reason.rawValue, explanation: error.description))
@@ -50,14 +56,24 @@ struct SubmitDesk: Service {
       let (unsettled, letters) = await settle(wishes, of: consumer)
       refused += letters
       wishes = unsettled
-      if !wishes.isEmpty {
-        logger.error(
-          "the store does not take jobs; they stay in their queue and are tried again",
-          metadata: ["count": "\(wishes.count)"])
-        try await Task.sleep(for: .seconds(1))
-      }
+      if !wishes.isEmpty { try await pause(for: wishes.count) }
+    }
+    // After the jobs: a producer may cancel what it has just submitted.
+    while !cancellations.isEmpty {
+      let (done, unsettled, letters) = await self.cancellations.carryOut(cancellations)
+      await consumer.ack(done)
+      refused += letters
+      cancellations = unsettled
+      if !cancellations.isEmpty { try await pause(for: cancellations.count) }
     }
     await deadLetters.bury(refused, foundIn: names.submit, of: consumer)
+  }
+
+  private func pause(for count: Int) async throws {
+    logger.error(
+      "the store fails; messages stay in the intake queue and are tried again",
+      metadata: ["count": "\(count)"])
+    try await Task.sleep(for: .seconds(1))
   }
 
   /// Stores what can be stored, and acknowledges that.

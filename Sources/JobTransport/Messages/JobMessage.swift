@@ -74,9 +74,12 @@ public enum JobMessage {
   private static func text(_ uuid: UUID) -> String { uuid.uuidString.lowercased() }
 
   /// The property, or the header of the same name: not every tool can set the property (`amqp-publish` cannot).
+  static func declaredType(_ message: Message) -> String? {
+    message.properties.type ?? message.properties.headers[typeHeader]?.stringValue
+  }
+
   private static func type(_ message: Message) throws(JobMessageError) -> JobTypeID {
-    guard let type = message.properties.type ?? message.properties.headers[typeHeader]?.stringValue
-    else {
+    guard let type = declaredType(message) else {
       throw JobMessageError(
         .badProperty,
         "the property type is missing; it names the job type, as in group:name")

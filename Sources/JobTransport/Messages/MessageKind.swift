@@ -5,6 +5,7 @@ enum MessageKind {
   static let locks = "warren.locks"
   static let worker = "warren.worker"
   static let command = "warren.command"
+  static let cancel = "warren.cancel"
   static let job = "warren.job"
   static let lease = "warren.lease"
   static let event = "warren.event"

@@ -1,0 +1,69 @@
+public import AMQP
+import Foundation
+public import Jobs
+
+/// The cancel message: a cancellation that is durable in the broker, whether the server is there or not. It takes the way of
+/// the job messages, so that it comes after the one that it is about.
+public enum CancelMessage {
+  static let tenantID = JobMessage.tenantID
+  static let job = "job"
+  static let reason = "reason"
+
+  /// Whether a message says that it is one.
+  public static func isOne(_ message: Message) -> Bool {
+    JobMessage.declaredType(message) == MessageKind.cancel
+  }
+
+  /// Reads one.
+  ///
+  /// - Throws: ``JobMessageError`` that names what is wrong.
+  public static func cancellation(_ message: Message) throws(JobMessageError) -> JobCancellation {
+    let body: JSONValue
+    do {
+      body = try JSONValue(parsing: message.body)
+    } catch {
+      throw wrong("\(error)")
+    }
+    guard let members = body.members else { throw wrong("it is \(body.kind.rawValue)") }
+    if let unknown = members.keys.filter({ $0 != job && $0 != reason }).min() {
+      throw wrong("'\(unknown.prefix(100))' is none of its members")
+    }
+    guard case .string(let id) = members[job], let id = JobID(id) else {
+      throw wrong("'\(job)' must be a UUID")
+    }
+    var cancellation = JobCancellation(job: id)
+    switch members[reason] {
+    case .string(let text) where text.count <= JobCancellation.longestReason:
+      cancellation.reason = text
+    case nil, .null: break
+    default:
+      throw wrong("'\(reason)' must be text of at most \(JobCancellation.longestReason) characters")
+    }
+    let headers = JobMessageHeaders(table: message.properties.headers)
+    cancellation.tenantID = try headers.uuid(tenantID) ?? .zero
+    return cancellation
+  }
+
+  /// Writes one, persistent.
+  public static func message(_ cancellation: JobCancellation) -> Message {
+    var members: [String: JSONValue] = [job: .string(cancellation.job.description)]
+    if let text = cancellation.reason { members[reason] = .string(text) }
+    var properties = MessageProperties()
+    properties.type = MessageKind.cancel
+    properties.contentType = "application/json"
+    properties.deliveryMode = .persistent
+    if cancellation.tenantID != .zero {
+      properties.headers = [
+        tenantID: .string(cancellation.tenantID.uuidString.lowercased())
+      ]
+    }
+    return Message(body: Array(JSONValue.object(members).text.utf8), properties: properties)
+  }
+
+  private static func wrong(_ what: String) -> JobMessageError {
+    JobMessageError(
+      .badBody,
+      #"the body of a cancel message must be a JSON object like {"job": "<UUID>", "reason": "<text>"}: \#(what)"#
+    )
+  }
+}
