@@ -21,8 +21,8 @@ struct PublishLaneTests {
     let next = batch(1)
     lane.append(late)
     lane.append(next)
-    late.finish(.unknown("late"))
-    #expect(verdicts == [.unknown("late"), .unknown("late")])
+    late.finish("late")
+    #expect(verdicts == [.notSent("late"), .notSent("late")])
     #expect(late.publications.isEmpty)
     #expect(lane.next()?.batch === next)
     #expect(lane.next() == nil)
@@ -37,13 +37,13 @@ struct PublishLaneTests {
     lane.append(late)
     let slot = try #require(lane.next())
     lane.tracker.sent(slot, late.publications[slot.index])
-    late.finish(.unknown("late"))
+    late.finish("late")
     #expect(lane.next() == nil)
     // The broker's answer comes too late to count.
     try lane.tracker.answered(tag: 1, multiple: false, ack: true) { slot, verdict in
       slot.batch.settle(slot.index, verdict)
     }
-    #expect(verdicts == Array(repeating: .unknown("late"), count: 3))
+    #expect(verdicts == [.unknown("late"), .notSent("late"), .notSent("late")])
   }
 
   @Test("When the channel is lost, what was sent is unknown, and what was not is sent later")
@@ -70,7 +70,7 @@ struct PublishLaneTests {
     var verdicts: [PublishVerdict] = []
     lane.append(batch(1) { verdicts = $0 })
     lane.close("the end")
-    #expect(verdicts == [.unknown("not sent: the end")])
+    #expect(verdicts == [.notSent("the end")])
     #expect(!lane.hasWaiting)
   }
 }

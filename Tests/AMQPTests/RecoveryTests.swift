@@ -204,7 +204,7 @@ struct RecoveryTests {
       let blocked = await Self.event(events) { if case .blocked = $0 { true } else { false } }
       #expect(blocked == .blocked(reason: "low on memory"))
       guard
-        case .unknown(let why) = await connection.publish(publication, timeout: .milliseconds(200))
+        case .notSent(let why) = await connection.publish(publication, timeout: .milliseconds(200))
       else {
         Issue.record("published although blocked")
         return

@@ -3,7 +3,8 @@ extension Connection {
   ///
   /// All are written in one go and confirmed together; further calls do not wait for earlier ones.
   /// While the connection is down, or blocked by the broker, they wait. What has no verdict after
-  /// `timeout` is ``PublishVerdict/unknown(_:)``. Cancelling the task does not cut it short: what
+  /// `timeout` is ``PublishVerdict/notSent(_:)``, or ``PublishVerdict/unknown(_:)`` if it has been
+  /// sent. Cancelling the task does not cut it short: what
   /// is written cannot be taken back, and the outcome of a job that was cancelled must get through
   /// all the same.
   public func publish(
@@ -13,7 +14,7 @@ extension Connection {
     switch phase {
     case .closing, .ended:
       return Array(
-        repeating: .unknown("not sent: run() has ended"), count: publications.count)
+        repeating: .notSent("run() has ended"), count: publications.count)
     case .notStarted, .connecting, .recovering, .ready: break
     }
     return await withCheckedContinuation { continuation in
@@ -27,7 +28,7 @@ extension Connection {
   public func publish(
     _ publication: Publication, timeout: Duration = .seconds(30)
   ) async -> PublishVerdict {
-    await publish([publication], timeout: timeout).first ?? .unknown("not sent")
+    await publish([publication], timeout: timeout).first ?? .notSent("")
   }
 
   /// Puts publications in line.
@@ -42,12 +43,12 @@ extension Connection {
       do throws(AMQPError) {
         try publication.check(frameMax: frameMax)
       } catch {
-        batch.settle(index, .unknown("not sent: \(error)"))
+        batch.settle(index, .notSent("\(error)"))
       }
     }
     guard !batch.isFinished else { return batch }
     batch.deadline = schedule(after: timeout) { [weak batch] in
-      batch?.finish(.unknown(self.whyUnconfirmed(after: timeout)))
+      batch?.finish(self.whyUnconfirmed(after: timeout))
     }
     lane.append(batch)
     return batch

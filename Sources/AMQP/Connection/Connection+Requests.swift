@@ -63,14 +63,14 @@ extension Connection {
     case .returned(let code, let text):
       finish(request: id, .failure(.returned(code: code, text: text)))
     case .nacked: finish(request: id, .failure(.nacked))
-    case .unknown(let why): finish(request: id, .failure(.timeout(why)))
+    case .notSent(let why), .unknown(let why): finish(request: id, .failure(.timeout(why)))
     }
   }
 
   private func finish(request id: String, _ result: Result<Message, AMQPError>) {
     guard let request = requests.removeValue(forKey: id) else { return }
     request.deadline?.cancel()
-    request.publication?.finish(.unknown("nobody waits for the reply"))
+    request.publication?.finish("nobody waits for the reply")
     request.resume(result)
   }
 

@@ -4,7 +4,7 @@ extension Connection {
   /// Connects, and keeps connected until the task is cancelled; then it closes cleanly and returns.
   ///
   /// On closing, acknowledgements given so far are sent, publications without an answer become
-  /// ``PublishVerdict/unknown(_:)``, and consumers end. Everything else that waits gets
+  /// ``PublishVerdict/unknown(_:)``, those that were not sent ``PublishVerdict/notSent(_:)``, and consumers end. Everything else that waits gets
   /// ``AMQPError/closed(_:)``.
   ///
   /// Throws when ``ReconnectPolicy/initialAttempts`` have failed before the first success, with the
@@ -76,7 +76,13 @@ extension Connection {
     phase = .connecting
     notices.removeAll()
     if isStopping { notices.post(.stop) }
-    socket = try BrokerSocket.open(configuration)
+    let socket = try BrokerSocket.open(configuration)
+    let broker = socket.broker
+    self.socket = consume socket
+    self.broker = broker
+    let told = describedTopology(broker)
+    topology.replace(lastDescribed, with: told)
+    lastDescribed = told
     channels = [:]
     generation += 1
     lastReceived = .now

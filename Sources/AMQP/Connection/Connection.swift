@@ -32,6 +32,8 @@ public actor Connection: EventLoopOwner {
   var socket: BrokerSocket?
   /// Counts the connections that were made.
   public internal(set) var generation: UInt64 = 0
+  /// What the broker said of itself when the last connection was made; `nil` before the first.
+  public internal(set) var broker: BrokerInfo?
   var lastError: AMQPError?
   var hasBeenReady = false
   /// Why the broker takes no publications, if it does not.
@@ -43,6 +45,10 @@ public actor Connection: EventLoopOwner {
   /// Requests that wait for their reply, by correlation id.
   var requests: [String: PendingRequest] = [:]
   var topology: Topology
+  /// The topology that was given at the beginning, by the broker that there is.
+  let describedTopology: @Sendable (BrokerInfo) -> Topology
+  /// What that said last time.
+  var lastDescribed = Topology()
   var consumers: [UInt64: ConsumerRecord] = [:]
 
   /// Numbers consumers, subscriptions, requests and waits.
@@ -67,8 +73,22 @@ public actor Connection: EventLoopOwner {
   public init(
     configuration: ConnectionConfiguration, topology: Topology = Topology(), logger: Logger
   ) {
+    self.init(configuration: configuration, topology: { _ in topology }, logger: logger)
+  }
+
+  /// A connection that ``run()`` will make. Nothing is sent before.
+  ///
+  /// - Parameter topology: asked each time the connection is made, so that it may depend on the
+  ///   broker's version. What it gives is declared before the connection is ready, together with
+  ///   what ``declare(_:)`` has added. What has been deleted since stays deleted, unless it is
+  ///   described differently now.
+  public init(
+    configuration: ConnectionConfiguration,
+    topology: @escaping @Sendable (BrokerInfo) -> Topology, logger: Logger
+  ) {
     self.configuration = configuration
-    self.topology = topology
+    self.topology = Topology()
+    describedTopology = topology
     var logger = logger
     logger[metadataKey: "broker"] = "\(configuration.endpoint)"
     if !configuration.connectionName.isEmpty {

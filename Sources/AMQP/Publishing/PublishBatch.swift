@@ -4,6 +4,8 @@ final class PublishBatch {
   /// Empty once all have their verdict: a batch may stay in line for longer.
   private(set) var publications: [Publication]
   var deadline: Deadline?
+  /// How many, from the first on, have been handed to the socket or settled before.
+  var sent = 0
   private var verdicts: [PublishVerdict?]
   private var missing: Int
   private var completion: (([PublishVerdict]) -> Void)?
@@ -26,16 +28,19 @@ final class PublishBatch {
     guard verdicts[index] == nil else { return }
     verdicts[index] = verdict
     missing -= 1
-    if missing == 0 { finish(.unknown("")) }
+    if missing == 0 { finish("") }
   }
 
-  /// Gives `rest` to all that have no verdict.
-  func finish(_ rest: PublishVerdict) {
+  /// Ends the wait for all that have no verdict: `why` there will be none.
+  func finish(_ why: String) {
     deadline?.cancel()
     deadline = nil
     guard let completion else { return }
     self.completion = nil
     publications = []
-    completion(verdicts.map { $0 ?? rest })
+    completion(
+      verdicts.enumerated().map { index, verdict in
+        verdict ?? (index < sent ? .unknown(why) : .notSent(why))
+      })
   }
 }

@@ -25,7 +25,10 @@ final class PublishLane {
   func next() -> PublishSlot? {
     while let batch = waiting.first {
       while !batch.isFinished, cursor < batch.publications.count {
-        defer { cursor += 1 }
+        defer {
+          cursor += 1
+          batch.sent = cursor
+        }
         if !batch.isSettled(cursor) { return PublishSlot(batch: batch, index: cursor) }
       }
       cursor = 0
@@ -45,6 +48,6 @@ final class PublishLane {
   func close(_ why: String) {
     lost(why)
     cursor = 0
-    for batch in waiting.removeAll() { batch.finish(.unknown("not sent: \(why)")) }
+    for batch in waiting.removeAll() { batch.finish(why) }
   }
 }

@@ -1,4 +1,4 @@
-/// What became of a published message: exactly one of four.
+/// What became of a published message: exactly one of five.
 public enum PublishVerdict: Sendable, Hashable {
   /// The broker has taken responsibility for it (or, if not mandatory and unroutable, dropped it as
   /// told).
@@ -7,7 +7,9 @@ public enum PublishVerdict: Sendable, Hashable {
   case returned(replyCode: UInt16, text: String)
   /// The broker refused it, such as for a full queue with `x-overflow: reject-publish`.
   case nacked
-  /// Nobody knows: the connection or channel was lost before the answer, or the time was up. The
-  /// text says why; it begins with "not sent" when the message certainly never left.
+  /// It never left this process, so publishing it again cannot make two of it. The text says why.
+  case notSent(String)
+  /// Nobody knows: it was sent, and the connection or channel was lost before the answer, or the
+  /// time was up. The text says why.
   case unknown(String)
 }

@@ -38,6 +38,20 @@ public struct Topology: Sendable, Hashable {
     }
   }
 
+  /// Replaces what `old` described by what `new` describes. What both describe alike stays as it
+  /// is, also if it has been removed meanwhile.
+  mutating func replace(_ old: Topology, with new: Topology) {
+    guard old != new else { return }
+    exchanges.removeAll { old.exchanges.contains($0) && !new.exchanges.contains($0) }
+    queues.removeAll { old.queues.contains($0) && !new.queues.contains($0) }
+    bindings.removeAll { old.bindings.contains($0) && !new.bindings.contains($0) }
+    merge(
+      Topology(
+        exchanges: new.exchanges.filter { !old.exchanges.contains($0) },
+        queues: new.queues.filter { !old.queues.contains($0) },
+        bindings: new.bindings.filter { !old.bindings.contains($0) }))
+  }
+
   /// Forgets a queue and the bindings that lead to it, and returns them.
   @discardableResult
   mutating func remove(queue: String) -> Topology {

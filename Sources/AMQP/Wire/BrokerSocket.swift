@@ -18,6 +18,11 @@ struct BrokerSocket: ~Copyable {
   var channelMax: UInt16 { UInt16(clamping: amqp_get_channel_max(state)) }
   /// The heartbeat that both sides agreed to, in seconds; 0 is none.
   var heartbeat: Int { Int(amqp_get_heartbeat(state)) }
+  /// What the broker said of itself before the log-in.
+  var broker: BrokerInfo {
+    guard let table = amqp_get_server_properties(state) else { return BrokerInfo(properties: [:]) }
+    return BrokerInfo(properties: FieldTable(table.pointee))
+  }
   /// Whether a frame can be had without reading the socket: librabbitmq has read ahead, or has put
   /// frames by while it waited for room to write.
   var hasBufferedInput: Bool { amqp_frames_enqueued(state) != 0 || amqp_data_in_buffer(state) != 0 }

@@ -36,7 +36,7 @@ struct WorkerControl: Sendable {
       return .delivered
     case .returned:
       return await isGone(worker) ? .gone : .unknown
-    case .nacked, .unknown:
+    case .nacked, .notSent, .unknown:
       return .unknown
     }
   }

@@ -64,7 +64,7 @@ struct Dispatcher: Service {
       switch verdict {
       case .confirmed: issued.append(job)
       case .returned: missing.insert(job.queue)
-      case .nacked, .unknown:
+      case .nacked, .notSent, .unknown:
         logger.notice(
           "a ticket was not confirmed and is issued again",
           metadata: ["job": "\(job.id)", "verdict": "\(verdict)"])

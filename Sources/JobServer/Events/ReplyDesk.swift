@@ -52,7 +52,7 @@ struct ReplyDesk: Service {
         logger.notice(
           "a producer wanted to be told of its job, and is gone", metadata: ["job": "\(job.id)"])
         told.append(job.id)
-      case .nacked, .unknown(_):
+      case .nacked, .notSent, .unknown:
         break
       }
     }
