@@ -5,7 +5,7 @@ import Logging
 
 extension JobService {
   /// Suspends a job: at once where nobody runs it; otherwise it is `suspending` until its worker has stopped. One that is
-  /// suspended, or has ended, is returned as it is.
+  /// suspended is returned as it is; one that has ended is refused.
   ///
   /// The type's suspend callback comes first, in the worker that has the job, or else in any; its error leaves the job as
   /// it is.

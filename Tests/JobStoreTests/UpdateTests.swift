@@ -25,6 +25,7 @@ import Testing
         $0.scheduledAt = .start + 1
         $0.updatedAt = .start + 2
         $0.startedAt = .start + 3
+        $0.attemptStartedAt = .start + 4
         $0.eta = .start + 4
         $0.lockedBy = JobID()
         $0.progress = 50

@@ -23,9 +23,22 @@ struct IdentityTests {
   }
 
   @Test(
-    "a job type is group:name", arguments: ["a", "a:", ":b", "a:b:c", "a b:c", "", "ä:b", "a.b:c"])
+    "a job type is group:name",
+    arguments: [
+      "a", "a:", ":b", "a b:c", "", "ä:b", "a.b:c", "a:b:", "a::b", "a:b::c", "a:b:c d",
+      "a:\(String(repeating: "b:", count: 32))c",
+    ])
   func typeRefused(text: String) {
     #expect(throws: NameError.self) { try JobTypeID(text) }
+  }
+
+  @Test("a type's name may have colons of its own; the first one ends the group")
+  func colons() throws {
+    let id = try JobTypeID("media:video:hd")
+    #expect(id.group == "media")
+    #expect(id.name == "video:hd")
+    #expect(id.description == "media:video:hd")
+    #expect(try JobTypeID(group: "media", name: "video:hd") == id)
   }
 
   @Test("a name has 1 to 64 characters")

@@ -133,6 +133,47 @@ struct JobReportTests {
     #expect(job.eta == Timestamp(milliseconds: 5000))
   }
 
+  @Test("a job with a timeout has an estimate from its start on, and never a later one")
+  func latestEnd() throws {
+    var job = try Job.fixture(retry: RetryPolicy(maxRetries: 1), timeout: .seconds(10))
+    _ = job.claim(
+      by: .first, claim: .first, holderIsGone: nil, at: Timestamp(milliseconds: 2000),
+      poisonLimit: 5)
+    #expect(job.eta == Timestamp(milliseconds: 12_000))
+    _ = job.apply(
+      report(.progress(try JobProgress(50)), on: job), at: Timestamp(milliseconds: 4000), chance: 0)
+    #expect(job.eta == Timestamp(milliseconds: 6000))
+    _ = job.apply(
+      report(.progress(try JobProgress(1)), on: job), at: Timestamp(milliseconds: 5000), chance: 0)
+    #expect(job.eta == Timestamp(milliseconds: 12_000))
+    _ = end(.failed(error: "no", permanent: false), &job)
+    #expect(job.eta == nil)
+  }
+
+  @Test("an estimate counts from the start of the attempt that runs, not from the first one's")
+  func estimateOfALaterAttempt() throws {
+    var job = try Job.fixture(status: .running, retry: RetryPolicy(maxRetries: 1))
+    _ = end(.failed(error: "no", permanent: false), &job)
+    _ = job.claim(
+      by: .first, claim: .second, holderIsGone: nil, at: Timestamp(milliseconds: 101_000),
+      poisonLimit: 5)
+    #expect(job.startedAt == Timestamp(milliseconds: 1000))
+    #expect(job.eta == nil)
+    let half = report(.progress(try JobProgress(50)), on: job, attempt: 2)
+    _ = job.apply(half, at: Timestamp(milliseconds: 103_000), chance: 0)
+    #expect(job.eta == Timestamp(milliseconds: 105_000))
+  }
+
+  @Test("a skip's reason is in the details and, as in the reference, the error")
+  func skipped() throws {
+    var job = try Job.fixture(status: .running)
+    job.error = "the last attempt's"
+    _ = end(.skipped(reason: "nothing to do"), &job)
+    #expect(job.status == .skipped)
+    #expect(job.details == "nothing to do")
+    #expect(job.error == "nothing to do")
+  }
+
   @Test("progress above 100 is 100; negative or no number at all is refused")
   func progressRange() throws {
     #expect(try JobProgress(250).percent == 100)

@@ -19,10 +19,10 @@ struct JobSuspendTests {
     case .running, .locked, .suspending:
       #expect(decision == .tell(.first, attempt: 1))
       #expect(job.status == .suspending)
-    case .suspended, .skipped, .canceled, .failed, .timedOut, .completed:
+    case .suspended:
       #expect(decision == .pointless)
       #expect(job == before)
-    case .canceling, .resuming:
+    case .canceling, .resuming, .skipped, .canceled, .failed, .timedOut, .completed:
       #expect(decision == .rejected(StatusTransitionError(from: status, to: .suspending)))
       #expect(job == before)
     }

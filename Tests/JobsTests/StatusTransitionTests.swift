@@ -40,7 +40,7 @@ struct StatusTransitionTests {
         .ignore
       } else if Self.table[from, default: []].contains(to) {
         .apply
-      } else if [.canceling, .suspending].contains(to), final.contains(from) {
+      } else if to == .canceling, final.contains(from) {
         .ignore
       } else if to == .resuming, resumed.contains(from) {
         .ignore

@@ -18,7 +18,8 @@ enum JobRow {
   /// - Parameter snapshot: whether the job's snapshot is wanted, which may be large; only who changes a job needs it.
   static func select(index: String? = nil, snapshot: Bool = true) -> String {
     let hint = index.map { " INDEXED BY \($0)" } ?? ""
-    return "SELECT \(columns), \(snapshot ? "p.snapshot" : "NULL"), p.reply FROM jobs j\(hint)"
+    return
+      "SELECT \(columns), \(snapshot ? "p.snapshot" : "NULL"), p.reply, j.attempt_started_at FROM jobs j\(hint)"
       + " CROSS JOIN job_payloads p ON p.number = j.number"
   }
 
@@ -66,6 +67,8 @@ enum JobRow {
         throw StoreError.corrupt("column reply: \(error)")
       }
     }
+    job.attemptStartedAt = try row.decode(Int64?.self, atIndex: 34)
+      .map(Timestamp.init(milliseconds:))
     return StoredJob(number: try row.decode(Int64.self, atIndex: 0), job: job)
   }
 

@@ -36,8 +36,8 @@ struct JobStatements {
         id, tenant_id, user_id, idempotency_key, type, queue, timeout_ms, max_retries,
         retry_delay_ms, backoff, max_retry_delay_ms, jitter, created_at, status, scheduled_at,
         updated_at, started_at, eta, locked_by, progress, progress_details, details, retries, error,
-        attempt, worker, claim, lost_workers, ticket_issued)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        attempt, worker, claim, lost_workers, ticket_issued, attempt_started_at)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
       ON CONFLICT DO NOTHING
       """,
       [
@@ -49,6 +49,7 @@ struct JobStatements {
         job.eta?.milliseconds, job.lockedBy?.uuid, job.progress, Self.storable(job.progressDetails),
         Self.storable(job.details), job.retries, job.error.map(Self.storable), job.attempt,
         (job.worker?.rawValue).map(Self.storable), job.claim, job.lostWorkers, job.ticketIssued,
+        job.attemptStartedAt?.milliseconds,
       ])
     guard db.changesCount == 1 else { return false }
     try execute(
@@ -118,7 +119,8 @@ struct JobStatements {
       """
       UPDATE jobs SET status = ?, scheduled_at = ?, updated_at = ?, started_at = ?, eta = ?,
         locked_by = ?, progress = ?, progress_details = ?, details = ?, retries = ?, error = ?,
-        attempt = ?, worker = ?, claim = ?, lost_workers = ?, ticket_issued = ?
+        attempt = ?, worker = ?, claim = ?, lost_workers = ?, ticket_issued = ?,
+        attempt_started_at = ?
       WHERE number = ?
       """,
       [
@@ -126,7 +128,8 @@ struct JobStatements {
         job.startedAt?.milliseconds, job.eta?.milliseconds, job.lockedBy?.uuid, job.progress,
         Self.storable(job.progressDetails), Self.storable(job.details), job.retries,
         job.error.map(Self.storable), job.attempt, (job.worker?.rawValue).map(Self.storable),
-        job.claim, job.lostWorkers, job.ticketIssued, stored.number,
+        job.claim, job.lostWorkers, job.ticketIssued, job.attemptStartedAt?.milliseconds,
+        stored.number,
       ])
     if stored.job.result != job.result {
       try execute(

@@ -38,6 +38,11 @@ enum JobTables {
       sql: "CREATE INDEX jobs_locked ON jobs (locked_by) WHERE locked_by IS NOT NULL")
   }
 
+  /// When the newest attempt began; `NULL` too for a job that ran before the column was there.
+  static func addAttemptStart(_ db: Database) throws {
+    try db.execute(sql: "ALTER TABLE jobs ADD COLUMN attempt_started_at INTEGER")
+  }
+
   private static func createJobs(_ db: Database) throws {
     let statuses = JobStatus.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")
     let held = JobCounts.heldStatuses

@@ -13,6 +13,7 @@ enum Schema {
     migrator.registerMigration("snapshots", migrate: JobTables.addSnapshots)
     migrator.registerMigration("locks", migrate: JobTables.addLocks)
     migrator.registerMigration("replies", migrate: JobTables.addReplies)
+    migrator.registerMigration("attempt starts", migrate: JobTables.addAttemptStart)
     return migrator
   }
 }

@@ -3,6 +3,21 @@ public enum JobName {
   /// The longest name, in characters.
   public static let maximumLength = 64
 
+  /// Returns the name of a job type when it is one: ``JobName``s, separated by colons, 64 characters in all.
+  ///
+  /// - Throws: ``NameError`` that says what is wrong with it.
+  public static func validateType(_ name: String) throws(NameError) -> String {
+    let parts = name.split(separator: JobTypeID.separator, omittingEmptySubsequences: false)
+    guard parts.count > 1 else { return try validate(name, of: "job type") }
+    guard name.utf8.count <= maximumLength else {
+      throw NameError(
+        "'\(name.prefix(100))' is no name of a job type: it has more than \(maximumLength)"
+          + " characters")
+    }
+    for part in parts { _ = try validate(String(part), of: "job type, between its colons") }
+    return name
+  }
+
   /// Returns the name when it is one: 1 to 64 of the characters `a-z A-Z 0-9 _ -`.
   ///
   /// - Throws: ``NameError`` that says what of is wrong.

@@ -5,20 +5,21 @@ public struct JobTypeID: Sendable, Hashable, Comparable {
 
   /// The name of its group.
   public let group: String
-  /// Its name within the group.
+  /// Its name within the group; may have colons of its own.
   public let name: String
 
-  /// - Throws: ``NameError`` when the group or the name is no ``JobName``.
+  /// - Throws: ``NameError`` when the group is no ``JobName``, or the name not one or several with colons between them.
   public init(group: String, name: String) throws(NameError) {
     self.group = try JobName.validate(group, of: "job group")
-    self.name = try JobName.validate(name, of: "job type")
+    self.name = try JobName.validateType(name)
   }
 
-  /// Reads `group:name`.
+  /// Reads `group:name`; the first colon ends the group.
   ///
   /// - Throws: ``NameError`` when the text is not of that form.
   public init(_ text: String) throws(NameError) {
-    let parts = text.split(separator: Self.separator, omittingEmptySubsequences: false)
+    let parts = text.split(
+      separator: Self.separator, maxSplits: 1, omittingEmptySubsequences: false)
     guard parts.count == 2 else {
       throw NameError("'\(text.prefix(100))' is no job type; a job type is written group:name")
     }

@@ -23,5 +23,6 @@ extension Job {
     move(to: .running, at: now)
     lostWorkers = max(0, lostWorkers - 1)
     details = ""
+    eta = latestEnd
   }
 }

@@ -63,6 +63,8 @@ extension Job {
     self.worker = worker
     self.claim = claim
     if startedAt == nil { startedAt = now }
+    attemptStartedAt = now
+    eta = latestEnd
     details = ""
     return .run(assignment)
   }

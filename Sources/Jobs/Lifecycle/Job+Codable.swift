@@ -12,6 +12,7 @@ extension Job: Codable {
     case createdAt = "created_at"
     case updatedAt = "updated_at"
     case startedAt = "started_at"
+    case attemptStartedAt = "attempt_started_at"
     case lockedBy = "locked_by"
     case progressDetails = "progress_details"
     case timeout = "timeout_sec"
@@ -37,6 +38,7 @@ extension Job: Codable {
     try container.encode(createdAt, forKey: .createdAt)
     try container.encode(updatedAt, forKey: .updatedAt)
     try container.encode(startedAt, forKey: .startedAt)
+    try container.encode(attemptStartedAt, forKey: .attemptStartedAt)
     try container.encode(eta, forKey: .eta)
     try container.encode(lockedBy, forKey: .lockedBy)
     try container.encode(progress, forKey: .progress)
@@ -88,6 +90,7 @@ extension Job: Codable {
     status = try container.decode(JobStatus.self, forKey: .status)
     updatedAt = try container.decode(Timestamp.self, forKey: .updatedAt)
     startedAt = try container.decodeIfPresent(Timestamp.self, forKey: .startedAt)
+    attemptStartedAt = try container.decodeIfPresent(Timestamp.self, forKey: .attemptStartedAt)
     eta = try container.decodeIfPresent(Timestamp.self, forKey: .eta)
     lockedBy = try container.decodeIfPresent(JobID.self, forKey: .lockedBy)
     progress = try container.decode(Double.self, forKey: .progress)

@@ -48,11 +48,21 @@ extension Job {
     eta = estimatedEnd(at: now)
   }
 
-  /// Takes the pace since the start to hold on.
+  /// Takes the pace since the attempt's start to hold on, up to the attempt's timeout.
   private func estimatedEnd(at now: Timestamp) -> Timestamp? {
-    guard let startedAt, progress > 0, progress < 100 else { return nil }
-    let remaining = (now - startedAt).seconds * (100 - progress) / progress
-    return Duration(checkedSeconds: remaining).map { now + $0 }
+    // A store of an earlier version knows only when the first attempt began.
+    guard let start = attemptStartedAt ?? startedAt, progress > 0, progress < 100 else {
+      return latestEnd
+    }
+    let remaining = (now - start).seconds * (100 - progress) / progress
+    guard let end = Duration(checkedSeconds: remaining).map({ now + $0 }) else { return latestEnd }
+    return latestEnd.map { min($0, end) } ?? end
+  }
+
+  /// When the attempt's timeout ends it; `nil` for a job without one.
+  var latestEnd: Timestamp? {
+    guard timeout > .zero else { return nil }
+    return attemptStartedAt.map { $0 + timeout }
   }
 
   private mutating func end(_ outcome: JobOutcome, at now: Timestamp, chance: Double) {
@@ -72,8 +82,9 @@ extension Job {
       error = message
       move(to: .timedOut, at: now)
     case .skipped(let reason):
+      // Also as the error, where the reference has it.
       details = reason
-      error = nil
+      error = reason.isEmpty ? nil : reason
       if status == .locked { move(to: .running, at: now) }
       move(to: .skipped, at: now)
     case .canceled, .returned:

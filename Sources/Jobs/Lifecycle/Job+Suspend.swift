@@ -5,7 +5,7 @@ extension Job {
     case suspended
     /// It is suspending; its worker has to be told.
     case tell(WorkerID, attempt: Int)
-    /// It is suspended already, or it has ended; nothing was changed.
+    /// It is suspended already; nothing was changed.
     case pointless
     /// Its status forbids it.
     case rejected(StatusTransitionError)
@@ -35,11 +35,10 @@ extension Job {
         return .suspended
       }
       return .tell(worker, attempt: attempt)
-    case .canceling, .resuming, .suspended, .skipped, .canceled, .failed, .timedOut, .completed:
-      switch StatusTransition(from: status, to: .suspending) {
-      case .reject(let error) where status != .suspended: return .rejected(error)
-      case .apply, .ignore, .reject: return .pointless
-      }
+    case .suspended:
+      return .pointless
+    case .canceling, .resuming, .skipped, .canceled, .failed, .timedOut, .completed:
+      return .rejected(StatusTransitionError(from: status, to: .suspending))
     }
   }
 

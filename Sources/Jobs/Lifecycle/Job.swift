@@ -31,7 +31,9 @@ public struct Job: Sendable, Hashable {
   public package(set) var updatedAt: Timestamp
   /// When its first attempt began.
   public package(set) var startedAt: Timestamp?
-  /// When it will probably end, judged by its progress.
+  /// When its newest attempt began.
+  public package(set) var attemptStartedAt: Timestamp?
+  /// When the attempt that runs will have ended, by its progress, and by its timeout at the latest.
   public package(set) var eta: Timestamp?
   /// The job that it waits for while it is locked.
   public package(set) var lockedBy: JobID?

@@ -22,7 +22,7 @@ public enum StatusTransition: Sendable, Hashable {
 
   private static func isPointless(from current: JobStatus, to desired: JobStatus) -> Bool {
     switch (desired, current) {
-    case (.canceling, _), (.suspending, _): current.isFinal
+    case (.canceling, _): current.isFinal
     case (.resuming, .initializing), (.resuming, .waiting), (.resuming, .running),
       (.resuming, .locked):
       true

@@ -402,6 +402,51 @@ struct JobRoutesTests {
     }
   }
 
+  @Test("a job that has ended cannot be suspended: 409, and it stays as it is")
+  func suspendEnded() async throws {
+    var registry = JobRegistry()
+    try registry.register(
+      JobType(
+        group: try JobGroup("files", queue: .compute), name: "copy", params: NoParams(),
+        suspendable: true
+      ) { _, _ in })
+    try await APIFixture.with(registry: registry) { fixture in
+      let completed = try await fixture.scheduled("files:copy")
+      try await fixture.complete(completed)
+      let canceled = try await fixture.scheduled("files:copy")
+      _ = try await fixture.service.cancel(canceled.id, tenant: .zero)
+      let waiting = try await fixture.scheduled("files:copy")
+      try await fixture.test { client in
+        for (job, status) in [(completed, JobStatus.completed), (canceled, .canceled)] {
+          let problem = try await client.problem(.post, "/jobs/\(job.id)/suspend")
+          #expect(problem.type == "/problems/held")
+          #expect(problem.status == 409)
+          #expect(problem.detail.contains(status.rawValue))
+          #expect(problem.jobID == job.id)
+          let still: Job = try await client.read(.get, "/jobs/\(job.id)")
+          #expect(still.status == status)
+        }
+        for _ in 1...2 {
+          let suspended: Job = try await client.read(
+            .post, "/jobs/\(waiting.id)/suspend", status: .accepted)
+          #expect(suspended.status == .suspended)
+        }
+      }
+    }
+  }
+
+  @Test("a reason is form-encoded, as every query: a plus is a space")
+  func formEncodedReason() async throws {
+    try await APIFixture.with { fixture in
+      let job = try await fixture.scheduled()
+      try await fixture.test { client in
+        let canceled: Job = try await client.read(
+          .post, "/jobs/\(job.id)/cancel?reason=no+longer+needed%2B", status: .accepted)
+        #expect(canceled.details == "no longer needed+")
+      }
+    }
+  }
+
   @Test("a running job is canceling, and stays locked for deletion until it has ended")
   func heldJob() async throws {
     try await APIFixture.with { fixture in

@@ -79,6 +79,17 @@ struct QueryTests {
     #expect(problem.detail.contains(remedy), "\(problem.detail)")
   }
 
+  @Test(
+    "a query is form-encoded: a plus is a space, in names as in values",
+    arguments: [
+      ("/x?reason=a+b", "a b"), ("/x?reason=a%2Bb", "a+b"), ("/x?reason=a%20b", "a b"),
+      ("/x?reason=a%2Bb+c%26d=e", "a+b c&d=e"), ("/x?r%65ason=%C3%A4", "ä"), ("/x?reason=+", " "),
+      ("/x?reason=100%", "100%"), ("/x?reason=", ""), ("/x?reason", ""),
+    ])
+  func formEncoding(uri: String, reason: String) throws {
+    #expect(try ReasonQuery(URI(uri)).reason == reason)
+  }
+
   @Test("a wrong status is told all thirteen")
   func allStatuses() throws {
     let problem = try #require(throws: APIProblem.self) {

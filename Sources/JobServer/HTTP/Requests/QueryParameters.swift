@@ -4,14 +4,20 @@ import Jobs
 
 /// The query of a request. A parameter that the route does not know is refused by name: a slip of the pen must not
 /// silently list everything.
+///
+/// A query is form-encoded (URL Standard, section 5.1), as browsers, curl's `--data-urlencode` and most HTTP libraries
+/// write it: `+` is a space. Hummingbird's own reading leaves the plus as it is, and names encoded.
 struct QueryParameters {
   private let values: [String: String]
 
   /// - Throws: ``APIProblem`` for a parameter that is unknown, or that is given twice.
   init(_ uri: URI, known: [String]) throws(APIProblem) {
     var values: [String: String] = [:]
-    for (key, value) in uri.queryParameters where !(key.isEmpty && value.isEmpty) {
-      let name = String(key)
+    for pair in (uri.query ?? "").split(separator: "&") {
+      let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      let name = Self.decoded(parts[0])
+      let value = parts.count > 1 ? Self.decoded(parts[1]) : ""
+      if name.isEmpty, value.isEmpty { continue }
       guard known.contains(name) else {
         throw APIProblem(
           .invalidParameter,
@@ -21,9 +27,15 @@ struct QueryParameters {
       guard values[name] == nil else {
         throw APIProblem(.invalidParameter, "the query parameter \(name) is given twice")
       }
-      values[name] = String(value)
+      values[name] = value
     }
     self.values = values
+  }
+
+  /// Undoes the form-encoding; what no encoder writes stays as it is, and is named by whoever cannot read the value.
+  private static func decoded(_ text: Substring) -> String {
+    let spaced = String(text).replacing("+", with: " ")
+    return spaced.removingPercentEncoding ?? spaced
   }
 
   subscript(name: String) -> String? { values[name] }
