@@ -19,10 +19,11 @@ extension JobWorker where Authority == BrokerAuthority {
   ///   - prefix: what the names of Warren's exchanges and queues start with.
   ///   - queues: declared besides the built-in ones, or with another capacity; those that the types' groups name are read.
   ///   - types: the job types.
-  ///   - configure: changes what else a worker can be told: how long it drains, when it detaches.
+  ///   - configure: changes what else a worker can be told: how long it drains, when it detaches. It is called at once, by
+  ///     the caller's own actor: it may use whatever `main()` has at hand.
   /// - Throws: `AMQPError` for a URL that is none, ``NameError`` for a prefix that is none, ``RegistryError`` for types that
   ///   do not go together, or the error that ended the worker.
-  public static func run(
+  public nonisolated(nonsending) static func run(
     broker: String, prefix: String = "jobs", queues: [JobQueue] = [], types: [RegisteredJobType],
     logger: Logger = Logger(label: "warren.worker"),
     configure: (inout JobWorkerConfiguration) -> Void = { _ in }

@@ -14,6 +14,11 @@ struct LifeWorker {
     else { throw PermanentFailure("WARREN_BROKER, WARREN_PREFIX and FOLDER are needed") }
     let trace = Trace(file: "\(folder)/trace")
     let group = try JobGroup("life", queue: .download)
+    // A variable, captured below: what a consumer service's `main()` does that reads its own settings.
+    var settings = (drain: Duration.seconds(30), isRead: false)
+    if let text = environment["DRAIN_SECONDS"], let seconds = Int(text) {
+      settings.drain = .seconds(seconds)
+    }
     try await JobWorker.run(
       broker: broker, prefix: prefix,
       types: [
@@ -25,6 +30,11 @@ struct LifeWorker {
             try trace.note("\(context.jobID) \(Timestamp.now.milliseconds)")
           }),
         RegisteredJobType(try RetryJob.type(group, trace)),
-      ])
+      ]
+    ) { configuration in
+      configuration.drainLimit = settings.drain
+      settings.isRead = true
+    }
+    guard settings.isRead else { throw PermanentFailure("the worker was not configured") }
   }
 }
