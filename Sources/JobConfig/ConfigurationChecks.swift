@@ -7,14 +7,21 @@ public struct ConfigurationChecks: Sendable {
   public var broker: @Sendable (_ url: String) -> [String]
   /// A type's command, with its default params.
   public var command: @Sendable (_ command: [String], _ params: JSONValue) -> [String]
+  /// What stands in a command's braces like a param's name and is none of the default params: those that look like one
+  /// misspelt make a warning.
+  public var undeclared: @Sendable (_ command: [String], _ params: JSONValue) -> [String]
 
   public init(
     broker: @escaping @Sendable (_ url: String) -> [String] = { _ in [] },
     command: @escaping @Sendable (_ command: [String], _ params: JSONValue) -> [String] = { _, _ in
       []
+    },
+    undeclared: @escaping @Sendable (_ command: [String], _ params: JSONValue) -> [String] = {
+      _, _ in []
     }
   ) {
     self.broker = broker
     self.command = command
+    self.undeclared = undeclared
   }
 }

@@ -8,7 +8,8 @@ extension WarrenConfiguration {
   ///
   /// - Parameters:
   ///   - path: the YAML file; `nil` takes the defaults and the environment.
-  ///   - environment: the process's variables; those that name no setting are left alone.
+  ///   - environment: the process's variables. One of `WARREN_…` that nothing reads is a problem, as a key is that there
+  ///     is not.
   ///   - checks: what others have to say about the broker's URL and the commands.
   /// - Throws: ``ConfigurationError`` with everything that is wrong.
   public static func load(
@@ -19,7 +20,8 @@ extension WarrenConfiguration {
       return try parse("", file: "", environment: environment, checks: checks)
     }
     return try parse(
-      try text(of: path), file: path, environment: environment, checks: checks)
+      try text(of: path, limit: maximumFileSize, calling: "the file"), file: path,
+      environment: environment, checks: checks)
   }
 
   /// Reads a configuration from the text of a file; otherwise as ``load(path:environment:checks:)``.
@@ -31,26 +33,35 @@ extension WarrenConfiguration {
   ) throws(ConfigurationError) -> WarrenConfiguration {
     let document = try YAMLDocument.parse(text, file: file)
     var reader = SettingReader(file: file, environment: environment)
-    let configuration = reader.configuration(document, checks: checks)
+    var configuration = reader.configuration(document, checks: checks)
+    reader.checkVariables()
     guard reader.problems.isEmpty else { throw ConfigurationError(problems: reader.problems) }
+    configuration.warnings = reader.warnings
     return configuration
   }
 
-  private static func text(of path: String) throws(ConfigurationError) -> String {
+  /// The text of a file.
+  ///
+  /// - Parameters:
+  ///   - limit: how many bytes it may have.
+  ///   - name: what messages call it.
+  static func text(
+    of path: String, limit: Int, calling name: String
+  ) throws(ConfigurationError) -> String {
     let bytes: Data
     do {
       let handle = try FileHandle(forReadingFrom: URL(filePath: path))
       defer { try? handle.close() }
       // One byte more than allowed tells a file that is too large, whatever its kind.
-      bytes = try handle.read(upToCount: maximumFileSize + 1) ?? Data()
+      bytes = try handle.read(upToCount: limit + 1) ?? Data()
     } catch {
-      throw ConfigurationError(file: path, "the file cannot be read: \(reason(error))")
+      throw ConfigurationError(file: path, "\(name) cannot be read: \(reason(error))")
     }
-    guard bytes.count <= maximumFileSize else {
-      throw ConfigurationError(file: path, "the file has more than \(maximumFileSize) bytes")
+    guard bytes.count <= limit else {
+      throw ConfigurationError(file: path, "\(name) has more than \(limit) bytes")
     }
     guard let text = String(validating: bytes, as: UTF8.self) else {
-      throw ConfigurationError(file: path, "the file is not UTF-8 text")
+      throw ConfigurationError(file: path, "\(name) is not UTF-8 text")
     }
     return text
   }

@@ -24,6 +24,8 @@ public struct WarrenConfiguration: Sendable {
   public var groups: [JobGroup] = []
   /// In the order of the file.
   public var types: [CommandTypeConfiguration] = []
+  /// What may be a slip, and does not keep the configuration from being used.
+  public var warnings: [ConfigurationProblem] = []
 
   /// The defaults of every setting.
   public init() {}

@@ -1,6 +1,7 @@
 import ArgumentParser
 import JobClient
 import JobConfig
+import JobServer
 
 /// What the exit status of `warren` means. Scripts rely on these numbers.
 enum ExitStatus: Int32, CaseIterable {
@@ -22,7 +23,7 @@ enum ExitStatus: Int32, CaseIterable {
     case .usage: "the command line is wrong"
     case .unreachable: "the server cannot be reached"
     case .refused: "the server refused, and said why"
-    case .configuration: "the configuration is wrong"
+    case .configuration: "the configuration is wrong, or cannot be used here: the port is in use"
     case .timedOut: "the time to wait has passed; the job goes on"
     case .unexpectedAnswer: "what answers is no Warren server of this version, or something broke"
     case .interrupted: "interrupted by Ctrl-C; a job that was waited for goes on"
@@ -41,7 +42,7 @@ enum ExitStatus: Int32, CaseIterable {
   init(_ error: any Error) {
     switch error {
     case let error as JobClientError: self.init(error)
-    case is ConfigurationError: self = .configuration
+    case is ConfigurationError, is HTTPServerError: self = .configuration
     case is ParamError: self = .usage
     case is Interrupted: self = .interrupted
     case let code as ExitCode: self = ExitStatus(rawValue: code.rawValue) ?? .unexpectedAnswer

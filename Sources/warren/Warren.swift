@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Jobs
 
 /// The command line: parses, composes, runs.
 @main
@@ -15,6 +16,7 @@ struct Warren: AsyncParsableCommand {
         WARREN_SERVER  the server's URL, unless --server names one
         WARREN_…       every setting of the configuration file, as in WARREN_HTTP_PORT
       """,
+    version: "warren \(WarrenVersion.current)",
     subcommands: [
       ScheduleCommand.self, GetCommand.self, ListCommand.self, WaitCommand.self,
       CancelCommand.self, SuspendCommand.self, ResumeCommand.self, DeleteCommand.self,

@@ -56,7 +56,7 @@ enum TestJobs {
               sleep 0.1
               n=$((n + 1))
               echo "$n" >> "$FOLDER/counted"
-              echo '{{"snapshot": '"$n"'}}' >> "$WARREN_REPORT"
+              echo '{"snapshot": '"$n"'}' >> "$WARREN_REPORT"
             done
           - "{to}"
       - name: broken

@@ -144,6 +144,70 @@ struct WarrenProcessTests {
         == "Error: WARREN_HTTP_PORT: must be an integer from 0 to 65535, not 'x'\n")
   }
 
+  @Test("a misspelt variable is refused, by server and client alike, with what was meant")
+  func misspeltVariables() async throws {
+    let server = try await WarrenProcess.run(
+      ["config", "check"], environment: ["WARREN_HTTP_PROT": "1", "WARREN_JOB_ID": "x"])
+    #expect(server.status == 5)
+    #expect(
+      server.error
+        == "Error: WARREN_HTTP_PROT: there is no such setting; did you mean WARREN_HTTP_PORT?\n")
+    let client = try await WarrenProcess.run(["queues"], environment: ["WARREN_SEVRER": "http://x"])
+    #expect(client.status == 2)
+    #expect(
+      client.error
+        == "Error: WARREN_SEVRER is not a variable of Warren's; did you mean WARREN_SERVER?\n")
+  }
+
+  @Test("a port that is in use is 5, and said in words; the broker need not be there")
+  func portInUse() async throws {
+    try await FakeAPI({ _ in try .json(200, ["a": 1]) }).serve { api in
+      let port = try #require(URL(string: api.url)?.port)
+      let folder = FileManager.default.temporaryDirectory.appending(path: "warren-\(UUID())")
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+      defer { try? FileManager.default.removeItem(at: folder) }
+      let ended = try await WarrenProcess.run(
+        ["serve"],
+        environment: [
+          "WARREN_HTTP_PORT": String(port), "WARREN_BROKER": "amqp://127.0.0.1:1/",
+          "WARREN_STORE": folder.appending(path: "warren.sqlite").path,
+        ])
+      #expect(ended.status == 5)
+      #expect(
+        ended.error.hasSuffix(
+          "Error: the API cannot listen on 127.0.0.1:\(port): the port is in use, perhaps by another"
+            + " server; choose another http.port (WARREN_HTTP_PORT)\n"), "\(ended.error)")
+    }
+  }
+
+  @Test("--version prints it alone and exits 0")
+  func version() async throws {
+    let ended = try await WarrenProcess.run(["--version"])
+    #expect(ended.status == 0)
+    #expect(ended.output == "warren \(WarrenVersion.current)\n")
+    #expect(ended.output.contains(/^warren [0-9]+\.[0-9]+\.[0-9]+/))
+  }
+
+  @Test("a placeholder that looks misspelt is a warning of the check, not an error")
+  func misspeltPlaceholder() async throws {
+    let file = FileManager.default.temporaryDirectory.appending(path: "\(UUID()).yaml")
+    defer { try? FileManager.default.removeItem(at: file) }
+    try Data(
+      """
+      groups: {files: {queue: compute}}
+      types:
+        - {name: a, group: files, params: {path: ""}, command: [cat, "{paht}", "{print $1}"]}
+      """.utf8
+    ).write(to: file)
+    let ended = try await WarrenProcess.run(["config", "check", "--config", file.path])
+    #expect(ended.status == 0)
+    #expect(
+      ended.error
+        == "warning: \(file.path):3:58: types[0].command: {paht} is no param of this type, so that"
+        + " it is left as it is; did you mean {path}?\n")
+    #expect(ended.output.hasPrefix("the configuration is fine"))
+  }
+
   @Test("help is printed and exits 0, a wrong command line exits 2")
   func usage() async throws {
     let help = try await WarrenProcess.run(["--help"])

@@ -3,7 +3,8 @@ import Logging
 
 extension SettingReader {
   private static let keys = [
-    "broker", "prefix", "store", "http", "server", "worker", "log_level", "queues", "groups",
+    "broker", "broker_user", "broker_password", "broker_password_file", "prefix", "store", "http",
+    "server", "worker", "log_level", "queues", "groups",
     "types",
   ]
 
@@ -13,7 +14,8 @@ extension SettingReader {
   ) -> WarrenConfiguration {
     var configuration = WarrenConfiguration()
     let top = section(root, key: "", variable: SettingSection.variable([]), known: Self.keys)
-    configuration.broker = broker(top, checks) ?? configuration.broker
+    configuration.broker = (broker(top, checks) ?? configuration.broker)
+      .with(user: brokerUser(top), password: brokerPassword(top))
     configuration.prefix = prefix(top) ?? configuration.prefix
     configuration.store = string(top, "store", "the path of a file") ?? configuration.store
     configuration.logLevel = choice(top, "log_level") ?? configuration.logLevel
@@ -38,6 +40,47 @@ extension SettingReader {
     }
     for problem in checks.broker(url) { note(top, "broker", problem) }
     return BrokerAddress(url)
+  }
+
+  private mutating func brokerUser(_ top: SettingSection) -> String? {
+    string(top, "broker_user", "the name of a user of the broker")
+  }
+
+  /// The password that stands apart from the URL: nothing in it has to be encoded. It is in no message.
+  private mutating func brokerPassword(_ top: SettingSection) -> String? {
+    let file = string(top, "broker_password_file", "the path of a file with the password")
+    guard let password = text(top, "broker_password", "a text") else {
+      return file.flatMap { secret(in: $0, top, "broker_password_file") }
+    }
+    guard file == nil else {
+      note(top, "broker_password", "excludes broker_password_file; set one of them")
+      return nil
+    }
+    return password
+  }
+
+  /// The content of a file, without the line's end that editors write.
+  private mutating func secret(
+    in path: String, _ section: SettingSection, _ name: String
+  ) -> String? {
+    let longest = 4096
+    do throws(ConfigurationError) {
+      var secret = Substring(
+        try WarrenConfiguration.text(of: path, limit: longest, calling: "the file \(path)"))
+      if secret.last?.isNewline == true { secret.removeLast() }
+      guard !secret.isEmpty else {
+        note(section, name, "the file \(path) is empty; it has to hold the password")
+        return nil
+      }
+      guard !secret.contains(where: \.isNewline), !secret.utf8.contains(0) else {
+        note(section, name, "the file \(path) has more than one line; it has to hold the password")
+        return nil
+      }
+      return String(secret)
+    } catch {
+      for problem in error.problems { note(section, name, problem.message) }
+      return nil
+    }
   }
 
   private mutating func prefix(_ top: SettingSection) -> String? {

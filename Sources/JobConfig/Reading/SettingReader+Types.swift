@@ -1,5 +1,15 @@
 import Jobs
 
+extension JSONValue {
+  /// The members of an object and of those in it, dotted: what a placeholder may name.
+  fileprivate var paths: [String] {
+    guard let members else { return [] }
+    return members.sorted { $0.key < $1.key }.flatMap { name, value in
+      [name] + value.paths.map { "\(name).\($0)" }
+    }
+  }
+}
+
 extension SettingReader {
   private static let keys = [
     "name", "group", "description", "params", "command", "timeout", "max_retries", "retry_delay",
@@ -54,7 +64,7 @@ extension SettingReader {
     }
     guard let name else { return nil }
     do {
-      _ = try JobName.validate(name, of: "job type")
+      _ = try JobName.validateType(name)
       // A group whose own name is wrong has been noted.
       return try? JobTypeID(group: group, name: name)
     } catch {
@@ -143,6 +153,12 @@ extension SettingReader {
       return nil
     }
     for problem in checks.command(words, params) { note(section, "command", problem) }
+    for name in checks.undeclared(words, params) {
+      guard let meant = Spelling.near(name, among: params.paths) else { continue }
+      warn(
+        section, "command",
+        "{\(name)} is no param of this type, so that it is left as it is; did you mean {\(meant)}?")
+    }
     return words
   }
 

@@ -6,6 +6,9 @@ struct SettingReader {
   let file: String
   let environment: [String: String]
   private(set) var problems: [ConfigurationProblem] = []
+  private(set) var warnings: [ConfigurationProblem] = []
+  /// The variables that could have overridden what was read so far.
+  private(set) var variables: Set<String> = []
 
   init(file: String, environment: [String: String]) {
     self.file = file
@@ -18,6 +21,12 @@ struct SettingReader {
 
   mutating func note(at node: SettingNode, _ key: String?, _ message: String) {
     note(.file(file, line: node.line, column: node.column), key, message)
+  }
+
+  mutating func warn(_ section: SettingSection, _ name: String, _ message: String) {
+    warnings.append(
+      ConfigurationProblem(
+        place: section.place(in: file, of: name), key: section.key(name), message: message))
   }
 
   /// Notes a problem of a setting where its value comes from.
@@ -60,7 +69,7 @@ struct SettingReader {
   }
 
   /// Whether the file or the environment has a setting.
-  func has(_ section: SettingSection, _ name: String) -> Bool {
+  mutating func has(_ section: SettingSection, _ name: String) -> Bool {
     override(section, name) != nil || section[name].map { !$0.isNull } ?? false
   }
 
@@ -125,8 +134,10 @@ struct SettingReader {
     }
   }
 
-  private func override(_ section: SettingSection, _ name: String) -> String? {
-    section.variable(name).flatMap { environment[$0] }
+  private mutating func override(_ section: SettingSection, _ name: String) -> String? {
+    guard let variable = section.variable(name) else { return nil }
+    variables.insert(variable)
+    return environment[variable]
   }
 
   private mutating func value<Value>(

@@ -9,7 +9,7 @@ struct SettingSection {
   let column: Int?
 
   static func variable(_ parts: [String]) -> String {
-    (["WARREN"] + parts.map { $0.uppercased().replacing("-", with: "_") }).joined(separator: "_")
+    (["WARREN"] + parts.map { $0.uppercased().replacing(/[-:]/, with: "_") }).joined(separator: "_")
   }
 
   subscript(name: String) -> SettingNode? {
@@ -22,7 +22,7 @@ struct SettingSection {
   }
 
   func variable(_ name: String) -> String? {
-    variable.map { "\($0)_\(name.uppercased().replacing("-", with: "_"))" }
+    variable.map { "\($0)_\(name.uppercased().replacing(/[-:]/, with: "_"))" }
   }
 
   func place(in file: String, of name: String? = nil) -> ConfigurationProblem.Place {

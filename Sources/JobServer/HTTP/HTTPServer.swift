@@ -1,3 +1,4 @@
+import Foundation
 import Hummingbird
 import Logging
 import NIOCore
@@ -29,8 +30,16 @@ struct HTTPServer: Service {
     do {
       try await application.run()
     } catch let error as IOError {
+      let place = host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
       throw HTTPServerError(
-        "the API cannot listen on \(host):\(port): \(error); choose another host or port")
+        error.errnoCode == EADDRINUSE
+          ? "the API cannot listen on \(place): the port is in use, perhaps by another server;"
+            + " choose another http.port (WARREN_HTTP_PORT)"
+          : "the API cannot listen on \(place): \(String(cString: strerror(error.errnoCode)));"
+            + " choose another http.host or http.port")
+    } catch is SocketAddressError.UnknownHost {
+      throw HTTPServerError(
+        "the API cannot listen on \(host): the name is not known; choose another http.host")
     }
   }
 }

@@ -33,22 +33,17 @@ public struct CommandJobType: Sendable {
   ///
   /// - Parameters:
   ///   - params: the default of each param; with them the schema.
+  ///   - command: the program and its arguments; `{name}` of a param stands for its value (``CommandTemplate``).
   ///   - timeout: how long one execution may take; zero is without limit.
-  /// - Throws: ``CommandJobTypeError``, or ``NameError`` for a name that is none.
+  /// - Throws: ``CommandJobTypeError``, ``CommandTemplateError``, or ``NameError`` for a name that is none.
   public init(
     group: JobGroup, name: String, description: String = "", params: JSONValue = [:],
-    command: CommandTemplate, timeout: Duration = .zero, retry: RetryPolicy = .never,
+    command: [String], timeout: Duration = .zero, retry: RetryPolicy = .never,
     suspendable: Bool = false
   ) throws {
-    guard let known = params.members?.keys.sorted() else {
-      throw CommandJobTypeError.paramsNotObject(params.kind)
-    }
-    let unknown = command.unknownPlaceholders(in: params)
-    guard unknown.isEmpty else {
-      throw CommandJobTypeError.unknownPlaceholders(unknown, known: known)
-    }
+    guard params.members != nil else { throw CommandJobTypeError.paramsNotObject(params.kind) }
     self.group = group
-    self.command = command
+    self.command = try CommandTemplate(command, params: params)
     self.description = JobTypeDescription(
       id: try JobTypeID(group: group.name, name: name), description: description,
       timeout: timeout, retry: retry, params: params, schema: ParamsSchema(defaults: params),

@@ -3,8 +3,10 @@ public import Jobs
 /// The command line of a command job's type, with places for params:
 /// `["gzip", "-{level}", "{path}"]`.
 ///
-/// - `{name}` stands for a param, `{opts.level}` for a member of an object, alone or inside an
-///   argument (`--in={path}`). `{{` and `}}` are literal braces.
+/// - `{name}` of a declared param stands for its value, `{opts.level}` for a member of an object,
+///   alone or inside an argument (`--in={path}`). Every other brace is left alone, so that a shell
+///   script or JSON is written as it is; `${name}` is the shell's, declared or not. Braces that are
+///   doubled round a declared name stand for single ones: `{{path}}` is the text `{path}`.
 /// - A string stands as it is, a number or boolean in its JSON spelling. `null`, an object and an
 ///   array are errors, except that an argument which is nothing but a placeholder becomes one
 ///   argument for each element of an array (none for an empty one).
@@ -12,7 +14,7 @@ public import Jobs
 ///   fixed: whoever submits jobs must not choose what is run.
 /// - A value may begin with `-`; where a program could take it for an option, write `--` before it.
 public struct CommandTemplate: Sendable, Hashable {
-  private enum Piece: Sendable, Hashable {
+  fileprivate enum Piece: Sendable, Hashable {
     case literal(String)
     case placeholder(CommandPlaceholder)
   }
@@ -21,35 +23,33 @@ public struct CommandTemplate: Sendable, Hashable {
 
   /// The names of all placeholders, dotted as they were written, each once, in order.
   public let placeholders: [String]
+  /// What stands in braces like a param's name, and is none: left alone, but perhaps a slip. Each once, in order.
+  public let undeclared: [String]
 
-  /// Parses a command, as it stands in the config file.
+  /// Reads a command, as it stands in the configuration.
   ///
+  /// - Parameter params: the default params of the type: what they have can be named.
   /// - Throws: ``CommandTemplateError`` that names the argument which is wrong and what would be
   ///   right.
-  public init(_ command: [String]) throws(CommandTemplateError) {
+  public init(_ command: [String], params: JSONValue) throws(CommandTemplateError) {
     guard let program = command.first, !program.isEmpty else { throw .noProgram }
     var arguments: [[Piece]] = []
-    var names: [String] = []
+    var placeholders: [String] = []
+    var undeclared: [String] = []
     for argument in command {
-      let pieces = try Self.parse(argument)
-      for case .placeholder(let placeholder) in pieces {
+      guard !argument.utf8.contains(0) else { throw .nulInArgument(argument) }
+      var scanner = ArgumentScanner(argument, params: params)
+      scanner.scan()
+      for case .placeholder(let placeholder) in scanner.pieces {
         guard !arguments.isEmpty else { throw .placeholderInProgram(placeholder.name) }
-        if !names.contains(placeholder.name) { names.append(placeholder.name) }
+        if !placeholders.contains(placeholder.name) { placeholders.append(placeholder.name) }
       }
-      arguments.append(pieces)
+      for name in scanner.undeclared where !undeclared.contains(name) { undeclared.append(name) }
+      arguments.append(scanner.pieces)
     }
     self.arguments = arguments
-    self.placeholders = names
-  }
-
-  /// The placeholders that these params, a job type's defaults say, have no member for.
-  public func unknownPlaceholders(in params: JSONValue) -> [String] {
-    var unknown: [String] = []
-    for case .placeholder(let placeholder) in arguments.joined()
-    where placeholder.value(in: params) == nil && !unknown.contains(placeholder.name) {
-      unknown.append(placeholder.name)
-    }
-    return unknown
+    self.placeholders = placeholders
+    self.undeclared = undeclared
   }
 
   /// The program and its arguments for one job.
@@ -76,37 +76,153 @@ public struct CommandTemplate: Sendable, Hashable {
     }
     return command
   }
+}
 
-  private static func parse(_ argument: String) throws(CommandTemplateError) -> [Piece] {
-    var pieces: [Piece] = []
-    var literal = String.UnicodeScalarView()
-    var rest = Substring(argument).unicodeScalars
-    while let scalar = rest.popFirst() {
-      switch scalar {
-      case "\0":
-        throw .nulInArgument(argument)
-      case "{" where rest.first == "{", "}" where rest.first == "}":
-        literal.append(scalar)
-        rest.removeFirst()
-      case "}":
-        throw .unmatchedBrace("}", argument: argument)
-      case "{":
-        guard let end = rest.firstIndex(of: "}") else {
-          throw .unmatchedBrace("{", argument: argument)
-        }
-        let name = String(rest[..<end])
-        guard let placeholder = CommandPlaceholder(name) else {
-          throw .notAPlaceholder(name, argument: argument)
-        }
-        rest = rest[rest.index(after: end)...]
-        if !literal.isEmpty { pieces.append(.literal(String(literal))) }
-        literal = String.UnicodeScalarView()
-        pieces.append(.placeholder(placeholder))
-      default:
-        literal.append(scalar)
+/// Finds the placeholders of one argument.
+private struct ArgumentScanner {
+  private(set) var pieces: [CommandTemplate.Piece] = []
+  private(set) var undeclared: [String] = []
+  private var literal = String.UnicodeScalarView()
+  private var rest: Substring.UnicodeScalarView
+  private let params: JSONValue
+
+  init(_ argument: String, params: JSONValue) {
+    rest = Substring(argument).unicodeScalars
+    self.params = params
+  }
+
+  mutating func scan() {
+    while let scalar = rest.first {
+      if scalar == "{" {
+        braces()
+      } else {
+        literal.append(rest.removeFirst())
       }
     }
+    endLiteral()
+  }
+
+  /// Reads a run of opening braces, and what belongs to it where that is a name.
+  private mutating func braces() {
+    let isTheShells = literal.last == "$"
+    let opening = rest.prefix { $0 == "{" }.count
+    let inside = rest.dropFirst(opening)
+    let word = inside.prefix { $0 != "{" && $0 != "}" }
+    let closing = inside[word.endIndex...].prefix { $0 == "}" }.count
+    // What stands in pairs counts; a brace more on one side belongs to the text around.
+    let pairs = min(opening, closing)
+    guard !isTheShells, pairs > 0, let placeholder = CommandPlaceholder(String(word)) else {
+      return leaveAlone(opening)
+    }
+    guard placeholder.value(in: params) != nil else {
+      if pairs == 1 { undeclared.append(placeholder.name) }
+      return leaveAlone(opening)
+    }
+    // Each doubled pair is a literal one; where one is left over, it makes the placeholder.
+    append("{", opening - pairs + pairs / 2)
+    if pairs.isMultiple(of: 2) {
+      literal.append(contentsOf: word)
+    } else {
+      endLiteral()
+      pieces.append(.placeholder(placeholder))
+    }
+    append("}", pairs / 2)
+    rest = inside[word.endIndex...].dropFirst(pairs)
+  }
+
+  private mutating func leaveAlone(_ braces: Int) {
+    append("{", braces)
+    rest.removeFirst(braces)
+  }
+
+  private mutating func append(_ brace: Unicode.Scalar, _ count: Int) {
+    literal.append(contentsOf: repeatElement(brace, count: count))
+  }
+
+  private mutating func endLiteral() {
     if !literal.isEmpty { pieces.append(.literal(String(literal))) }
-    return pieces
+    literal = String.UnicodeScalarView()
+  }
+}
+
+/// The place of one param in a ``CommandTemplate``.
+private struct CommandPlaceholder: Sendable, Hashable {
+  /// As it was written, without the braces: `opts.level`.
+  let name: String
+  private let path: [String]
+
+  /// Nil unless the name is words of letters, digits, `_` and `-`, joined by dots.
+  init?(_ name: String) {
+    let path = name.split(separator: ".", omittingEmptySubsequences: false)
+    let isName = path.allSatisfy { word in
+      !word.isEmpty && word.allSatisfy { $0.isLetter || $0.isNumber || $0 == "_" || $0 == "-" }
+    }
+    guard isName else { return nil }
+    self.name = name
+    self.path = path.map(String.init)
+  }
+
+  /// What the params have here, if anything.
+  func value(in params: JSONValue) -> JSONValue? {
+    var value = params
+    for member in path {
+      guard let next = value.members?[member] else { return nil }
+      value = next
+    }
+    return value
+  }
+
+  /// The param's spelling inside an argument.
+  func spelled(in params: JSONValue) throws(CommandTemplateError) -> String {
+    guard let value = value(in: params) else { throw .missing(name) }
+    return try spell(value)
+  }
+
+  /// A single value's spelling.
+  func spell(_ value: JSONValue) throws(CommandTemplateError) -> String {
+    switch value {
+    case .string(let text):
+      // Arguments end at a NUL: the program would get less than was checked.
+      guard !text.utf8.contains(0) else { throw .nulInValue(name) }
+      return text
+    case .bool, .integer, .number: return value.text
+    case .null, .array, .object: throw .unfit(name, value.kind)
+    }
+  }
+}
+
+/// Why a command cannot be read from the configuration, or cannot be made from a job's params.
+public enum CommandTemplateError: Error, Hashable, CustomStringConvertible {
+  /// The command is empty, or its first word is.
+  case noProgram
+  /// The first word is to be chosen by params.
+  case placeholderInProgram(String)
+  case nulInArgument(String)
+  /// The params have no such member.
+  case missing(String)
+  /// The param has a value that no argument can stand for.
+  case unfit(String, JSONKind)
+  case nulInValue(String)
+
+  public var description: String {
+    switch self {
+    case .noProgram:
+      "the command is empty; its first word is the program to run"
+    case .placeholderInProgram(let name):
+      "{\(name)} stands in the program's name; params can only be arguments"
+    case .nulInArgument(let argument):
+      "the argument \"\(argument.prefix { $0 != "\0" })…\" holds a NUL, which no argument can"
+    case .missing(let name):
+      "{\(name)}: the params have no such member"
+    case .unfit(let name, let kind) where kind == .array:
+      """
+      {\(name)} is an array; only an argument that is nothing but {\(name)} takes one, \
+      of single values
+      """
+    case .unfit(let name, let kind):
+      "{\(name)} is \(kind.rawValue); an argument takes a string, number or boolean"
+    case .nulInValue(let name):
+      "{\(name)} holds a NUL, which no argument can"
+    }
   }
 }

@@ -11,6 +11,7 @@ struct ConfigCheckCommand: AsyncParsableCommand {
 
   func run() async throws {
     let configuration = try config.load()
+    for warning in configuration.warnings { Console.write("warning: \(warning)\n", to: .error) }
     Console.write("the configuration is fine: \(configuration)\n", to: .output)
   }
 }

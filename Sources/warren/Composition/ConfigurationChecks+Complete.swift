@@ -5,7 +5,8 @@ import Jobs
 
 extension ConfigurationChecks {
   /// What those say who will use the configuration.
-  static let complete = ConfigurationChecks(broker: faults(ofBroker:), command: faults(of:params:))
+  static let complete = ConfigurationChecks(
+    broker: faults(ofBroker:), command: faults(of:params:), undeclared: undeclared(in:params:))
 
   @Sendable private static func faults(ofBroker url: String) -> [String] {
     do throws(AMQPError) {
@@ -18,11 +19,15 @@ extension ConfigurationChecks {
 
   @Sendable private static func faults(of command: [String], params: JSONValue) -> [String] {
     do throws(CommandTemplateError) {
-      return try CommandTemplate(command).unknownPlaceholders(in: params).map { name in
-        "{\(name)} is no param of this type; a literal brace is written twice"
-      }
+      _ = try CommandTemplate(command, params: params)
+      return []
     } catch {
       return [error.description]
     }
+  }
+
+  @Sendable private static func undeclared(in command: [String], params: JSONValue) -> [String] {
+    // A command that cannot be read has been named as such.
+    (try? CommandTemplate(command, params: params))?.undeclared ?? []
   }
 }

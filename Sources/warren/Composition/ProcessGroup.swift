@@ -9,6 +9,7 @@ enum ProcessGroup {
     LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
     var logger = Logger(label: "warren")
     logger.logLevel = configuration.logLevel
+    for warning in configuration.warnings { logger.warning("\(warning)") }
     return logger
   }
 

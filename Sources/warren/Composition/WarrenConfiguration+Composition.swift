@@ -41,7 +41,7 @@ extension CommandTypeConfiguration {
   fileprivate func jobType() throws -> CommandJobType {
     var type = try CommandJobType(
       group: group, name: description.id.name, description: description.description,
-      params: description.params, command: try CommandTemplate(command),
+      params: description.params, command: command,
       timeout: description.timeout, retry: description.retry,
       suspendable: description.suspendable)
     type.environment = environment

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import JobClient
+import JobConfig
 
 /// Which server a command talks to, for whom, and how it prints what it hears.
 struct ServerOptions: ParsableArguments {
@@ -20,7 +21,10 @@ struct ServerOptions: ParsableArguments {
   func client(
     environment: [String: String] = ProcessInfo.processInfo.environment
   ) throws(JobClientError) -> JobClient {
-    try JobClient(
+    if let (variable, meant) = ForeignVariables.misspelling(in: environment) {
+      throw .invalidRequest("\(variable) is not a variable of Warren's; did you mean \(meant)?")
+    }
+    return try JobClient(
       server: server ?? environment["WARREN_SERVER"] ?? JobClient.defaultServer, tenant: tenant)
   }
 }

@@ -85,7 +85,24 @@ struct HTTPServerTests {
       let second = HTTPServer(
         api: fixture.api, host: "127.0.0.1", port: port, logger: fixture.service.logger)
       let error = await #expect(throws: HTTPServerError.self) { try await second.run() }
-      #expect(error?.description.contains("127.0.0.1:\(port)") == true)
+      #expect(
+        error?.description == "the API cannot listen on 127.0.0.1:\(port): the port is in use,"
+          + " perhaps by another server; choose another http.port (WARREN_HTTP_PORT)")
+    }
+  }
+
+  @Test("an address that is not this machine's, and a name that is not known, are told apart")
+  func noSuchPlace() async throws {
+    try await APIFixture.with { fixture in
+      for (host, words) in [
+        ("192.0.2.1", "Cannot assign requested address"), ("no-such-host.invalid", "not known"),
+      ] {
+        let server = HTTPServer(
+          api: fixture.api, host: host, port: 0, logger: fixture.service.logger)
+        let error = await #expect(throws: HTTPServerError.self) { try await server.run() }
+        #expect(error?.description.contains(words) == true, "\(String(describing: error))")
+        #expect(error?.description.contains("http.host") == true)
+      }
     }
   }
 

@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct CommandTemplateTests {
   private func render(_ command: [String], _ params: JSONValue) throws -> [String] {
-    try CommandTemplate(command).render(params)
+    try CommandTemplate(command, params: params).render(params)
   }
 
   @Test func valuesStandAloneAndInsideArguments() throws {
@@ -16,11 +16,33 @@ import Testing
   }
 
   @Test(arguments: [
-    ("{{path}}", "{path}"), ("{{{path}}}", "{v}"), ("a}}b{{c", "a}b{c"), ("", ""),
-    ("{{}}", "{}"), ("{path}}}", "v}"),
+    ("{{path}}", "{path}"), ("{{{path}}}", "{v}"), ("{{{{path}}}}", "{{path}}"),
+    ("{path}}}", "v}}"),
+    ("{{path}", "{v"), ("{{opts.mode}}", "{opts.mode}"),
   ])
-  func doubledBracesAreLiteral(argument: String, rendered: String) throws {
-    #expect(try render(["tool", argument], ["path": "v"]) == ["tool", rendered])
+  func doubledBracesRoundANameAreLiteral(argument: String, rendered: String) throws {
+    #expect(
+      try render(["tool", argument], ["path": "v", "opts": ["mode": "x"]]) == ["tool", rendered])
+  }
+
+  @Test(arguments: [
+    #"{"a": {"b": 1}}"#, #"{"a":{"b":[{}]}}"#, "{print $1}", "awk '{ print $NF }'", "{}", "{{}}",
+    "", "{",
+    "}", "a{b", "a}b", "a}}b{{c", "{a,b}", "{1..3}", "{{.State.Status}}", "{{ path }}", "${path}",
+    "$${path}", "${path:-x}", "f() { echo; }", "{other}", "{{other}}", "{path.deeper}", "{ path }",
+    "{a..b}",
+    "{.a}", "-f{", #"echo "{$path}""#,
+  ])
+  func otherBracesAreLeftAlone(argument: String) throws {
+    #expect(try render(["tool", argument], ["path": "v"]) == ["tool", argument])
+    #expect(try render([argument.isEmpty ? "tool" : argument], ["path": "v"]).count == 1)
+  }
+
+  @Test func aScriptAndJSONAreWrittenAsTheyAre() throws {
+    let script = #"for f in {a,b}; do echo "{\"f\": {\"n\": \"${f}\"}}" "$1"; done"#
+    #expect(
+      try render(["sh", "-c", script, "sh", "{path}", #"{"in":{"path":"{path}"}}"#], ["path": "v"])
+        == ["sh", "-c", script, "sh", "v", #"{"in":{"path":"v"}}"#])
   }
 
   @Test func valuesAreNeverReadAsTemplates() throws {
@@ -46,9 +68,10 @@ import Testing
   }
 
   @Test func unfitValuesAreRefusedByName() throws {
-    #expect(throws: CommandTemplateError.missing("p")) { try render(["t", "{p}"], [:]) }
-    #expect(throws: CommandTemplateError.missing("p.q")) { try render(["t", "{p.q}"], ["p": 1]) }
-    #expect(throws: CommandTemplateError.missing("p")) { try render(["t", "{p}"], "text") }
+    let declared = try CommandTemplate(["t", "{p}", "{q.r}"], params: ["p": 1, "q": ["r": 1]])
+    #expect(throws: CommandTemplateError.missing("p")) { try declared.render([:]) }
+    #expect(throws: CommandTemplateError.missing("q.r")) { try declared.render(["p": 1, "q": 1]) }
+    #expect(throws: CommandTemplateError.missing("p")) { try declared.render("text") }
     #expect(throws: CommandTemplateError.unfit("p", .null)) {
       try render(["t", "{p}"], ["p": .null])
     }
@@ -74,22 +97,17 @@ import Testing
     (["", "x"], .noProgram),
     (["{tool}"], .placeholderInProgram("tool")),
     (["bin/{tool}", "x"], .placeholderInProgram("tool")),
-    (["t", "a{b"], .unmatchedBrace("{", argument: "a{b")),
-    (["t", "a}b"], .unmatchedBrace("}", argument: "a}b")),
-    (["t", "{}"], .notAPlaceholder("", argument: "{}")),
-    (["t", "{print $1}"], .notAPlaceholder("print $1", argument: "{print $1}")),
-    (["t", "{a..b}"], .notAPlaceholder("a..b", argument: "{a..b}")),
-    (["t", "{.a}"], .notAPlaceholder(".a", argument: "{.a}")),
     (["t", "x\0"], .nulInArgument("x\0")),
   ])
   func badTemplatesAreRefused(command: [String], error: CommandTemplateError) {
-    #expect(throws: error) { try CommandTemplate(command) }
+    #expect(throws: error) { try CommandTemplate(command, params: ["tool": "x"]) }
   }
 
-  @Test func placeholdersAreListedOnceInOrder() throws {
-    let template = try CommandTemplate(["t", "{b}{a}", "--x={b}", "{o.p}", "{{c}}"])
+  @Test func namesAreListedOnceInOrder() throws {
+    let template = try CommandTemplate(
+      ["t", "{b}{a}", "--x={b}", "{o.p}", "{{c}}", "{c}", "{d.e} {c} ${f} {x y}"],
+      params: ["a": .null, "b": 1, "o": ["p": .null]])
     #expect(template.placeholders == ["b", "a", "o.p"])
-    #expect(template.unknownPlaceholders(in: ["a": 1, "o": [:]]) == ["b", "o.p"])
-    #expect(template.unknownPlaceholders(in: ["a": .null, "b": .null, "o": ["p": .null]]).isEmpty)
+    #expect(template.undeclared == ["c", "d.e"])
   }
 }
