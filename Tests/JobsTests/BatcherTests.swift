@@ -1,3 +1,4 @@
+import Foundation
 import Synchronization
 import Testing
 
@@ -61,5 +62,64 @@ struct BatcherTests {
   func empty() async {
     let batcher = Batcher<Int, Int, Never>(limit: 1) { .success($0) }
     #expect(await batcher.submit([]) == [])
+  }
+
+  @Test("a batch has no more bytes than its limit, and what is larger travels alone")
+  func bytes() async {
+    let batches = Mutex<[[Int]]>([])
+    let (gate, open) = AsyncStream.makeStream(of: Void.self)
+    let batcher = Batcher<Int, Int, Never>(
+      limit: 100, byteLimit: 10, size: { $0 },
+      handler: { items in
+        let isFirst = batches.withLock { batches in
+          batches.append(items)
+          return batches.count == 1
+        }
+        if isFirst { for await _ in gate { break } }
+        return .success(items)
+      })
+    await withDiscardingTaskGroup { group in
+      for (position, size) in [1, 4, 4, 3, 25, 2, 8].enumerated() {
+        group.addTask { #expect(await batcher.submit([size]) == [size]) }
+        if position == 0 {
+          while batches.withLock(\.isEmpty) { await Task.yield() }
+        } else {
+          while batcher.waiting < position { await Task.yield() }
+        }
+      }
+      open.yield()
+    }
+    #expect(batches.withLock(\.self) == [[1], [4, 4], [3], [25], [2, 8]])
+  }
+
+  @Test(
+    "the bound of a value's size is not below what it has as JSON",
+    arguments: [
+      JSONValue.null, .bool(false), .integer(.min), .number(-1.7976931348623157e308), .string(""),
+      .string("a\u{1}\n\"\\/é𝄞"), [1, [2, .null]], ["a": ["b/": 0.1], "c": .array([])],
+    ])
+  func sizes(_ value: JSONValue) throws {
+    #expect(value.sizeBound >= (try JSONEncoder().encode(value)).count)
+    #expect(value.sizeBound >= value.text.utf8.count)
+  }
+
+  @Test("the bound of a report's size is not below what it has as JSON, and not far above")
+  func reportSizes() throws {
+    let text = String(repeating: "x", count: 10_000)
+    let contents: [JobReport.Content] = [
+      .progress(try JobProgress(50, text)), .snapshot(.string(text)),
+      .policy(RetryPolicy(maxRetries: 3), timeout: .max),
+      .ended(.completed(result: [.string(text)])),
+      .ended(.completed(result: nil)), .ended(.failed(error: text, permanent: true)),
+      .ended(.timedOut(error: text)), .ended(.skipped(reason: text)), .ended(.returned),
+    ]
+    for content in contents {
+      let report = JobReport(
+        job: JobID(), attempt: .max, worker: WorkerID(rawValue: String(repeating: "w", count: 64)),
+        content: content)
+      let size = try JSONEncoder().encode(report).count
+      #expect(report.sizeBound >= size, "\(content)")
+      #expect(report.sizeBound < size + 600, "\(content)")
+    }
   }
 }

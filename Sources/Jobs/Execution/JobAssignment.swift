@@ -40,4 +40,9 @@ public struct JobAssignment: Sendable, Hashable, Codable {
     self.timeoutMilliseconds = timeout.milliseconds
     self.snapshot = snapshot
   }
+
+  /// At most how many bytes it has as JSON.
+  public var sizeBound: Int {
+    1024 + params.sizeBound + (snapshot?.sizeBound ?? 0)
+  }
 }

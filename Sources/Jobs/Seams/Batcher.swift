@@ -9,6 +9,7 @@ public final class Batcher<Item: Sendable, Answer: Sendable, Failure: Error>: Se
 
   private struct Entry {
     let items: [Item]
+    let bytes: Int
     let continuation: CheckedContinuation<Result<[Answer], Failure>, Never>
   }
 
@@ -19,11 +20,21 @@ public final class Batcher<Item: Sendable, Answer: Sendable, Failure: Error>: Se
 
   private let state = Mutex(State())
   private let limit: Int
+  private let byteLimit: Int
+  private let size: @Sendable (Item) -> Int
   private let handler: Handler
 
-  /// - Parameter limit: the most items of one batch, unless a single caller brings more.
-  public init(limit: Int, handler: @escaping Handler) {
+  /// - Parameters:
+  ///   - limit: the most items of one batch, unless a single caller brings more.
+  ///   - byteLimit: the most bytes of one batch, unless a single caller brings more.
+  ///   - size: how many bytes an item has; asked on the caller's task.
+  public init(
+    limit: Int, byteLimit: Int = .max, size: @escaping @Sendable (Item) -> Int = { _ in 0 },
+    handler: @escaping Handler
+  ) {
     self.limit = limit
+    self.byteLimit = byteLimit
+    self.size = size
     self.handler = handler
   }
 
@@ -33,9 +44,10 @@ public final class Batcher<Item: Sendable, Answer: Sendable, Failure: Error>: Se
   /// Hands in items and waits for their answers.
   public func submit(_ items: [Item]) async throws(Failure) -> [Answer] {
     guard !items.isEmpty else { return [] }
+    let bytes = items.reduce(0) { $0 + size($1) }
     let result = await withCheckedContinuation { continuation in
       let mustDrain = state.withLock { state in
-        state.waiting.append(Entry(items: items, continuation: continuation))
+        state.waiting.append(Entry(items: items, bytes: bytes, continuation: continuation))
         defer { state.isDraining = true }
         return !state.isDraining
       }
@@ -67,10 +79,12 @@ public final class Batcher<Item: Sendable, Answer: Sendable, Failure: Error>: Se
         return nil
       }
       var count = 0
-      var size = 0
+      var items = 0
+      var bytes = 0
       for entry in state.waiting {
-        guard count == 0 || size + entry.items.count <= limit else { break }
-        size += entry.items.count
+        items += entry.items.count
+        bytes += entry.bytes
+        guard count == 0 || (items <= limit && bytes <= byteLimit) else { break }
         count += 1
       }
       defer { state.waiting.removeFirst(count) }

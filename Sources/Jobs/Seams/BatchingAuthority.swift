@@ -3,8 +3,12 @@ public struct BatchingAuthority<Base: JobAuthority>: JobAuthority {
   /// The most claims or reports of one batch: one message, and one transaction of the store.
   public static var batchLimit: Int { 256 }
 
-  /// The most reports of one batch: each may hold a result of 1 MiB, and RabbitMQ takes messages of 128 MiB.
+  /// The most reports of one batch.
   public static var reportLimit: Int { 64 }
+
+  /// The most bytes of one batch of reports, unless a single one is larger: a result or a snapshot may have 1 MiB, and
+  /// RabbitMQ takes messages of 16 MiB from 4.0 on.
+  public static var reportBytes: Int { 4 << 20 }
 
   private let claims: Batcher<ClaimRequest, ClaimAnswer, AuthorityError>
   private let locks: Batcher<LockRequest, LockAnswer, AuthorityError>
@@ -26,14 +30,16 @@ public struct BatchingAuthority<Base: JobAuthority>: JobAuthority {
         return .failure(error)
       }
     }
-    reports = Batcher(limit: Self.reportLimit) { reports in
-      do throws(AuthorityError) {
-        try await base.report(reports)
-        return .success(reports.map { _ in })
-      } catch {
-        return .failure(error)
-      }
-    }
+    reports = Batcher(
+      limit: Self.reportLimit, byteLimit: Self.reportBytes, size: { $0.sizeBound },
+      handler: { reports in
+        do throws(AuthorityError) {
+          try await base.report(reports)
+          return .success(reports.map { _ in })
+        } catch {
+          return .failure(error)
+        }
+      })
   }
 
   public func claim(_ requests: [ClaimRequest]) async throws(AuthorityError) -> [ClaimAnswer] {

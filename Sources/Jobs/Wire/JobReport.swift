@@ -27,3 +27,28 @@ public struct JobReport: Sendable, Hashable, Codable {
     self.content = content
   }
 }
+
+extension JobReport {
+  /// At most how many bytes it has as JSON.
+  public var sizeBound: Int {
+    let envelope = 512
+    return switch content {
+    case .progress(let progress):
+      envelope + JSONValue.sizeBound(of: progress.details ?? "")
+    case .snapshot(let snapshot): envelope + snapshot.sizeBound
+    case .policy: envelope
+    case .ended(let outcome): envelope + outcome.sizeBound
+    }
+  }
+}
+
+extension JobOutcome {
+  fileprivate var sizeBound: Int {
+    switch self {
+    case .completed(let result): result?.sizeBound ?? 0
+    case .failed(let text, _), .timedOut(let text), .skipped(let text):
+      JSONValue.sizeBound(of: text)
+    case .canceled, .returned: 0
+    }
+  }
+}
