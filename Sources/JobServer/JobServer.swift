@@ -83,6 +83,9 @@ public struct JobServer: Sendable {
         store: store, holders: holders, control: control, initializer: initializer,
         events: publishing.events(), work: hub.work, logger: logger),
       leases,
+      HeldJobAudit(
+        store: store, control: control, holders: holders,
+        interval: configuration.auditInterval, silence: configuration.auditSilence, logger: logger),
       TicketAudit(
         store: store, directory: directory, control: control, connection: publishing,
         names: names, work: hub.work, logger: logger),

@@ -29,11 +29,17 @@ public struct JobServerConfiguration: Sendable {
   /// is not taken for gone.
   public var reconnectionGrace: Duration
 
+  /// How often the server asks workers about attempts of which it has heard nothing for ``auditSilence``.
+  public var auditInterval: Duration
+  /// How long nothing has to have been heard of an attempt before its worker is asked about it.
+  public var auditSilence: Duration
+
   public init(
     broker: ConnectionConfiguration, names: TransportNames, store: String,
     host: String = "127.0.0.1", port: Int = 8080, maxBodyBytes: Int = 1 << 20,
     registry: JobRegistry = JobRegistry(), poisonLimit: Int = 5, patience: Duration = .seconds(5),
-    callbackLimit: Duration = .seconds(25), reconnectionGrace: Duration = .seconds(15)
+    callbackLimit: Duration = .seconds(25), reconnectionGrace: Duration = .seconds(15),
+    auditInterval: Duration = .seconds(15), auditSilence: Duration = .seconds(60)
   ) {
     self.broker = broker
     self.names = names
@@ -46,5 +52,7 @@ public struct JobServerConfiguration: Sendable {
     self.patience = patience
     self.callbackLimit = callbackLimit
     self.reconnectionGrace = reconnectionGrace
+    self.auditInterval = auditInterval
+    self.auditSilence = auditSilence
   }
 }

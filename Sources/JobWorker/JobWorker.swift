@@ -53,7 +53,8 @@ public struct JobWorker<Authority: JobAuthority>: Sendable {
       configuration.announcement, jobs: jobs, mail: mail, lifecycle: lifecycle, logger: logger)
     let executor = Executor(
       authority: authority, worker: configuration.id, settings: configuration.execution,
-      sender: ReportSender(authority: authority, lifecycle: lifecycle, logger: logger),
+      sender: ReportSender(
+        authority: authority, keep: { jobs.keep($0) }, lifecycle: lifecycle, logger: logger),
       logger: logger)
     let tickets = TicketDesk(
       worker: configuration.id, registry: configuration.registry, jobs: jobs, lanes: lanes,
@@ -78,6 +79,7 @@ public struct JobWorker<Authority: JobAuthority>: Sendable {
           worker: configuration.id, registry: configuration.registry,
           limit: configuration.callbackLimit, report: authority.report,
           limits: configuration.execution.limits, logger: logger),
+        report: authority.report,
         lifecycle: lifecycle, patience: configuration.patience,
         logger: logger),
       announcer: announcer,

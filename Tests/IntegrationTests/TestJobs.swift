@@ -24,6 +24,11 @@ enum TestJobs {
         command: [sh, -c, 'echo "$WARREN_JOB_ID $$" >> "$FOLDER/starts"; exec sleep "$0"', "{seconds}"]
         environment: {FOLDER: "%FOLDER%"}
         timeout: 300s
+      - name: answer
+        group: files
+        params: {seconds: "1"}
+        command: [sh, -c, 'echo "$WARREN_JOB_ID $$" >> "$FOLDER/starts"; sleep "$0"; echo "slept $0"', "{seconds}"]
+        environment: {FOLDER: "%FOLDER%"}
       - name: short
         group: files
         command: [sh, -c, 'echo "+ $WARREN_JOB_ID" >> "$FOLDER/executions"; sleep 0.05; echo "- $WARREN_JOB_ID" >> "$FOLDER/executions"']

@@ -40,11 +40,15 @@ struct WireCodingTests {
     for command in [
       ControlCommand.cancel(job: job, attempt: 1), .stop(job: job, attempt: 1),
       .released(job: job, attempt: 1), .suspend(job: job, attempt: 1), .ping,
-      .renew(.compute), .call(.resume, assignment), .confirm(job: job), .announce,
+      .renew(.compute), .call(.resume, assignment), .announce, .reportAgain(job: job, attempt: 2),
+      .confirm([RunningAttempt(job: job, attempt: 1), RunningAttempt(job: JobID(), attempt: 2)]),
     ] {
       #expect(try WireCoding.command(WireCoding.message(command)) == command)
     }
-    for reply in [ControlReply.has, .hasNot] {
+    for reply in [
+      ControlReply.attempts([.running, .reported, .unknown]), .done, .failed("no"),
+      .unknownCallback,
+    ] {
       #expect(try WireCoding.reply(WireCoding.message(reply)) == reply)
     }
   }

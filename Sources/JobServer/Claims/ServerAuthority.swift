@@ -31,10 +31,11 @@ public struct ServerAuthority: JobAuthority {
     }
     guard !contests.isEmpty else { return answers }
     let possessions = await possessions(contests)
-    for (contest, possession) in zip(contests, possessions) where possession == .has {
+    for (contest, possession) in zip(contests, possessions)
+    where possession == .running || possession == .reported {
       answers[contest.index] = .drop(.heldByAnother)
     }
-    let free = zip(contests, possessions).filter { $0.1 == .hasNot }.map(\.0)
+    let free = zip(contests, possessions).filter { $0.1 == .none }.map(\.0)
     // The holder's last words may be in the inbox still. Without them known, the askers ask again.
     guard !free.isEmpty, await inbox.isReadUpToNow() else { return answers }
     for (contest, decision) in zip(free, try await decide(free)) {
@@ -77,11 +78,12 @@ public struct ServerAuthority: JobAuthority {
       for (index, contest) in contests.enumerated() {
         group.addTask {
           // Who claims a job does not run it.
-          guard contest.holder != contest.request.worker else { return (index, .hasNot) }
-          return (index, await control.possession(of: contest.request.job, by: contest.holder))
+          guard contest.holder != contest.request.worker else { return (index, .none) }
+          let attempt = RunningAttempt(job: contest.request.job, attempt: contest.attempt)
+          return (index, await control.possession(of: attempt, by: contest.holder))
         }
       }
-      var answers = Array(repeating: WorkerControl.Possession.unknown, count: contests.count)
+      var answers = Array(repeating: WorkerControl.Possession.unanswered, count: contests.count)
       for await (index, possession) in group { answers[index] = possession }
       return answers
     }

@@ -13,13 +13,16 @@ struct WorkerControl: Sendable {
     case unknown
   }
 
-  /// What a worker says of a job.
+  /// What a worker says of an attempt.
   enum Possession: Sendable {
-    case has
-    /// It does not have the job, or it is gone.
-    case hasNot
+    /// It runs it, or is about to.
+    case running
+    /// It has reported how it ended, and can do so again.
+    case reported
+    /// It knows nothing of it, or is gone.
+    case none
     /// It did not answer in time.
-    case unknown
+    case unanswered
   }
 
   let connection: Connection
@@ -60,38 +63,46 @@ struct WorkerControl: Sendable {
     _ = await connection.publish(publication, timeout: patience)
   }
 
-  /// Asks a worker whether it has a job. That its queue exists is not enough: the broker ends a connection's deliveries
-  /// a moment before it deletes the connection's queues.
+  /// Asks a worker what it knows of attempts; answers each, in their order. That its queue exists is not enough: the broker
+  /// ends a connection's deliveries a moment before it deletes the connection's queues.
   ///
   /// Asked again soon at first: a question that is laid into a queue on its way out is answered by nobody.
-  func possession(of job: JobID, by worker: WorkerID) async -> Possession {
+  func possession(
+    of attempts: [RunningAttempt], by worker: WorkerID
+  ) async -> [Possession] {
     for part in [0.05, 0.1, 0.2, 0.65] {
-      let answer = await possession(of: job, by: worker, within: patience * part)
-      if answer != .unknown { return answer }
+      if let answer = await possession(of: attempts, by: worker, within: patience * part) {
+        return answer
+      }
       guard !Task.isCancelled else { break }
     }
-    return .unknown
+    return attempts.map { _ in .unanswered }
   }
 
+  /// The same of one attempt.
+  func possession(of attempt: RunningAttempt, by worker: WorkerID) async -> Possession {
+    await possession(of: [attempt], by: worker)[0]
+  }
+
+  /// - Returns: an answer for each attempt; `nil` when none came in time.
   private func possession(
-    of job: JobID, by worker: WorkerID, within limit: Duration
-  ) async -> Possession {
-    guard let publication = publication(.confirm(job: job), key: worker.rawValue) else {
-      return .unknown
+    of attempts: [RunningAttempt], by worker: WorkerID, within limit: Duration
+  ) async -> [Possession]? {
+    guard let publication = publication(.confirm(attempts), key: worker.rawValue) else {
+      return nil
     }
     let generation = await connection.generation
     do {
       let reply = try await connection.request(publication, timeout: limit)
       presence.saw(worker, on: generation)
-      return switch try WireCoding.reply(reply) {
-      case .has: .has
-      case .hasNot: .hasNot
-      case .done, .failed, .unknownCallback: .unknown
-      }
+      guard case .attempts(let states) = try WireCoding.reply(reply),
+        states.count == attempts.count
+      else { return nil }
+      return states.map(Possession.init)
     } catch AMQPError.returned {
-      return await isGone(worker) ? .hasNot : .unknown
+      return await isGone(worker) ? attempts.map { _ in .none } : nil
     } catch {
-      return .unknown
+      return nil
     }
   }
 
@@ -128,7 +139,7 @@ struct WorkerControl: Sendable {
       case .done: .done
       case .failed(let message): .failed(message)
       case .unknownCallback: .notCalled
-      case .has, .hasNot: .unknown
+      case .attempts: .unknown
       }
     } catch AMQPError.returned {
       return .notCalled
@@ -142,5 +153,15 @@ struct WorkerControl: Sendable {
     // A worker that reads it later than this was out of reach, and is asked or told again.
     message.properties.expiration = String(max(1, patience.milliseconds))
     return Publication(message, exchange: names.control, routingKey: key, mandatory: true)
+  }
+}
+
+extension WorkerControl.Possession {
+  fileprivate init(_ state: AttemptState) {
+    switch state {
+    case .running: self = .running
+    case .reported: self = .reported
+    case .unknown: self = .none
+    }
   }
 }

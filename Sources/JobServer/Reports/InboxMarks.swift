@@ -6,25 +6,49 @@ import Synchronization
 
 /// Finds out that all reports which lie in the inbox have been applied: a mark is laid in behind them, and comes back to
 /// the server in its turn. Before a job is taken from a worker that is gone, what that worker said last has to be known.
+///
+/// Whoever asks while a mark is under way shares the next one, so that a thousand jobs need no thousand marks.
 final class InboxMarks: Sendable {
-  private let connection: Connection
-  private let names: TransportNames
-  private let patience: Duration
-  private let waiting = Mutex<[UUID: AsyncStream<Void>.Continuation]>([:])
+  private let waiting: Waiting
+  private let marks: Batcher<Void, Bool, Never>
 
   init(connection: Connection, names: TransportNames, patience: Duration) {
-    self.connection = connection
-    self.names = names
-    self.patience = patience
+    let waiting = Waiting()
+    self.waiting = waiting
+    marks = Batcher(limit: .max) { askers in
+      let isRead = await waiting.lay(connection: connection, names: names, patience: patience)
+      return .success(askers.map { _ in isRead })
+    }
   }
 
   /// Returns `true` once everything that was in the inbox before this call has been applied, `false` when that could not be
   /// seen in time.
   func isReadUpToNow() async -> Bool {
+    await marks.submit([()])[0]
+  }
+
+  /// Called when a mark has come back, after everything before it was applied.
+  func reach(_ mark: UUID) {
+    waiting.reach(mark)
+  }
+}
+
+/// The marks that have not come back.
+private final class Waiting: Sendable {
+  private let marks = Mutex<[UUID: AsyncStream<Void>.Continuation]>([:])
+
+  func reach(_ mark: UUID) {
+    marks.withLock { $0[mark] }?.yield()
+  }
+
+  /// Lays a mark into the inbox.
+  ///
+  /// - Returns: whether it has come back in time.
+  func lay(connection: Connection, names: TransportNames, patience: Duration) async -> Bool {
     let mark = UUID()
     let (stream, continuation) = AsyncStream.makeStream(of: Void.self)
-    waiting.withLock { $0[mark] = continuation }
-    defer { waiting.withLock { $0[mark] = nil } }
+    marks.withLock { $0[mark] = continuation }
+    defer { marks.withLock { $0[mark] = nil } }
     guard let message = try? WireCoding.message(WorkerMessage.mark(mark)) else { return false }
     let verdict = await connection.publish(
       Publication(message, exchange: "", routingKey: names.reports, mandatory: true),
@@ -37,17 +61,12 @@ final class InboxMarks: Sendable {
       }
       group.addTask {
         // Ends early only when the task is cancelled; either way the mark was not seen.
-        try? await Task.sleep(for: self.patience)
+        try? await Task.sleep(for: patience)
         return false
       }
       let isRead = await group.next() ?? false
       group.cancelAll()
       return isRead
     }
-  }
-
-  /// Called when a mark has come back, after everything before it was applied.
-  func reach(_ mark: UUID) {
-    waiting.withLock { $0[mark] }?.yield()
   }
 }

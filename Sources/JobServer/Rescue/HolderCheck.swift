@@ -1,32 +1,60 @@
 import JobStore
 import Jobs
 import Logging
+import Synchronization
 
-/// Finds out whether the worker of a job still has it, and settles the job when it has not.
+/// Finds out what has become of an attempt in its worker, and settles the job when it is not under way any longer.
 struct HolderCheck: Sendable {
+  /// How often a worker is asked to report an outcome again before the attempt counts as lost: what it reports does not
+  /// arrive, or cannot be applied.
+  private static let mostRepetitions = 5
+
   let store: StatusStore
   let control: WorkerControl
   let inbox: InboxMarks
   let poisonLimit: Int
   let logger: Logger
+  private let repetitions = Repetitions()
 
-  /// - Returns: `false` when it could not be found out now.
+  init(
+    store: StatusStore, control: WorkerControl, inbox: InboxMarks, poisonLimit: Int, logger: Logger
+  ) {
+    self.store = store
+    self.control = control
+    self.inbox = inbox
+    self.poisonLimit = poisonLimit
+    self.logger = logger
+  }
+
+  /// Asks the worker of a job.
+  ///
+  /// - Returns: `false` when the job has to be looked at again.
   @discardableResult
   func settle(_ job: Job) async -> Bool {
     guard job.status.isHeld, let worker = job.worker else { return true }
+    let attempt = RunningAttempt(job: job.id, attempt: job.attempt)
+    return await settle(job, knowing: await control.possession(of: attempt, by: worker))
+  }
+
+  /// The same, when the worker has been asked already.
+  @discardableResult
+  func settle(_ job: Job, knowing possession: WorkerControl.Possession) async -> Bool {
+    guard job.status.isHeld, let worker = job.worker else { return true }
     do {
-      switch await control.possession(of: job.id, by: worker) {
-      case .has:
+      switch possession {
+      case .running:
         await remind(worker, of: job)
         return true
-      case .hasNot:
+      case .reported:
+        return try await recall(job, from: worker)
+      case .none:
         return try await lose(job)
-      case .unknown:
+      case .unanswered:
         return false
       }
     } catch {
       logger.error(
-        "a job of a worker that is gone could not be settled",
+        "a job that its worker does not run could not be settled",
         metadata: ["job": "\(job.id)", "error": "\(error)"])
       return false
     }
@@ -42,6 +70,26 @@ struct HolderCheck: Sendable {
     }
   }
 
+  /// The worker has reported the outcome, and the job is held: the report is in the inbox still, or was lost with it.
+  private func recall(_ job: Job, from worker: WorkerID) async throws -> Bool {
+    guard await inbox.isReadUpToNow() else { return false }
+    guard let current = try await store.job(job.id), current.status.isHeld,
+      current.attempt == job.attempt, current.worker == worker
+    else { return true }
+    let attempt = RunningAttempt(job: job.id, attempt: job.attempt)
+    guard repetitions.count(attempt) <= Self.mostRepetitions else {
+      logger.error(
+        "an outcome that was asked for again and again does not arrive; its attempt counts as lost",
+        metadata: ["job": "\(job.id)", "worker": "\(worker)"])
+      return try await lose(job)
+    }
+    logger.notice(
+      "the report of an outcome was lost, and is asked for again",
+      metadata: ["job": "\(job.id)", "attempt": "\(job.attempt)", "worker": "\(worker)"])
+    _ = await control.send(.reportAgain(job: job.id, attempt: job.attempt), to: worker)
+    return false
+  }
+
   private func lose(_ job: Job) async throws -> Bool {
     // The worker's last words may be in the inbox still.
     guard await inbox.isReadUpToNow() else { return false }
@@ -53,9 +101,25 @@ struct HolderCheck: Sendable {
     }
     if lost.first == true {
       logger.notice(
-        "a job's worker is gone",
+        "an attempt is lost with its worker",
         metadata: ["job": "\(job.id)", "worker": "\(job.worker?.rawValue ?? "")"])
     }
     return true
+  }
+}
+
+/// How often the outcomes of attempts have been asked for again. Bounded: it forgets everything when it is full, which costs
+/// some repetitions.
+private final class Repetitions: Sendable {
+  private static let limit = 10_000
+  private let counts = Mutex<[RunningAttempt: Int]>([:])
+
+  /// Counts one more, and tells how many there are.
+  func count(_ attempt: RunningAttempt) -> Int {
+    counts.withLock { counts in
+      if counts.count >= Self.limit { counts = [:] }
+      counts[attempt, default: 0] += 1
+      return counts[attempt] ?? 1
+    }
   }
 }

@@ -31,30 +31,23 @@ struct TicketDesk<Authority: JobAuthority>: Sendable {
     }
     var next: ReceivedTicket? = first
     while let ticket = next {
-      let departure = await attend(ticket, slots)
-      next = jobs.leave(ticket.job, departure)
+      await attend(ticket, slots)
+      next = jobs.leave(ticket.job)
     }
   }
 
-  private func attend(
-    _ ticket: ReceivedTicket, _ slots: SlotGate
-  ) async -> WorkerLedger<Attempt>.Departure {
-    guard await slots.acquire() else {
-      await lanes.giveBack(ticket)
-      return .unsettled
-    }
+  private func attend(_ ticket: ReceivedTicket, _ slots: SlotGate) async {
+    guard await slots.acquire() else { return await lanes.giveBack(ticket) }
     defer { slots.release() }
     switch await claim(ticket.job) {
     case .run(let assignment):
-      return await run(assignment, ticket)
+      await run(assignment, ticket)
     case .drop(let refusal):
       logger.debug(
         "a ticket is void", metadata: ["job": "\(ticket.job)", "because": "\(refusal)"])
       await lanes.ack(ticket)
-      return .refused
     case .none:
       await lanes.giveBack(ticket)
-      return .unsettled
     }
   }
 
@@ -80,9 +73,7 @@ struct TicketDesk<Authority: JobAuthority>: Sendable {
     return .none
   }
 
-  private func run(
-    _ assignment: JobAssignment, _ ticket: ReceivedTicket
-  ) async -> WorkerLedger<Attempt>.Departure {
+  private func run(_ assignment: JobAssignment, _ ticket: ReceivedTicket) async {
     let attempt = Attempt()
     jobs.begin(assignment, attempt)
     let delivery = HeldDelivery(ticket, lanes)
@@ -101,10 +92,8 @@ struct TicketDesk<Authority: JobAuthority>: Sendable {
     switch ending {
     case .reported:
       await delivery.ack()
-      return .reported(attempt: assignment.attempt)
     case .silent:
       if attempt.orders.contains(.stop) { await delivery.ack() } else { delivery.leave() }
-      return .unsettled
     }
   }
 }

@@ -14,6 +14,8 @@ struct ControlDesk: Sendable {
   let lanes: Lanes
   let announcer: Announcer
   let callbacks: CallbackRunner
+  /// Hands over reports.
+  let report: @Sendable ([JobReport]) async throws -> Void
   let lifecycle: WorkerLifecycle
   let patience: Duration
   let logger: Logger
@@ -43,7 +45,8 @@ struct ControlDesk: Sendable {
 
   /// What takes its time.
   private enum Question: Sendable {
-    case confirm(JobID)
+    case confirm([RunningAttempt])
+    case reportAgain(RunningAttempt)
     case call(JobCallback, JobAssignment)
     case renew(JobQueueName)
   }
@@ -59,7 +62,9 @@ struct ControlDesk: Sendable {
       case .announce: announcer.wake()
       case .ping: break
       case .renew(let queue): return .renew(queue)
-      case .confirm(let job): return .confirm(job)
+      case .confirm(let attempts): return .confirm(attempts)
+      case .reportAgain(let job, let attempt):
+        return .reportAgain(RunningAttempt(job: job, attempt: attempt))
       case .call(let callback, let assignment): return .call(callback, assignment)
       }
     } catch {
@@ -71,7 +76,8 @@ struct ControlDesk: Sendable {
   private func answer(_ question: Question, to message: Message) async {
     let reply: ControlReply
     switch question {
-    case .confirm(let job): reply = jobs.has(job) ? .has : .hasNot
+    case .confirm(let attempts): reply = .attempts(jobs.states(of: attempts))
+    case .reportAgain(let attempt): return await reportAgain(attempt)
     case .call(let callback, let assignment):
       reply = await callbacks.call(callback, assignment)
     case .renew(let queue): return await lanes.renew(queue)
@@ -89,6 +95,26 @@ struct ControlDesk: Sendable {
       logger.notice("a reply was not delivered", metadata: ["verdict": "\(verdict)"])
     } catch {
       logger.error("a reply cannot be written", metadata: ["error": "\(error)"])
+    }
+  }
+
+  /// Tried once: the server asks again for as long as it does not have it.
+  private func reportAgain(_ attempt: RunningAttempt) async {
+    guard let outcome = jobs.outcome(of: attempt) else {
+      logger.notice(
+        "an outcome that the server asks for again is not kept any longer",
+        metadata: ["job": "\(attempt.job)", "attempt": "\(attempt.attempt)"])
+      return
+    }
+    logger.notice(
+      "an outcome is reported again: the server does not have it",
+      metadata: ["job": "\(attempt.job)", "attempt": "\(attempt.attempt)"])
+    do {
+      try await report([outcome])
+    } catch {
+      logger.warning(
+        "an outcome could not be reported again",
+        metadata: ["job": "\(attempt.job)", "error": "\(error)"])
     }
   }
 }

@@ -17,8 +17,8 @@ final class JobsAtHand: Sendable {
     attempt.order(orders)
   }
 
-  func leave(_ job: JobID, _ departure: WorkerLedger<Attempt>.Departure) -> ReceivedTicket? {
-    ledger.withLock { $0.leave(job, departure) }
+  func leave(_ job: JobID) -> ReceivedTicket? {
+    ledger.withLock { $0.leave(job) }
   }
 
   /// Has an attempt end: canceled, or suspended.
@@ -35,8 +35,17 @@ final class JobsAtHand: Sendable {
     ledger.withLock { $0.stop(job, attempt: attempt) }?.order(.stop)
   }
 
-  func has(_ job: JobID) -> Bool {
-    ledger.withLock { $0.has(job) }
+  /// The outcome of an attempt is durable in the server's inbox.
+  func keep(_ outcome: JobReport) {
+    ledger.withLock { $0.keep(outcome) }
+  }
+
+  func outcome(of attempt: RunningAttempt) -> JobReport? {
+    ledger.withLock { $0.outcome(of: attempt) }
+  }
+
+  func states(of attempts: [RunningAttempt]) -> [AttemptState] {
+    ledger.withLock { ledger in attempts.map { ledger.state(of: $0) } }
   }
 
   func drain() {

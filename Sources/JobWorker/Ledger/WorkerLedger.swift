@@ -1,6 +1,6 @@
 import Jobs
 
-/// What a worker has: the jobs it is claiming, the attempts it runs, and those whose outcome it has reported. A pure value,
+/// What a worker has: the jobs it is claiming, the attempts it runs, and the outcomes that it has reported. A pure value,
 /// which decides what becomes of tickets and commands; whoever holds it does what it says.
 ///
 /// A job is here at most once. A further ticket of a job that is here waits behind it, and is claimed in its turn: most
@@ -16,16 +16,6 @@ struct WorkerLedger<Attempt: Sendable>: Sendable {
     case claim
     /// The job is here: nothing for now. Those that are void by this one are forgotten.
     case behind(voiding: [ReceivedTicket])
-  }
-
-  /// How a job left.
-  enum Departure: Sendable, Hashable {
-    /// The claim was refused; nothing ran.
-    case refused
-    /// Its outcome is durable.
-    case reported(attempt: Int)
-    /// Without an outcome: stopped, or given back unclaimed. Whether it was granted is not known.
-    case unsettled
   }
 
   private enum Stage {
@@ -46,13 +36,8 @@ struct WorkerLedger<Attempt: Sendable>: Sendable {
   }
 
   private var entries: [JobID: Entry] = [:]
-  private var reported: RecentAttempts
+  private var reported = ReportedOutcomes()
   private(set) var isDraining = false
-
-  /// - Parameter memory: how many reported attempts are remembered.
-  init(memory: Int = 10_000) {
-    reported = RecentAttempts(limit: memory)
-  }
 
   /// A ticket has come.
   mutating func arrive(_ ticket: ReceivedTicket) -> Arrival {
@@ -85,12 +70,7 @@ struct WorkerLedger<Attempt: Sendable>: Sendable {
   /// The job's ticket has been settled, or will be.
   ///
   /// - Returns: the ticket that waited behind it and is to be claimed now.
-  mutating func leave(_ job: JobID, _ departure: Departure) -> ReceivedTicket? {
-    switch departure {
-    case .refused: break
-    case .reported(let attempt): reported.insert(job, attempt: attempt)
-    case .unsettled: reported.remove(job)
-    }
+  mutating func leave(_ job: JobID) -> ReceivedTicket? {
     guard var entry = entries.removeValue(forKey: job), !entry.behind.isEmpty else { return nil }
     let next = entry.behind.removeFirst()
     entry.stage = .claiming(told: nil, stop: nil)
@@ -122,7 +102,6 @@ struct WorkerLedger<Attempt: Sendable>: Sendable {
   ///
   /// - Returns: the attempt to stop, when such a one runs here.
   mutating func stop(_ job: JobID, attempt number: Int) -> Attempt? {
-    if let known = reported[job], known <= number { reported.remove(job) }
     switch entries[job]?.stage {
     case .running(let current, let attempt):
       return current <= number ? attempt : nil
@@ -139,9 +118,21 @@ struct WorkerLedger<Attempt: Sendable>: Sendable {
     if case .running(number, let attempt) = entries[job]?.stage { attempt } else { nil }
   }
 
-  /// Whether the worker has the job: it runs it, is about to, or has reported how it ended.
-  func has(_ job: JobID) -> Bool {
-    entries[job] != nil || reported[job] != nil
+  /// The outcome of an attempt has been reported, whether or not the attempt still holds its slot.
+  mutating func keep(_ outcome: JobReport) {
+    reported.keep(outcome)
+  }
+
+  /// How an attempt was reported to have ended; `nil` when that is not known here, or not any longer.
+  func outcome(of attempt: RunningAttempt) -> JobReport? {
+    reported.report(of: attempt)
+  }
+
+  /// What is known of an attempt. One that is reported and still runs, long after its time-out, counts as reported.
+  func state(of attempt: RunningAttempt) -> AttemptState {
+    if reported.report(of: attempt) != nil { return .reported }
+    // While the job is being claimed, the attempt may be the one that is granted.
+    return entries[attempt.job] != nil ? .running : .unknown
   }
 
   /// From now on nothing new is run.

@@ -4,6 +4,8 @@ import Logging
 /// Hands outcomes over until they are durable.
 struct ReportSender<Authority: JobAuthority>: Sendable {
   let authority: Authority
+  /// Told of each outcome that is durable.
+  let keep: @Sendable (JobReport) -> Void
   let lifecycle: WorkerLifecycle
   let logger: Logger
 
@@ -16,6 +18,7 @@ struct ReportSender<Authority: JobAuthority>: Sendable {
       let failure: AuthorityError
       do throws(AuthorityError) {
         try await authority.report(reports)
+        for report in reports { if case .ended = report.content { keep(report) } }
         return true
       } catch {
         failure = error

@@ -8,8 +8,10 @@ public enum ControlCommand: Sendable, Hashable, Codable {
   case stop(job: JobID, attempt: Int)
   /// The job that this one was locked by has ended.
   case released(job: JobID, attempt: Int)
-  /// Say whether you have the job; answered by a ``ControlReply``.
-  case confirm(job: JobID)
+  /// Say what you know of each of these attempts; answered by a ``ControlReply``.
+  case confirm([RunningAttempt])
+  /// Report once more how the attempt ended: the report was lost on its way.
+  case reportAgain(job: JobID, attempt: Int)
   /// Call one of the job type's callbacks; answered by a ``ControlReply``.
   case call(JobCallback, JobAssignment)
   /// Subscribe to a queue anew: the broker's own account of its consumers is in doubt.

@@ -19,9 +19,14 @@ struct AuthorityHarness: Sendable {
 
   let authority: any JobAuthority
   let service: JobService
+  let connection: Connection
+  let names: TransportNames
 
+  /// - Parameter audit: how often the server asks about attempts that it has heard nothing of; not within the test when it is
+  ///   `nil`.
   static func with(
-    _ path: Path, _ body: @escaping @Sendable (AuthorityHarness) async throws -> Void
+    _ path: Path, audit: Duration? = nil,
+    _ body: @escaping @Sendable (AuthorityHarness) async throws -> Void
   ) async throws {
     let directory = URL.temporaryDirectory.appending(path: "warren-authority-\(UUID())")
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
@@ -33,7 +38,8 @@ struct AuthorityHarness: Sendable {
     let server = try await JobServer(
       configuration: JobServerConfiguration(
         broker: broker, names: names, store: directory.appending(path: "warren.sqlite").path(),
-        port: 0, registry: try registry(), poisonLimit: 2, reconnectionGrace: .milliseconds(500)),
+        port: 0, registry: try registry(), poisonLimit: 2, reconnectionGrace: .milliseconds(500),
+        auditInterval: audit ?? .seconds(3600), auditSilence: .zero),
       logger: logger)
     let connection = Connection(
       configuration: broker, topology: JobTopology.server(names, queues: [.compute]),
@@ -42,7 +48,7 @@ struct AuthorityHarness: Sendable {
       authority: path == .inProcess
         ? server.authority
         : BrokerAuthority(connection: connection, names: names, patience: .seconds(30)),
-      service: server.service)
+      service: server.service, connection: connection, names: names)
     let group = ServiceGroup(services: server.services, logger: logger)
     try await withThrowingTaskGroup { tasks in
       tasks.addTask { try await group.run() }

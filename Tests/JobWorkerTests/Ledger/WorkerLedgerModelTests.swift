@@ -30,7 +30,11 @@ import Testing
     var count = 0
     func explore(_ ledger: WorkerLedger<Int>, _ model: Model, _ depth: Int, _ path: [Event]) {
       count += 1
-      #expect(ledger.has(id) == (model.active != nil || model.remembered != nil), "\(path)")
+      for attempt in 1...(model.attempt + 1) {
+        let expected: AttemptState =
+          model.remembered == attempt ? .reported : model.active != nil ? .running : .unknown
+        #expect(ledger.state(of: RunningAttempt(job: id, attempt: attempt)) == expected, "\(path)")
+      }
       #expect(ledger.isEmpty == (model.active == nil), "\(path)")
       #expect(ledger.attempts == (model.isRunning ? [model.attempt] : []), "\(path)")
       guard depth > 0 else { return }
@@ -74,19 +78,18 @@ import Testing
     case .report, .refuse, .unsettle:
       guard model.active != nil, model.isRunning == (event == .report) || event == .unsettle
       else { return false }
-      let departure: WorkerLedger<Int>.Departure =
-        switch event {
-        case .report: .reported(attempt: model.attempt)
-        case .refuse: .refused
-        default: .unsettled
-        }
-      if event == .report { model.remembered = model.attempt }
-      if event == .unsettle { model.remembered = nil }
+      if event == .report {
+        model.remembered = model.attempt
+        ledger.keep(
+          JobReport(
+            job: id, attempt: model.attempt, worker: WorkerID(rawValue: "w"),
+            content: .ended(.canceled)))
+      }
       model.isRunning = false
       model.earlyCancel = false
       model.earlyStop = false
       model.active = model.behind.isEmpty ? nil : model.behind.removeFirst()
-      #expect(ledger.leave(id, departure) == model.active, "\(path)")
+      #expect(ledger.leave(id) == model.active, "\(path)")
     case .cancel, .stop:
       // While it is claimed, of the attempt that will be granted; else of the last one.
       let isClaiming = model.active != nil && !model.isRunning
@@ -96,7 +99,6 @@ import Testing
         event == .cancel
         ? ledger.tell(id, attempt: attempt, .cancel) : ledger.stop(id, attempt: attempt)
       #expect(reached == (model.isRunning ? attempt : nil), "\(path)")
-      if event == .stop, let known = model.remembered, known <= attempt { model.remembered = nil }
       if isClaiming, event == .cancel { model.earlyCancel = true }
       if isClaiming, event == .stop { model.earlyStop = true }
     case .drain:

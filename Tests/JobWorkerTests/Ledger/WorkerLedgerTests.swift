@@ -29,7 +29,7 @@ import Testing
     #expect(ledger.arrive(try ticket()) == .claim)
     #expect(ledger.begin(id, attempt: 1, "task") == [])
     #expect(ledger.attempts == ["task"])
-    #expect(ledger.leave(id, .reported(attempt: 1)) == nil)
+    #expect(ledger.leave(id) == nil)
     #expect(ledger.isEmpty)
   }
 
@@ -38,7 +38,7 @@ import Testing
     let again = try ticket(7, generation: 2)
     #expect(ledger.arrive(again) == .behind(voiding: []))
     #expect(ledger.attempts == ["task"])
-    #expect(ledger.leave(id, .reported(attempt: 1)) == again)
+    #expect(ledger.leave(id) == again)
     // It is being claimed now, and the job is here only once still.
     #expect(ledger.arrive(try ticket(8, generation: 2)) == .behind(voiding: []))
   }
@@ -53,9 +53,9 @@ import Testing
         == .behind(voiding: [try ticket(1, generation: 2), try ticket(2, generation: 2)]))
     // A queue's subscriptions are counted apart from another queue's.
     #expect(
-      ledger.leave(id, .reported(attempt: 1)) == (try ticket(9, generation: 1, queue: .download)))
-    #expect(ledger.leave(id, .refused) == (try ticket(1, generation: 3)))
-    #expect(ledger.leave(id, .refused) == nil)
+      ledger.leave(id) == (try ticket(9, generation: 1, queue: .download)))
+    #expect(ledger.leave(id) == (try ticket(1, generation: 3)))
+    #expect(ledger.leave(id) == nil)
   }
 
   @Test(arguments: [(1, 1, true), (1, 2, false), (2, 1, false)])
@@ -97,9 +97,9 @@ import Testing
   @Test func earlyCommandsDoNotOutliveTheirClaim() throws {
     var ledger = try running(1)
     _ = ledger.arrive(try ticket(2, generation: 2))
-    _ = ledger.leave(id, .reported(attempt: 1))
+    _ = ledger.leave(id)
     _ = ledger.tell(id, attempt: 2, .cancel)
-    _ = ledger.leave(id, .refused)
+    _ = ledger.leave(id)
     _ = ledger.arrive(try ticket(3, generation: 2))
     #expect(ledger.begin(id, attempt: 2, "task") == [])
   }
@@ -108,7 +108,7 @@ import Testing
     var ledger = Ledger()
     #expect(ledger.tell(id, attempt: 1, .cancel) == nil)
     #expect(ledger.stop(id, attempt: 1) == nil)
-    #expect(!ledger.has(id))
+    #expect(ledger.state(of: RunningAttempt(job: id, attempt: 1)) == .unknown)
   }
 
   @Test func aDrainingWorkerGivesBackWhatItIsGranted() throws {
@@ -118,62 +118,105 @@ import Testing
     #expect(ledger.begin(id, attempt: 1, "task") == .giveBack)
   }
 
-  @Test func itHasWhatItClaimsRunsOrHasReported() throws {
-    var ledger = Ledger()
-    #expect(!ledger.has(id))
-    _ = ledger.arrive(try ticket())
-    #expect(ledger.has(id))
-    _ = ledger.begin(id, attempt: 1, "task")
-    #expect(ledger.has(id))
-    _ = ledger.leave(id, .reported(attempt: 1))
-    #expect(ledger.has(id))
+  private func report(_ attempt: Int = 1, _ outcome: JobOutcome = .canceled) -> JobReport {
+    JobReport(
+      job: id, attempt: attempt, worker: WorkerID(rawValue: "w"), content: .ended(outcome))
   }
 
-  @Test func itHasNotWhatWasRefusedOrLeftUnsettled() throws {
-    for departure in [Ledger.Departure.refused, .unsettled] {
-      var ledger = try running()
-      _ = ledger.leave(id, departure)
-      #expect(!ledger.has(id), "\(departure)")
+  private func state(_ ledger: Ledger, _ attempt: Int = 1) -> AttemptState {
+    ledger.state(of: RunningAttempt(job: id, attempt: attempt))
+  }
+
+  @Test func itKnowsWhatItClaimsRunsOrHasReported() throws {
+    var ledger = Ledger()
+    #expect(state(ledger) == .unknown)
+    _ = ledger.arrive(try ticket())
+    // The claim may be granted as this attempt.
+    #expect(state(ledger) == .running)
+    _ = ledger.begin(id, attempt: 1, "task")
+    #expect(state(ledger) == .running)
+    ledger.keep(report())
+    #expect(state(ledger) == .reported)
+    _ = ledger.leave(id)
+    #expect(state(ledger) == .reported)
+    #expect(ledger.outcome(of: RunningAttempt(job: id, attempt: 1)) == report())
+  }
+
+  @Test func itDoesNotKnowWhatEndedWithoutAReport() throws {
+    var ledger = try running()
+    _ = ledger.leave(id)
+    #expect(state(ledger) == .unknown)
+  }
+
+  @Test func whatItReportedOfOneAttemptSaysNothingOfAnother() throws {
+    var ledger = try running()
+    ledger.keep(report())
+    _ = ledger.leave(id)
+    #expect(state(ledger, 2) == .unknown)
+    // A later claim that is given up may have been granted; of the first attempt the outcome is known still.
+    _ = ledger.arrive(try ticket(2))
+    #expect(state(ledger, 2) == .running)
+    #expect(state(ledger) == .reported)
+    _ = ledger.leave(id)
+    #expect(state(ledger, 2) == .unknown)
+    #expect(state(ledger) == .reported)
+  }
+
+  @Test func anAttemptThatRunsOnAfterItsTimeOutCountsAsReported() throws {
+    var ledger = try running()
+    ledger.keep(report(1, .timedOut(error: "late")))
+    #expect(ledger.attempts == ["task"])
+    #expect(state(ledger) == .reported)
+  }
+
+  private func outcome(_ job: JobID, _ attempt: Int = 1, bytes: Int = 0) -> JobReport {
+    JobReport(
+      job: job, attempt: attempt, worker: WorkerID(rawValue: "w"),
+      content: .ended(.completed(result: .string(String(repeating: "x", count: bytes)))))
+  }
+
+  private func kept(_ outcomes: ReportedOutcomes, _ ids: [JobID], attempt: Int = 1) -> [Int] {
+    ids.indices.filter {
+      outcomes.report(of: RunningAttempt(job: ids[$0], attempt: attempt)) != nil
     }
   }
 
-  @Test func aLaterClaimThatIsGivenUpForgetsTheEarlierReport() throws {
-    var ledger = try running()
-    _ = ledger.leave(id, .reported(attempt: 1))
-    _ = ledger.arrive(try ticket(2))
-    // The claim may have been granted; to say "I have it" would leave the job with nobody.
-    _ = ledger.leave(id, .unsettled)
-    #expect(!ledger.has(id))
-  }
-
-  @Test func aRefusedClaimKeepsTheEarlierReport() throws {
-    var ledger = try running()
-    _ = ledger.leave(id, .reported(attempt: 1))
-    _ = ledger.arrive(try ticket(2))
-    _ = ledger.leave(id, .refused)
-    #expect(ledger.has(id))
-  }
-
-  @Test func aRefusedReportIsForgotten() throws {
-    var ledger = try running(2)
-    _ = ledger.leave(id, .reported(attempt: 2))
-    _ = ledger.stop(id, attempt: 1)
-    #expect(ledger.has(id))
-    _ = ledger.stop(id, attempt: 2)
-    #expect(!ledger.has(id))
-  }
-
-  @Test func onlyTheLastReportsAreRemembered() {
-    var recent = RecentAttempts(limit: 3)
+  @Test func onlyTheLastOutcomesAreKept() {
+    var outcomes = ReportedOutcomes(limit: 3)
     let ids = (0..<5).map { _ in JobID() }
-    for (index, id) in ids.enumerated() { recent.insert(id, attempt: index) }
-    #expect(ids.map { recent[$0] } == [nil, nil, 2, 3, 4])
-    // Reported again, it is the newest.
-    recent.insert(ids[2], attempt: 9)
-    recent.insert(ids[0], attempt: 10)
-    recent.insert(ids[1], attempt: 11)
-    #expect(ids.map { recent[$0] } == [10, 11, 9, nil, nil])
-    recent.remove(ids[2])
-    #expect(recent[ids[2]] == nil)
+    for id in ids { outcomes.keep(outcome(id)) }
+    #expect(kept(outcomes, ids) == [2, 3, 4])
+    // Reported again, it is the newest, and the earlier attempt is forgotten.
+    outcomes.keep(outcome(ids[2], 2))
+    #expect(kept(outcomes, ids) == [3, 4])
+    outcomes.keep(outcome(ids[0]))
+    outcomes.keep(outcome(ids[1]))
+    #expect(kept(outcomes, ids) == [0, 1])
+    #expect(kept(outcomes, ids, attempt: 2) == [2])
+  }
+
+  @Test func keptOutcomesAreBoundedInBytes() {
+    var outcomes = ReportedOutcomes(limit: 1_000, byteLimit: 11_000)
+    let ids = (0..<20).map { _ in JobID() }
+    for id in ids { outcomes.keep(outcome(id, bytes: 2_000)) }
+    #expect(outcomes.bytes <= 11_000)
+    #expect(kept(outcomes, ids) == [16, 17, 18, 19])
+    // One that is larger than all that may be kept is not kept, and drives the others out.
+    outcomes.keep(outcome(JobID(), bytes: 20_000))
+    #expect(outcomes.count == 0)
+    #expect(outcomes.bytes == 0)
+    outcomes.keep(outcome(ids[0]))
+    #expect(kept(outcomes, ids) == [0])
+  }
+
+  @Test func aJobThatIsRetriedForEverTakesNoMoreThanItsPlace() {
+    var outcomes = ReportedOutcomes(limit: 100)
+    let other = JobID()
+    outcomes.keep(outcome(other))
+    for attempt in 1...10_000 { outcomes.keep(outcome(id, attempt)) }
+    #expect(outcomes.count == 2)
+    #expect(outcomes.orderLength < 200)
+    #expect(outcomes.report(of: RunningAttempt(job: other, attempt: 1)) != nil)
+    #expect(outcomes.report(of: RunningAttempt(job: id, attempt: 10_000)) != nil)
   }
 }

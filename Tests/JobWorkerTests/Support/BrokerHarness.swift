@@ -114,11 +114,13 @@ struct BrokerHarness: Sendable {
     #expect(verdict == .confirmed)
   }
 
-  /// Asks a worker whether it has a job; `nil` when it is gone. Like the server, it asks again when a connection took the
-  /// question or the reply along.
-  private func confirm(_ job: JobID, by worker: WorkerID) async throws -> ControlReply? {
+  /// Asks a worker what it knows of an attempt; `nil` when it is gone. Like the server, it asks again when a connection took
+  /// the question or the reply along.
+  private func confirm(
+    _ attempt: RunningAttempt, by worker: WorkerID
+  ) async throws -> ControlReply? {
     let question = Publication(
-      try WireCoding.message(.confirm(job: job)), exchange: names.control,
+      try WireCoding.message(.confirm([attempt])), exchange: names.control,
       routingKey: worker.rawValue)
     var tries = 4
     while true {
@@ -133,13 +135,23 @@ struct BrokerHarness: Sendable {
     }
   }
 
-  /// Expects what a worker says of a job.
+  /// Expects what a worker says of an attempt; nothing of one that is gone.
   func expect(
-    _ expected: ControlReply?, of job: JobID, by worker: WorkerID,
+    _ expected: AttemptState?, of job: JobID, attempt: Int = 1, by worker: WorkerID,
     sourceLocation: SourceLocation = #_sourceLocation
   ) async throws {
-    let reply = try await confirm(job, by: worker)
-    #expect(reply == expected, sourceLocation: sourceLocation)
+    let reply = try await confirm(RunningAttempt(job: job, attempt: attempt), by: worker)
+    #expect(reply == expected.map { .attempts([$0]) }, sourceLocation: sourceLocation)
+  }
+
+  /// Whether the worker comes to say that it has reported an attempt: a moment after the authority has the report.
+  func isReported(_ job: JobID, by worker: WorkerID) async -> Bool {
+    let attempt = RunningAttempt(job: job, attempt: 1)
+    for _ in 0..<100 {
+      if (try? await confirm(attempt, by: worker)) == .attempts([.reported]) { return true }
+      await Task.yield()
+    }
+    return false
   }
 
   /// Whether no ticket is left, now that the worker has ended: one that is issued is the first to come out. What was not

@@ -10,6 +10,8 @@ struct ExecutorHarness: Sendable {
   let attempt = Attempt()
   let assignment: JobAssignment
   let executor: Executor<BatchingAuthority<MemoryAuthority>>
+  /// The outcomes that the worker would keep.
+  let kept = Recorder<JobReport>()
 
   init(timeout: Duration = .zero, settings: ExecutionSettings = ExecutionSettings()) throws {
     var job = try waitingJob(timeout: timeout)
@@ -23,7 +25,8 @@ struct ExecutorHarness: Sendable {
     let batching = BatchingAuthority(authority)
     executor = Executor(
       authority: batching, worker: worker, settings: settings,
-      sender: ReportSender(authority: batching, lifecycle: lifecycle, logger: silent),
+      sender: ReportSender(
+        authority: batching, keep: { [kept] in kept.add($0) }, lifecycle: lifecycle, logger: silent),
       logger: silent)
   }
 

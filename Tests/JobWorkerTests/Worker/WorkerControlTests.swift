@@ -63,13 +63,33 @@ import Testing
     try await BrokerHarness.with { harness in
       let id = try await harness.submit(try waitingJob())
       try await harness.withWorker([type]) { worker in
-        try await harness.expect(.hasNot, of: JobID(), by: worker.id)
+        try await harness.expect(.unknown, of: JobID(), by: worker.id)
         #expect(await started.wait(for: .seconds(20)))
-        try await harness.expect(.has, of: id, by: worker.id)
+        try await harness.expect(.running, of: id, by: worker.id)
         release.fire()
         #expect(await harness.authority.waitForOutcomes())
-        try await harness.expect(.has, of: id, by: worker.id)
+        #expect(await harness.isReported(id, by: worker.id))
+        // Of another attempt it knows nothing.
+        try await harness.expect(.unknown, of: id, attempt: 2, by: worker.id)
       }
+    }
+  }
+
+  @Test func anOutcomeIsReportedAgainWhenItIsAskedFor() async throws {
+    let type = try testType { _ in ["sum": 3] }
+    try await BrokerHarness.with { harness in
+      let id = try await harness.submit(try waitingJob())
+      try await harness.withWorker([type]) { worker in
+        #expect(await harness.authority.waitForOutcomes())
+        #expect(await harness.isReported(id, by: worker.id))
+        try await harness.command(.reportAgain(job: id, attempt: 1), to: worker.id)
+        #expect(await harness.authority.waitForOutcomes(2))
+        // One that it does not have, it cannot report; and it goes on.
+        try await harness.command(.reportAgain(job: id, attempt: 2), to: worker.id)
+        try await harness.expect(.reported, of: id, by: worker.id)
+      }
+      let completed = JobOutcome.completed(result: ["sum": 3])
+      #expect(harness.authority.outcomes == [completed, completed])
     }
   }
 

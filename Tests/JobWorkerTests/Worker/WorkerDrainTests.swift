@@ -21,7 +21,7 @@ import UnixSignals
         let second = try await harness.submit(try waitingJob())
         await worker.drain()
         // It still obeys while it drains.
-        try await harness.expect(.has, of: first, by: worker.id)
+        try await harness.expect(.running, of: first, by: worker.id)
         release.fire()
         #expect(await worker.ended.wait(for: .seconds(20)))
         #expect(harness.authority.job(first)?.status == .completed)

@@ -22,7 +22,7 @@ import Testing
           #expect(await started.wait(for: .seconds(20)))
           try await broker.control("close_all_connections", "test")
           #expect(await harness.announced(worker.id, times: 2))
-          try await harness.expect(.has, of: id, by: worker.id)
+          try await harness.expect(.running, of: id, by: worker.id)
           release.fire()
           #expect(await harness.authority.waitForOutcomes())
           // The ticket that was delivered anew is claimed after the end, and void.
@@ -55,7 +55,7 @@ import Testing
           try await broker.control("close_all_connections", "test")
           #expect(await harness.announced(worker.id, times: 2))
           try await harness.submit(second)
-          try await harness.expect(.has, of: first.id, by: worker.id)
+          try await harness.expect(.running, of: first.id, by: worker.id)
           release.fire()
           #expect(await harness.authority.waitForOutcomes(2))
         }
