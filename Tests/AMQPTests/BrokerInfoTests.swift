@@ -29,7 +29,9 @@ struct BrokerInfoTests {
     #expect(BrokerInfo.Version(4, 0, 1) > .init(4, 0, 0))
   }
 
-  @Test("The broker's own words are there once connected, and its topology may depend on them")
+  @Test(
+    "The broker's own words are there once connected, and its topology may depend on them",
+    .needsBroker)
   func connected() async throws {
     let seen = Mutex<[BrokerInfo]>([])
     let connection = Connection(

@@ -2,7 +2,7 @@ import AMQP
 import TestSupport
 import Testing
 
-@Suite("Consuming", .timeLimit(.minutes(3)))
+@Suite("Consuming", .needsBroker, .timeLimit(.minutes(3)))
 struct ConsumingTests {
   private static func fill(_ connection: Connection, _ queue: String, _ count: Int) async {
     let verdicts = await connection.publish(

@@ -2,7 +2,7 @@ import AMQP
 import TestSupport
 import Testing
 
-@Suite("Declaring", .timeLimit(.minutes(3)))
+@Suite("Declaring", .needsBroker, .timeLimit(.minutes(3)))
 struct DeclaringTests {
   private static func name(_ kind: String) -> String {
     "test-\(kind)-\(UInt64.random(in: 0 ... .max))"

@@ -5,7 +5,7 @@ import Testing
 @testable import AMQP
 
 /// Serialized, and with names of its own, because it counts what the whole process has.
-@Suite("What is left of a connection: nothing", .serialized, .timeLimit(.minutes(3)))
+@Suite("What is left of a connection: nothing", .needsBroker, .serialized, .timeLimit(.minutes(3)))
 struct LifetimeTests {
   /// The names of the process's threads that begin with `prefix`.
   private static func threads(_ prefix: String) -> Int {

@@ -3,7 +3,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("Connecting", .timeLimit(.minutes(3)))
+@Suite("Connecting", .needsBroker, .timeLimit(.minutes(3)))
 struct LoginTests {
   /// What `run()` throws when it may fail only once.
   private static func failure(

@@ -2,7 +2,7 @@ import AMQP
 import TestSupport
 import Testing
 
-@Suite("Publishing", .timeLimit(.minutes(3)))
+@Suite("Publishing", .needsBroker, .timeLimit(.minutes(3)))
 struct PublishingTests {
   @Test("A routed message is confirmed and delivered")
   func confirmed() async throws {

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// On a node of their own, one after the other: they stop it, block it, make it deaf.
-@Suite("Recovery", .serialized, .timeLimit(.minutes(5)))
+@Suite("Recovery", .needsBroker, .serialized, .timeLimit(.minutes(5)))
 struct RecoveryTests {
   private static let node = Task { try await ThrowawayBroker.start() }
 

@@ -2,7 +2,7 @@ import AMQP
 import TestSupport
 import Testing
 
-@Suite("Asking and answering", .timeLimit(.minutes(3)))
+@Suite("Asking and answering", .needsBroker, .timeLimit(.minutes(3)))
 struct RequestTests {
   /// Answers each request with its body in capitals, in reverse order of each batch.
   private static func answer(_ connection: Connection, _ consumer: Consumer) async throws {

@@ -3,7 +3,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("TLS", .timeLimit(.minutes(3)))
+@Suite("TLS", .needsBroker, .timeLimit(.minutes(3)))
 struct TLSTests {
   private struct Setup {
     let port: UInt16

@@ -57,6 +57,10 @@ public final class ThrowawayBroker: Sendable {
 
   /// Makes a node and waits until it takes connections.
   public static func start(_ options: Options = Options()) async throws -> ThrowawayBroker {
+    // Such a test would make the quick run slow without anybody's noticing why.
+    guard !TestTier.isFast else {
+      throw BrokerFailure("a test that starts a broker has to have the trait .needsBroker")
+    }
     let broker = try await ThrowawayBroker(options)
     try await broker.start()
     return broker

@@ -1,10 +1,11 @@
 import Foundation
 import JobServer
 import Jobs
+import TestSupport
 import Testing
 
 /// What every implementation of ``JobAuthority`` has to keep, seen through the service behind it.
-@Suite("Every authority", .timeLimit(.minutes(2)))
+@Suite("Every authority", .needsBroker, .timeLimit(.minutes(2)))
 struct AuthorityConformanceTests {
   typealias Path = AuthorityHarness.Path
 

@@ -4,11 +4,12 @@ import JobServer
 import JobTransport
 import Jobs
 import Synchronization
+import TestSupport
 import Testing
 
 /// A report that the broker has confirmed may be lost all the same: somebody purges the queue of reports. What the server
 /// does about it is seen here with a worker that is played by the test.
-@Suite("A lost report", .timeLimit(.minutes(2)))
+@Suite("A lost report", .needsBroker, .timeLimit(.minutes(2)))
 struct LostReportTests {
   private let worker = WorkerID(rawValue: "w-\(UUID().uuidString.prefix(8).lowercased())")
 

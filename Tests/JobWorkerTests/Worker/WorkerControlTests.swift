@@ -4,7 +4,7 @@ import Testing
 
 @testable import JobWorker
 
-@Suite(.timeLimit(.minutes(2))) struct WorkerControlTests {
+@Suite(.needsBroker, .timeLimit(.minutes(2))) struct WorkerControlTests {
   /// A type that runs until it is told to end, and tells when it runs.
   private func endless(_ started: Signal) throws -> RegisteredJobType {
     try testType { _ in

@@ -6,7 +6,7 @@ import UnixSignals
 
 @testable import JobWorker
 
-@Suite(.timeLimit(.minutes(2))) struct WorkerDrainTests {
+@Suite(.needsBroker, .timeLimit(.minutes(2))) struct WorkerDrainTests {
   @Test func runningJobsMayEndAndTheRestIsGivenBack() async throws {
     let (started, release) = (Signal(), Signal())
     let type = try testType { _ in

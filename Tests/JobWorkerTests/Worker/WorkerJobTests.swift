@@ -6,7 +6,7 @@ import Testing
 
 @testable import JobWorker
 
-@Suite(.timeLimit(.minutes(2))) struct WorkerJobTests {
+@Suite(.needsBroker, .timeLimit(.minutes(2))) struct WorkerJobTests {
   @Test func aTicketIsClaimedRunReportedAndAcknowledged() async throws {
     let type = try testType { context in
       try context.progress(50)

@@ -5,7 +5,7 @@ import Testing
 @testable import JobWorker
 
 /// On a broker of their own: they close all of its connections.
-@Suite(.timeLimit(.minutes(3)), .serialized) struct WorkerReconnectionTests {
+@Suite(.needsBroker, .timeLimit(.minutes(3)), .serialized) struct WorkerReconnectionTests {
   @Test func aRunningJobIsKeptAndNotRunAgain() async throws {
     let (started, release) = (Signal(), Signal())
     let runs = Recorder<Int>()
