@@ -1,5 +1,6 @@
 import ArgumentParser
 import FakeAPI
+import Foundation
 import JobClient
 import JobConfig
 import Jobs
@@ -35,7 +36,10 @@ struct ExitStatusTests {
   func numbers() {
     #expect(ExitStatus.allCases.map(\.rawValue) == [0, 1, 2, 3, 4, 5, 6, 7, 130])
     let help = Warren.helpMessage()
-    for status in ExitStatus.allCases { #expect(help.contains("\(status.rawValue)  ")) }
+    for status in ExitStatus.allCases {
+      let number = "  \(status.rawValue)".padding(toLength: 7, withPad: " ", startingAt: 0)
+      #expect(help.contains("\n\(number)\(status.meaning)\n"), "\(status)")
+    }
   }
 
   @Test(

@@ -88,6 +88,62 @@ struct WarrenProcessTests {
     }
   }
 
+  @Test(
+    "several jobs are waited for at once: each is told as it ends, and one that fails makes it 1")
+  func severalJobs() async throws {
+    let done = try Job.fixture(id: JobID(), status: .completed, result: "first")
+    let failed = try Job.fixture(id: JobID(), status: .failed, error: "exit 3")
+    let last = try Job.fixture(id: JobID(), status: .completed, result: "last")
+    // The first job ends only when the others have been asked for.
+    let others = Signal()
+    let asked = Mutex(0)
+    try await FakeAPI({ call in
+      if call.target.contains("\(done.id)") {
+        #expect(await others.wait(for: .seconds(20)))
+        return try .json(200, done)
+      }
+      if asked.withLock({
+        $0 += 1
+        return $0 % 2 == 0
+      }) {
+        others.fire()
+      }
+      return try .json(200, call.target.contains("\(failed.id)") ? failed : last)
+    }).serve { api in
+      let ids = [done, failed, last].map { "\($0.id)" }
+      let told = try await WarrenProcess.run(["wait"] + ids + ["--server", api.url])
+      #expect(told.status == 1)
+      #expect(
+        Set(told.output.split(separator: "\n")) == [
+          "the job \(done.id) is completed", "the job \(failed.id) is failed: exit 3",
+          "the job \(last.id) is completed",
+        ])
+      #expect(told.output.hasSuffix("the job \(done.id) is completed\n"))
+      #expect(api.calls.count == 3)
+      let quiet = try await WarrenProcess.run(["wait", "-q"] + ids + ["--server", api.url])
+      #expect(quiet.status == 1)
+      #expect(quiet.output == "first\nlast\n")
+      #expect(quiet.error == "the job \(failed.id) is failed: exit 3\n")
+      let json = try await WarrenProcess.run(["wait", "--json"] + ids + ["--server", api.url])
+      #expect(
+        try JSONValue(parsing: json.output.utf8) == JSONValue(encoding: [done, failed, last]))
+    }
+  }
+
+  @Test("a job whose answer is lost can be asked for again by the key that is told")
+  func lostAnswer() async throws {
+    let url = Mutex("")
+    try await FakeAPI({ _ in try .json(200, ["a": 1]) }).serve { api in
+      url.withLock { $0 = api.url }
+    }
+    let ended = try await WarrenProcess.run(
+      ["schedule", "files:checksum", "--server", url.withLock { $0 }])
+    #expect(ended.status == 3)
+    #expect(
+      ended.error.contains(
+        /the same command with --idempotency-key [0-9a-f-]{36} makes no second one\n/))
+  }
+
   @Test("Ctrl-C ends a wait with 130, and asks nothing of the job")
   func interrupted() async throws {
     let running = try Job.fixture(status: .running, progress: 10)

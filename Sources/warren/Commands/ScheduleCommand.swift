@@ -94,17 +94,37 @@ struct ScheduleCommand: AsyncParsableCommand {
 
   func run() async throws {
     let client = try server.client()
-    let scheduled = try await client.schedule(
+    let scheduled = try await schedule(
       ScheduleRequest(
         type: jobType, params: try await params(client), idempotencyKey: idempotencyKey ?? UUID(),
         scheduledAt: moment ?? delay.map { .now + $0 }, timeout: timeout, maxRetries: maxRetries,
-        retryDelay: retryDelay, backoff: backoff, maxRetryDelay: maxRetryDelay, jitter: jitter))
+        retryDelay: retryDelay, backoff: backoff, maxRetryDelay: maxRetryDelay, jitter: jitter),
+      client)
     guard wait else { return try announce(scheduled) }
     if !quiet { Console.write("job \(scheduled.job.id)\n", to: .error) }
     let waiting = JobWait(
       client: client, timeout: waitTimeout ?? JobWait.defaultTimeout, isQuiet: quiet)
     let job = try await waiting(scheduled.job.id)
     try JobPrinter(json: server.json, isQuiet: quiet).showEnd(of: job)
+  }
+
+  /// - Throws: `JobClientError`; when the answer is lost the key has been told, by which it can be asked for again.
+  private func schedule(
+    _ request: ScheduleRequest, _ client: JobClient
+  ) async throws(JobClientError) -> ScheduledJob {
+    do {
+      return try await client.schedule(request)
+    } catch {
+      switch error {
+      case .unreachable, .unexpectedAnswer, .cancelled:
+        Console.write(
+          "should the job be scheduled nonetheless, the same command with --idempotency-key"
+            + " \(request.idempotencyKey.uuidString.lowercased()) makes no second one\n", to: .error
+        )
+      case .invalidRequest, .problem, .timedOut: break
+      }
+      throw error
+    }
   }
 
   private func params(_ client: JobClient) async throws -> JSONValue {

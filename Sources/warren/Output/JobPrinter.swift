@@ -16,16 +16,30 @@ struct JobPrinter {
   /// - Throws: the exit status of a job that did not complete.
   func showEnd(of job: Job) throws {
     if isQuiet, !json {
-      if let result = JobText.result(job) { Console.write(result + "\n", to: .output) }
-      if job.status != .completed {
-        Console.write(
-          "the job \(job.id) is \(job.status.rawValue)"
-            + (JobText.remark(job).isEmpty ? "" : ": \(TerminalText.line(JobText.remark(job)))")
-            + "\n", to: .error)
-      }
+      showResult(of: .atRest(job))
     } else {
       try show(job)
     }
     guard job.status == .completed else { throw ExitCode(ExitStatus.jobNotCompleted.rawValue) }
+  }
+
+  /// Several jobs after a wait, each of which has been told of already unless it is quiet or JSON.
+  ///
+  /// - Throws: the exit status when one goes on, or else when one did not complete.
+  func showEnds(_ ends: [JobWait.End]) throws {
+    if json {
+      Console.write(try JSONOutput.text(ends.map(\.job)), to: .output)
+    } else if isQuiet {
+      for end in ends { showResult(of: end) }
+    }
+    for case .goesOn in ends { throw ExitCode(ExitStatus.timedOut.rawValue) }
+    for end in ends where end.job.status != .completed {
+      throw ExitCode(ExitStatus.jobNotCompleted.rawValue)
+    }
+  }
+
+  private func showResult(of end: JobWait.End) {
+    if let result = JobText.result(end.job) { Console.write(result + "\n", to: .output) }
+    if end.job.status != .completed { Console.write(JobText.end(end) + "\n", to: .error) }
   }
 }

@@ -40,6 +40,15 @@ enum JobText {
     return trimmed
   }
 
+  /// What became of a job that was waited for, in one line.
+  static func end(_ end: JobWait.End) -> String {
+    let job = end.job
+    if case .goesOn = end { return "the job \(job.id) is still \(job.status.rawValue); it goes on" }
+    let remark = job.status == .completed ? "" : remark(job)
+    return "the job \(job.id) is \(job.status.rawValue)"
+      + (remark.isEmpty ? "" : ": \(TerminalText.line(remark))")
+  }
+
   /// How long it took from the start of its first attempt to its end, or has taken so far.
   static func took(_ job: Job, now: Timestamp) -> Duration? {
     guard let started = job.startedAt else { return nil }
