@@ -185,6 +185,10 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
+    .testTarget(
+      name: "FuzzTests",
+      dependencies: ["AMQP", "JobConfig", "Jobs", "JobTransport", "JobWorker", "TestSupport"],
+      exclude: ["Corpus"], swiftSettings: strict),
     .executableTarget(
       name: "LifeWorker", dependencies: ["JobWorker", "Jobs", logging], path: "Tests/LifeWorker",
       swiftSettings: strict),

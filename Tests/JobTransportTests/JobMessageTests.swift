@@ -84,4 +84,14 @@ struct JobMessageTests {
       }
     }
   }
+
+  @Test("a header of any length makes no endless reason")
+  func boundedReasons() throws {
+    var message = Message(text: "{}", properties: MessageProperties(type: "files:checksum"))
+    message.properties.headers["tenant-id"] = .bytes(Array(repeating: 7, count: 60_000))
+    let error = #expect(throws: JobMessageError.self) { try JobMessage.submission(message) }
+    let text = try #require(error).description
+    #expect(text.contains("the header tenant-id must be a UUID"))
+    #expect(text.utf8.count < 1_000)
+  }
 }

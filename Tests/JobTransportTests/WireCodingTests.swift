@@ -72,6 +72,13 @@ struct WireCodingTests {
     }
   }
 
+  @Test("a body that opens more levels than a decoder can take is refused, and ends no process")
+  func endless() {
+    let body = Array(String(repeating: "[", count: 513).utf8)
+    let message = Message(body: body, properties: MessageProperties(type: "warren.worker"))
+    #expect(throws: WireError.self) { try WireCoding.workerMessage(message) }
+  }
+
   @Test("names follow the prefix, and a prefix is a name")
   func names() throws {
     let names = try TransportNames(prefix: "acme")

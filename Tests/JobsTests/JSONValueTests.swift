@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import Jobs
@@ -27,10 +28,29 @@ struct JSONValueTests {
   }
 
   @Test("bytes that are no UTF-8 and deep nesting are refused, not trapped on")
-  func hostile() {
+  func hostile() throws {
     #expect(throws: JSONError.self) { try JSONValue(parsing: [0x22, 0xFF, 0x22]) }
-    let deep = Array(repeating: UInt8(ascii: "["), count: 100_000)
-    #expect(throws: JSONError.self) { try JSONValue(parsing: deep) }
+    // Foundation's decoder ends the process at 513 of them.
+    for count in [1, 100, 101, 511, 512, 513, 514, 100_000] {
+      for opening in ["[", "{\"a\":", " [", "[\"\\\"\","] {
+        let text = String(repeating: opening, count: count)
+        #expect(throws: JSONError.self) { try JSONValue(parsing: text.utf8) }
+        #expect(throws: JSONError.self) { try JSONText.check((text + text).utf8, atMost: 0) }
+      }
+    }
+    // Neither does another encoding get it past the check.
+    let hidden = "[\"\u{2261}\"," + String(repeating: "[", count: 513)
+    for byteOrder in [String.Encoding.utf16LittleEndian, .utf16BigEndian, .utf16, .utf32] {
+      let bytes = try #require(hidden.data(using: byteOrder))
+      #expect(throws: JSONError.self) { try JSONValue(parsing: bytes) }
+    }
+  }
+
+  @Test("brackets in strings are no levels")
+  func bracketsInStrings() throws {
+    let text = String(repeating: "[{", count: 5_000)
+    let value: JSONValue = ["a\"[": .string(text), "b": ["\\", "["]]
+    #expect(try JSONValue(parsing: value.text.utf8) == value)
   }
 
   @Test("a text may be nested 100 levels deep, and no deeper", arguments: ["[]", "{\"a\":}"])
@@ -45,5 +65,17 @@ struct JSONValueTests {
     for levels in [JSONValue.maxDepth + 1, 511, 5000] {
       #expect(throws: JSONError.self) { try JSONValue(parsing: text(levels).utf8) }
     }
+  }
+
+  @Test("errors quote no more than the beginning of what they are about")
+  func boundedErrors() throws {
+    struct Named: Decodable { let name: [Int] }
+    let long = String(repeating: "ä", count: 10_000)
+    let error = #expect(throws: JSONError.self) {
+      try JSONValue.object(["name": .array([.string(long)])]).decode(as: Named.self)
+    }
+    #expect(try #require(error).description.utf8.count < 1_000)
+    #expect(JSONError(long).description.hasSuffix("ä…"))
+    #expect(JSONError(long).description.utf8.count < 1_000)
   }
 }

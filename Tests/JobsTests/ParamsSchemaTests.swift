@@ -103,4 +103,21 @@ struct ParamsSchemaTests {
       try schema.complete(["level": 1])
         == ["path": "", "level": 1, "any": .null, "list": [], "mixed": [1, "a"]])
   }
+
+  @Test("defaults that are nested as deeply as they may be take no time", .timeLimit(.minutes(1)))
+  func deepDefaults() throws {
+    let value = (0..<JSONValue.maxDepth).reduce(1 as JSONValue) { inner, _ in [inner] }
+    #expect(try ParamsSchema(defaults: value).complete(value) == value)
+  }
+
+  @Test("names of any length make no endless errors")
+  func longNames() throws {
+    let name = String(repeating: "👩‍👩‍👧‍👦", count: 2_000)
+    let error = #expect(throws: ParamsError.self) {
+      try schema().complete(["path": "x", "options": .object([name: 1])])
+    }
+    let text = try #require(error).description
+    #expect(text.hasPrefix("params.options.👩‍👩‍👧‍👦"))
+    #expect(text.utf8.count < 1_000)
+  }
 }

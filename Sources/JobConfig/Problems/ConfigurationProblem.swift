@@ -1,3 +1,5 @@
+import Jobs
+
 /// One thing that is wrong with a configuration.
 public struct ConfigurationProblem: Sendable, Hashable, CustomStringConvertible {
   /// Where a setting comes from.
@@ -25,11 +27,11 @@ public struct ConfigurationProblem: Sendable, Hashable, CustomStringConvertible 
     case .file(let file, let line, let column):
       let position = [line, column].compactMap { $0.map(String.init) }
       parts.append(([file] + position).filter { !$0.isEmpty }.joined(separator: ":"))
-      if let key, !key.isEmpty { parts.append(key) }
+      if let key, !key.isEmpty { parts.append(key.shortened(to: 200)) }
     case .environment(let variable):
       parts.append(variable)
     }
-    parts.append(message)
+    parts.append(message.shortened(to: 700))
     return parts.filter { !$0.isEmpty }.joined(separator: ": ")
   }
 }

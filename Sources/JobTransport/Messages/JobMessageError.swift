@@ -1,3 +1,5 @@
+import Jobs
+
 /// Why a message is no job message.
 public struct JobMessageError: Error, Hashable, CustomStringConvertible {
   /// What was wrong, for programs: the value of a dead letter's reason header.
@@ -12,6 +14,6 @@ public struct JobMessageError: Error, Hashable, CustomStringConvertible {
 
   init(_ reason: Reason, _ description: String) {
     self.reason = reason
-    self.description = description
+    self.description = description.shortened(to: 800)
   }
 }

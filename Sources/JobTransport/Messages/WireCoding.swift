@@ -115,6 +115,7 @@ public enum WireCoding {
     _ type: Value.Type, from message: Message
   ) throws(WireError) -> Value {
     do {
+      try JSONText.check(message.body)
       return try JSONDecoder().decode(type, from: Data(message.body))
     } catch {
       throw WireError(

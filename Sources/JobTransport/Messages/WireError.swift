@@ -1,8 +1,10 @@
+import Jobs
+
 /// A message that is not what its place says it is.
 public struct WireError: Error, CustomStringConvertible {
   public let description: String
 
   init(_ description: String) {
-    self.description = description
+    self.description = description.shortened(to: 800)
   }
 }

@@ -5,25 +5,32 @@ public struct JSONError: Error, Hashable, CustomStringConvertible {
 
   /// - Parameter description: what was wrong and where.
   public init(_ description: String) {
-    self.description = description
+    self.description = description.shortened(to: Self.longest)
   }
+
+  /// In bytes: names and values of the JSON are part of it.
+  private static let longest = 600
 
   /// Puts Foundation's coding errors into one sentence that names the path.
   init(decoding error: any Error) {
+    self.init(Self.words(error))
+  }
+
+  private static func words(_ error: any Error) -> String {
     switch error {
     case DecodingError.dataCorrupted(let context):
       let detail = context.underlyingError.map { ": \($0)" } ?? ""
-      description = Self.at(
+      return at(
         context.codingPath, "not valid JSON (\(context.debugDescription)\(detail))")
     case DecodingError.keyNotFound(let key, let context):
-      description = Self.at(context.codingPath, "the member '\(key.stringValue)' is missing")
+      return at(context.codingPath, "the member '\(key.stringValue)' is missing")
     case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context):
-      description = Self.at(context.codingPath, context.debugDescription)
+      return at(context.codingPath, context.debugDescription)
     case EncodingError.invalidValue(let value, let context):
-      description = Self.at(
+      return at(
         context.codingPath, "\(value) cannot be written as JSON: \(context.debugDescription)")
     default:
-      description = String(describing: error)
+      return String(describing: error)
     }
   }
 

@@ -20,12 +20,12 @@ public enum JSONValue: Sendable, Hashable {
   ///
   /// - Throws: ``JSONError`` when the bytes are no JSON text in UTF-8, or nested more deeply than ``maxDepth``.
   public init(parsing bytes: some Collection<UInt8>) throws(JSONError) {
+    try JSONText.check(bytes, atMost: Self.maxDepth)
     do {
       self = try JSONDecoder().decode(JSONValue.self, from: Data(bytes))
     } catch {
       throw JSONError(decoding: error)
     }
-    try checkDepth()
   }
 
   /// The JSON form of any encodable value.
@@ -54,7 +54,7 @@ public enum JSONValue: Sendable, Hashable {
 
   private func checkDepth() throws(JSONError) {
     guard isNested(atMost: Self.maxDepth) else {
-      throw JSONError("arrays and objects are nested more than \(Self.maxDepth) levels deep")
+      throw JSONError(JSONText.tooDeep(Self.maxDepth))
     }
   }
 

@@ -12,11 +12,11 @@ public enum ParamsError: Error, Hashable, CustomStringConvertible {
       return "\(Self.name(path)) must be \(kinds), not \(found.rawValue)"
     case .unknownMember(let path, let known):
       let names = known.isEmpty ? "it takes none" : "known are \(known.joined(separator: ", "))"
-      return "\(Self.name(path)) is no parameter of this job type; \(names)"
+      return "\(Self.name(path)) is no parameter of this job type; \(names.shortened(to: 400))"
     }
   }
 
   private static func name(_ path: [String]) -> String {
-    (["params"] + path).joined(separator: ".")
+    (["params"] + path).joined(separator: ".").shortened(to: 400)
   }
 }

@@ -39,10 +39,9 @@ public struct ParamsSchema: Sendable, Hashable {
         kinds: [.object],
         properties: members.isEmpty ? [:] : members.mapValues { ParamsSchema(defaults: $0) })
     case .array(let elements):
-      self.init(
-        kinds: [.array],
-        items: Set(elements.map { ParamsSchema(defaults: $0).withoutDefaults }).count == 1
-          ? elements.first.map { ParamsSchema(defaults: $0).withoutDefaults } : nil)
+      // Each once: twice a level would be for ever with a hundred levels.
+      let schemas = Set(elements.map { ParamsSchema(defaults: $0).withoutDefaults })
+      self.init(kinds: [.array], items: schemas.count == 1 ? schemas.first : nil)
     case .bool, .integer, .number, .string:
       self.init(kinds: [value.kind])
     }

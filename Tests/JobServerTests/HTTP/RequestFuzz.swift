@@ -2,6 +2,7 @@ import Foundation
 import HTTPTypes
 import Jobs
 import NIOCore
+import TestSupport
 
 /// Makes requests out of parts that are right, parts that are nearly right, and noise; the same ones for the same seed.
 struct RequestFuzz {
@@ -37,14 +38,15 @@ struct RequestFuzz {
     #"{"type":"files:count"}"#, #"{"type":"files:checksum","params":{"path":"x"}}"#, "{}", "[]",
     "null", "", #"{"type":null}"#, #"{"type":"a:b","max_retries":1e400}"#,
     #"{"type":"files:count","scheduled_at":9223372036854775808}"#,
-    #"{"type":"files:count","\ud800":1}"#,
+    #"{"type":"files:count","\ud800":1}"#, #"{"type":"files:count","params":{"a":"#,
+    String(repeating: "[", count: 513), String(repeating: #"{"type":"#, count: 400),
   ]
 
-  private var generator: SplitMix
+  private var generator: SeededGenerator
   private let job: JobID
 
   init(seed: UInt64, job: JobID) {
-    generator = SplitMix(state: seed)
+    generator = SeededGenerator(seed: seed)
     self.job = job
   }
 
@@ -93,18 +95,5 @@ struct RequestFuzz {
 
   private mutating func pick<Element>(_ elements: [Element]) -> Element {
     elements[Int.random(in: elements.indices, using: &generator)]
-  }
-
-  /// SplitMix64 (Steele, Lea and Flood, 2014): the system's generator cannot be seeded.
-  private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-      state &+= 0x9E37_79B9_7F4A_7C15
-      var mixed = state
-      mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-      mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-      return mixed ^ (mixed >> 31)
-    }
   }
 }

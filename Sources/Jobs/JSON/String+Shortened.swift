@@ -1,0 +1,11 @@
+extension String {
+  /// The beginning of a text that may be of any length, because somebody else has written it: what is shown to people and
+  /// stands in logs has an end. Cut between characters of Unicode, not between what looks like one: that may be long as well.
+  package func shortened(to bytes: Int) -> String {
+    guard utf8.count > bytes else { return self }
+    var beginning = Array(utf8.prefix(bytes))
+    // The last character may be there in part.
+    while let last = beginning.popLast(), last & 0b1100_0000 == 0b1000_0000 {}
+    return String(decoding: beginning, as: UTF8.self) + "…"
+  }
+}
