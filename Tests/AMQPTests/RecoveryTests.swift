@@ -180,11 +180,23 @@ struct RecoveryTests {
   @Test("A connection that is idle for long stays up by its heartbeats")
   func idle() async throws {
     let node = try await Self.node.value
-    try await withConnection(configuration(node.url) { $0.heartbeat = 2 }) { connection in
+    let name = "idle-\(UInt64.random(in: 0 ... .max))"
+    try await withConnection(
+      configuration(node.url) {
+        $0.heartbeat = 2
+        $0.connectionName = name
+      }
+    ) { connection in
+      // The broker has agreed, so it does not wait for ever.
+      let list = try await node.control("list_connections", "client_properties", "timeout")
+      let line = try #require(list.split(separator: "\n").first { $0.contains(name) })
+      #expect(line.hasSuffix("\t2"))
       let events = connection.events()
-      // Longer than either side waits for a heartbeat; nothing can be waited for but time.
-      let event = await bounded(.seconds(6)) { await events.first { _ in true } }
+      let generation = await connection.generation
+      // More than twice as long as either side waits for a sign of life; nothing can be waited for but time.
+      let event = await bounded(.seconds(10)) { await events.first { _ in true } }
       #expect(event == nil, "still connected, nothing happened")
+      #expect(await connection.generation == generation)
       let verdict = await connection.publish(
         Publication(Message(), exchange: "", routingKey: "nowhere"))
       #expect(verdict == .confirmed)
