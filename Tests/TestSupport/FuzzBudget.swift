@@ -2,7 +2,7 @@ import Foundation
 
 /// How long the fuzzers may take, and with which numbers they begin.
 ///
-/// `WARREN_FUZZ_SECONDS` is the time of all of them together: a minute, unless set. `WARREN_FUZZ_SEED` repeats a run: with the
+/// `WARREN_FUZZ_SECONDS` is the time of all of them together: a minute (8 s in the quick tier), unless set. `WARREN_FUZZ_SEED` repeats a run: with the
 /// same seed each fuzzer makes the same inputs in the same order, as far as its time reaches.
 public struct FuzzBudget: Sendable {
   /// The fuzzers among which the time is divided.
@@ -28,7 +28,8 @@ public struct FuzzBudget: Sendable {
         }
         return seed
       } ?? .random(in: 0 ... .max)
-    time = .seconds((seconds ?? 60) / Double(Self.fuzzers))
+    let usual = environment["WARREN_TEST_FAST"] == nil ? 60.0 : 8
+    time = .seconds((seconds ?? usual) / Double(Self.fuzzers))
   }
 
   /// Says how to repeat what follows.
