@@ -125,37 +125,98 @@ extension SystemTests {
       }
     }
 
-    @Test("suspended jobs, and jobs for later, survive a restart of everything")
+    @Test(
+      "a hundred suspended jobs, a hundred detached ones, and those in between survive a restart of everything"
+    )
     func everything() async throws {
-      try await WarrenSystem.run(workers: 0, ownBroker: true) { system in
-        let worker = try await system.startLifeWorker()
-        var suspended: [String] = []
+      let configuration =
+        TestJobs.configuration.replacing("capacity: 2", with: "capacity: 102")
+        + "\nworker: {detach_after: 1s}\n"
+      try await WarrenSystem.run(configuration, workers: 1, ownBroker: true) { system in
+        let life = try await system.startLifeWorker()
+        let suspended = try await Self.suspendAtWork(100, system)
+        let canceling = try await system.api.schedule("files:stubborn")
+        let suspending = try await system.api.schedule("files:stubborn")
+        var detached: [String] = []
         for _ in 0..<100 {
-          let later = (Timestamp.now + .seconds(3600)).milliseconds
-          let id = try await system.api.schedule(
-            "life:steps", ["steps": 1, "milliseconds": 1], ["scheduled_at": .integer(later)])
-          #expect(try await system.api.post("/jobs/\(id)/suspend").text("status") == "suspended")
-          suspended.append(id)
+          detached.append(try await system.api.schedule("files:sleep", ["seconds": "30"]))
+        }
+        try await eventually("all run, and none is unacknowledged") {
+          let unacked = try await system.management.get("/api/queues/%2F/jobs.compute")
+            .members?["messages_unacknowledged"]
+          return system.lines(of: "starts").count == 102 && unacked == 0
         }
         let due = Timestamp.now + .seconds(20)
         let later = try await system.api.schedule(
           "life:steps", ["steps": 1], ["scheduled_at": .integer(due.milliseconds)])
-        try await worker.kill9()
+        let locked = try await system.api.schedule(
+          "life:lock", ["by": .string(later), "milliseconds": 1])
+        try await eventually("it is locked") {
+          try await system.api.get("/jobs/\(locked)").text("status") == "locked"
+        }
+        #expect(
+          try await system.api.post("/jobs/\(canceling)/cancel").text("status") == "canceling")
+        #expect(
+          try await system.api.post("/jobs/\(suspending)/suspend").text("status") == "suspending")
+
+        try await life.kill9()
+        try await system.worker(0).kill9()
         try await system.server.kill9()
         try await system.broker.kill()
         try await system.broker.start()
         try await system.restartServer()
+        try await system.startWorker()
         try await system.startLifeWorker()
+
+        #expect(try await system.api.wait(canceling).text("status") == "canceled")
+        #expect(try await system.api.wait(suspending).text("status") == "suspended")
         let end = try await system.api.wait(later)
         #expect(end.text("status") == "completed")
         guard case .integer(let started) = end["started_at"] else {
           throw NotInTime(what: "started_at")
         }
         #expect(started >= due.milliseconds)
+        let unlocked = try await system.api.wait(locked)
+        #expect(unlocked.text("status") == "completed")
+        #expect(unlocked["attempt"] == 2)
+        for id in detached {
+          let end = try await system.api.waitLong(id)
+          #expect(end.text("status") == "completed")
+          #expect(end["attempt"] == 2)
+          #expect(end["lost_workers"] == 1)
+        }
+        #expect(system.lines(of: "starts").count == 202)
+
         #expect(
-          try await system.api.get("/jobs?status=suspended&page_size=1")["total"] == 100)
-        #expect(try await system.api.post("/jobs/\(suspended[0])/cancel").status == 202)
+          try await system.api.get("/jobs?status=suspended&page_size=1")["total"] == 101)
+        for id in suspended {
+          #expect(try await system.api.post("/jobs/\(id)/resume").text("status") == "waiting")
+        }
+        for id in suspended {
+          let end = try await system.api.waitLong(id)
+          #expect(end.text("status") == "completed")
+          #expect(end["attempt"] == 2)
+          // They went on where they were: no step was made twice, and none left out.
+          #expect(system.steps(of: id) == (0..<40).map(String.init))
+        }
       }
+    }
+
+    /// Jobs that were suspended when they had come some way.
+    private static func suspendAtWork(
+      _ count: Int, _ system: WarrenSystem
+    ) async throws -> [String] {
+      var ids: [String] = []
+      for _ in 0..<count {
+        ids.append(
+          try await system.api.schedule("life:steps", ["steps": 40, "milliseconds": 100]))
+      }
+      for id in ids {
+        try await eventually("it has come some way") { !system.steps(of: id).isEmpty }
+        #expect(try await system.api.post("/jobs/\(id)/suspend").status == 202)
+      }
+      for id in ids { #expect(try await system.api.wait(id).text("status") == "suspended") }
+      return ids
     }
   }
 }

@@ -31,7 +31,7 @@ enum TestJobs {
         environment: {FOLDER: "%FOLDER%"}
       - name: short
         group: files
-        command: [sh, -c, 'echo "+ $WARREN_JOB_ID" >> "$FOLDER/executions"; sleep 0.05; echo "- $WARREN_JOB_ID" >> "$FOLDER/executions"']
+        command: [sh, -c, 'echo "+ $WARREN_JOB_ID $WORKER_NAME" >> "$FOLDER/executions"; sleep 0.05; echo "- $WARREN_JOB_ID" >> "$FOLDER/executions"']
         environment: {FOLDER: "%FOLDER%"}
       - name: stubborn
         group: files
