@@ -95,10 +95,18 @@ final class ChildProcess: Sendable {
     }
   }
 
-  /// Kills the program and waits until it is gone.
-  func kill9() async throws {
+  /// Kills the program and waits until it is gone. It must have been there: one that had ended by itself is an issue.
+  func kill9(sourceLocation: SourceLocation = #_sourceLocation) async throws {
     try await send(SIGKILL)
-    _ = try await exitCode()
+    let code = try await exitCode()
+    #expect(
+      code == 128 + SIGKILL, "it had ended by itself: \(output.suffix(2_000))",
+      sourceLocation: sourceLocation)
+  }
+
+  /// Whether it has not ended.
+  var isRunning: Bool {
+    get async throws { kill(try await pid(), 0) == 0 }
   }
 
   var output: String {

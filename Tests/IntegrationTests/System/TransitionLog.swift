@@ -15,7 +15,7 @@ struct TransitionLog {
           print(uuid.UUID(bytes=job), before, after)
       """
     let output = try await Tool.run(
-      "/usr/bin/python3", ["-c", program, system.folder.appending(path: "warren.sqlite").path])
+      "/usr/bin/python3", ["-c", program, system.store.path])
     var steps: [String: [String]] = [:]
     for line in output.split(separator: "\n") {
       let words = line.split(separator: " ").map(String.init)

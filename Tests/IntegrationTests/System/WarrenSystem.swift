@@ -13,11 +13,14 @@ final class WarrenSystem: Sendable {
   let management: ManagementAPI
   /// What the names of exchanges and queues start with.
   let prefix: String
+  /// The server's SQLite file.
+  let store: URL
   private let environment: [String: String]
   private let configuration: URL
   private let serve: [String]
   private let serverProcess: Mutex<ChildProcess>
   private let workers = Mutex<[ChildProcess]>([])
+  private let killedWorkers = Mutex<Set<Int>>([])
 
   /// Where the tests' own bundle stands; `warren` is built beside it.
   static let products = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()
@@ -29,10 +32,11 @@ final class WarrenSystem: Sendable {
   ///   - workers: how many worker processes to start.
   ///   - ownBroker: whether to start a broker for this system alone; otherwise it shares one, under names of its own.
   ///   - serve: more arguments of `warren serve`.
+  ///   - store: where the server's file is; in the folder, unless told otherwise.
   static func run(
     _ configuration: String = TestJobs.configuration, workers: Int = 1, ownBroker: Bool = false,
     brokerConfiguration: String = "", heartbeat: Int? = nil, serve: [String] = [],
-    _ body: (WarrenSystem) async throws -> Void
+    store: URL? = nil, _ body: (WarrenSystem) async throws -> Void
   ) async throws {
     let folder = FileManager.default.temporaryDirectory
       .appending(path: "warren-test-\(UUID().uuidString.prefix(8))")
@@ -46,7 +50,8 @@ final class WarrenSystem: Sendable {
     let system = try WarrenSystem(
       folder: folder, broker: broker,
       prefix: ownBroker ? "jobs" : "t-\(UUID().uuidString.prefix(8).lowercased())",
-      configuration: configuration, heartbeat: heartbeat, serve: serve)
+      configuration: configuration, heartbeat: heartbeat, serve: serve,
+      store: store ?? folder.appending(path: "warren.sqlite"))
     do {
       try await system.untilReady()
       for _ in 0..<workers { try await system.startWorker() }
@@ -64,8 +69,9 @@ final class WarrenSystem: Sendable {
 
   private init(
     folder: URL, broker: ThrowawayBroker, prefix: String, configuration: String, heartbeat: Int?,
-    serve: [String]
+    serve: [String], store: URL
   ) throws {
+    self.store = store
     self.folder = folder
     self.broker = broker
     self.prefix = prefix
@@ -76,7 +82,7 @@ final class WarrenSystem: Sendable {
     environment = [
       "WARREN_BROKER": broker.url + (heartbeat.map { "/%2F?heartbeat=\($0)" } ?? ""),
       "WARREN_PREFIX": prefix,
-      "FOLDER": folder.path, "WARREN_STORE": folder.appending(path: "warren.sqlite").path,
+      "FOLDER": folder.path, "WARREN_STORE": store.path,
       "WARREN_HTTP_PORT": String(port), "WARREN_SERVER": "http://127.0.0.1:\(port)",
     ]
     api = API(base: "http://127.0.0.1:\(port)")
@@ -121,7 +127,7 @@ final class WarrenSystem: Sendable {
   func startWorker(
     _ program: String, _ arguments: [String], waiting: Bool = true
   ) async throws -> ChildProcess {
-    let before = try await Set(workerIDs())
+    let before = waiting ? try await Set(workerIDs()) : []
     let number = workers.withLock(\.count)
     let worker = try ChildProcess(
       program, arguments,
@@ -136,6 +142,18 @@ final class WarrenSystem: Sendable {
   }
 
   func worker(_ number: Int) -> ChildProcess { workers.withLock { $0[number] } }
+
+  /// Kills a worker that is not needed any more.
+  func killWorker(_ number: Int) async throws {
+    killedWorkers.withLock { _ = $0.insert(number) }
+    try await worker(number).kill9()
+  }
+
+  /// The numbers of the workers that ``killWorker(_:)`` has not ended.
+  var livingWorkers: [Int] {
+    let killed = killedWorkers.withLock(\.self)
+    return workers.withLock { Array($0.indices) }.filter { !killed.contains($0) }
+  }
 
   var workerOutput: String { workers.withLock { $0.map(\.output).joined(separator: "\n") } }
 
@@ -169,9 +187,16 @@ final class WarrenSystem: Sendable {
       for row in store.execute("SELECT type, queue, status FROM jobs ORDER BY id"):
           print(*row)
       """
-    let path = folder.appending(path: "warren.sqlite").path
-    let output = try await Tool.run("/usr/bin/python3", ["-c", program, path])
+    let output = try await Tool.run("/usr/bin/python3", ["-c", program, store.path])
     return output.split(separator: "\n").map(String.init)
+  }
+
+  /// Adds a line to a file in the system's folder, whoever else writes to it.
+  func append(_ line: String, to name: String) throws {
+    let descriptor = open(folder.appending(path: name).path, O_WRONLY | O_CREAT | O_APPEND, 0o600)
+    guard descriptor >= 0 else { throw CocoaError(.fileWriteUnknown) }
+    let file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+    try file.write(contentsOf: Data("\(line)\n".utf8))
   }
 
   /// The lines of a file in the system's folder; none when it is not there.
