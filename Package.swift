@@ -114,6 +114,17 @@ let package = Package(
       name: "Producer", dependencies: ["JobClient", "Jobs"], path: "docs/examples/Producer",
       swiftSettings: strict),
 
+    // The examples of the AMQP client, which needs nothing of Warren.
+    .executableTarget(
+      name: "AMQPPublish", dependencies: ["AMQP", logging], path: "docs/examples/AMQP/Publish",
+      swiftSettings: strict),
+    .executableTarget(
+      name: "AMQPConsume", dependencies: ["AMQP", logging], path: "docs/examples/AMQP/Consume",
+      swiftSettings: strict),
+    .executableTarget(
+      name: "AMQPRequest", dependencies: ["AMQP", logging], path: "docs/examples/AMQP/Request",
+      swiftSettings: strict),
+
     // Tests: one target per module; TestSupport has the broker that they run against,
     // FakeAPI a server without jobs.
     .target(
@@ -195,7 +206,8 @@ let package = Package(
     .testTarget(
       name: "IntegrationTests",
       dependencies: [
-        "JobClient", "Jobs", "LifeWorker", "Producer", "TestSupport", "WordService", "warren",
+        "AMQPConsume", "AMQPPublish", "AMQPRequest", "JobClient", "Jobs", "LifeWorker", "Producer",
+        "TestSupport", "WordService", "warren",
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOFoundationCompat", package: "swift-nio"),

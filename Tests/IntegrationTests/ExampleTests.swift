@@ -31,5 +31,28 @@ extension SystemTests {
         #expect(try await system.api.post("/jobs/\(ids[1])/cancel").status < 300)
       }
     }
+
+    @Test("of the AMQP client publish, consume and ask, without a server")
+    func client() async throws {
+      try await WarrenSystem.run(workers: 0, ownBroker: true) { system in
+        let published = try await system.run(
+          WarrenSystem.program("AMQPPublish"), ["first", "second", "third"])
+        #expect(published.exitCode == 0, "\(published.output)")
+        let consumed = try await system.run(WarrenSystem.program("AMQPConsume"), [])
+        #expect(consumed.exitCode == 0, "\(consumed.output)")
+        let lines = consumed.output.split(separator: "\n").map(String.init)
+        #expect(
+          lines.filter { ["first", "second", "third"].contains($0) } == [
+            "first", "second", "third",
+          ])
+        try await eventually("all are acknowledged") {
+          let queue = try await system.management.get("/api/queues/%2F/example.lines")
+          return queue.members?["messages"] == 0
+        }
+        let asked = try await system.run(WarrenSystem.program("AMQPRequest"), [])
+        #expect(asked.exitCode == 0, "\(asked.output)")
+        #expect(asked.output.contains("HOW ARE YOU?"))
+      }
+    }
   }
 }
