@@ -157,7 +157,7 @@ struct DecoderFuzzTests {
       tokens: [
         "amqp://", "amqps://", "@", ":", "/", "?", "&", "=", "%", "%00", "%2F", "[", "]", "::1",
         "heartbeat=", "65536", "-1", "99999999999999999999", "verify=", "cacertfile=", "#",
-      ], limit: 600
+      ], limit: 300
     ).run { input, _ in
       do throws(AMQPError) {
         _ = try ConnectionConfiguration(url: String(decoding: input, as: UTF8.self)).endpoint
