@@ -60,7 +60,7 @@ extension SystemTests {
 
     @Test("everything at once: no job is lost, none ends twice, and no process ends by itself")
     func everything() async throws {
-      let configuration = TestJobs.configuration + "\nserver: {poison_limit: 1000000}\n"
+      let configuration = TestJobs.configuration + "\nserver: {poison_limit: 1000}\n"
       // Two heartbeats that pass end a connection: shorter than the longest standstill.
       try await WarrenSystem.run(configuration, workers: 3, ownBroker: true, heartbeat: 4) {
         system in
