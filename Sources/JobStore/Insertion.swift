@@ -1,11 +1,23 @@
 public import Jobs
 
+/// A job that is to be stored, with the params as they were submitted: a repetition is told by them.
+public struct NewJob: Sendable, Hashable {
+  public let job: Job
+  /// Before the type's defaults were filled in.
+  public let submitted: JSONValue
+
+  public init(_ job: Job, submitted: JSONValue) {
+    self.job = job
+    self.submitted = submitted
+  }
+}
+
 /// What became of a job that was to be inserted.
 public enum Insertion: Sendable, Hashable {
   /// It is in the store.
   case created(Job)
-  /// The same was asked for before (same tenant, idempotency key, type and params, or the same id with these); this is
-  /// the job that came of it.
+  /// The same was asked for before (same tenant, idempotency key, type and submitted params, or the same id with these);
+  /// this is the job that came of it. Who asks now is told of its end as well.
   case repeated(Job)
   /// Its key, or its id, belongs to a job with another content.
   ///
@@ -13,4 +25,6 @@ public enum Insertion: Sendable, Hashable {
   case conflict(existing: Job)
   /// A job with this id was deleted.
   case deleted
+  /// Its key, or its id, belongs to a row that cannot be read.
+  case unreadable
 }

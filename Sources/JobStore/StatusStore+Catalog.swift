@@ -16,8 +16,14 @@ extension StatusStore {
     }
   }
 
-  /// All that was ever noted of groups, types and queues.
+  /// All that was ever noted of groups, types and queues, as far as it can be read.
   public func catalog() async throws(StoreError) -> StoredCatalog {
-    try await read { db in try CatalogStatements(db).all() }
+    let (catalog, skipped) = try await read { db in
+      var skipped: [String] = []
+      let catalog = try CatalogStatements(db).all(skipped: &skipped)
+      return (catalog, skipped)
+    }
+    noteSkipped(skipped)
+    return catalog
   }
 }

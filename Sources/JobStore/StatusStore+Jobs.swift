@@ -5,12 +5,21 @@ public import Jobs
 extension StatusStore {
   /// Adds jobs, each unless it is there already: a repetition is no error. All of them in one transaction.
   ///
+  /// - Parameter repeated: told of each job that was asked for again, while the transaction is open: what decides on that
+  ///   job in a later transaction knows of it. It must be quick, and be harmless should the transaction fail.
   /// - Returns: what became of each, in the order of `jobs`.
-  public func insert(_ jobs: [Job]) async throws(StoreError) -> [Insertion] {
+  public func insert(
+    _ jobs: [NewJob], repeated: @escaping @Sendable (Job) -> Void = { _ in }
+  ) async throws(StoreError) -> [Insertion] {
     guard !jobs.isEmpty else { return [] }
     return try await writes.write(weight: jobs.count) { scope in
-      try jobs.map { try scope.insert($0) }
+      try jobs.map { try scope.insert($0, repeated: repeated) }
     }
+  }
+
+  /// Adds jobs whose params are as they were submitted.
+  public func insert(_ jobs: [Job]) async throws(StoreError) -> [Insertion] {
+    try await insert(jobs.map { NewJob($0, submitted: $0.params) })
   }
 
   /// Changes jobs by a pure function, in one transaction: loads them, gives each to the function in the order of `ids`
@@ -33,9 +42,17 @@ extension StatusStore {
   /// Deletes a job whose status allows it and leaves a tombstone, so that its id is never used again. Its idempotency
   /// key may be; its transitions stay in the log.
   ///
-  /// - Parameter tenant: when given, another tenant's job counts as not there.
-  public func delete(_ id: JobID, tenant: UUID? = nil) async throws(StoreError) -> Deletion {
-    try await writes.write { scope in try scope.delete(id, tenant: tenant, at: .now) }
+  /// - Parameters:
+  ///   - tenant: when given, another tenant's job counts as not there.
+  ///   - condition: asked about the job as it is in the transaction that deletes it; when it says no, the deletion is
+  ///     refused. It must be quick, and must not wait.
+  public func delete(
+    _ id: JobID, tenant: UUID? = nil,
+    if condition: @escaping @Sendable (Job) -> Bool = { _ in true }
+  ) async throws(StoreError) -> Deletion {
+    try await writes.write { scope in
+      try scope.delete(id, tenant: tenant, at: .now, if: condition)
+    }
   }
 
   /// Makes the waiting jobs of a queue count as ones without a ticket, as after a loss of the broker's queue; tells no one.

@@ -12,12 +12,13 @@ extension StatusStore {
   /// The jobs with these ids, as far as there are any.
   public func jobs(_ ids: [JobID]) async throws(StoreError) -> [JobID: Job] {
     guard !ids.isEmpty else { return [:] }
-    return try await read { db in
+    let jobs = try await readJobs { db in
       let statements = JobStatements(db)
-      var jobs: [JobID: Job] = [:]
-      for id in ids where jobs[id] == nil { jobs[id] = try statements.job(id)?.job }
-      return jobs
+      var found = ReadJobs()
+      for id in Set(ids) { try found.add(includesDamaged: true) { try statements.job(id) } }
+      return found
     }
+    return Dictionary(uniqueKeysWithValues: jobs.map { ($0.id, $0) })
   }
 
   /// The job that a tenant asked for under this key.
@@ -27,37 +28,58 @@ extension StatusStore {
     }
   }
 
-  /// One page of a list, with the true total; both from the same moment. A page past the end is empty.
+  /// One page of a list, with the true total; both from the same moment. A page past the end is empty. Of a job whose
+  /// stored data cannot be read, the page shows what can; rows that say nothing are left out.
   public func list(_ query: JobQuery) async throws(StoreError) -> JobPage {
-    try await read { db in
+    let (total, found) = try await read { db in
       let counts = try JobCounts.byStatus(query, db)
       let total = counts.values.reduce(0, +)
       let (offset, overflow) = (query.page - 1).multipliedReportingOverflow(by: query.pageSize)
-      var jobs: [Job] = []
+      var found = ReadJobs()
       if !overflow, offset < total {
         let plan = ListPlan(
           query, statuses: counts.keys.sorted { $0.rawValue < $1.rawValue },
           limit: min(query.pageSize, total - offset), offset: offset)
         let statements = JobStatements(db)
-        jobs = try plan.numbers(db).compactMap { try statements.job(number: $0)?.job }
+        for number in try plan.numbers(db) {
+          try found.add(includesDamaged: true) { try statements.job(number: number) }
+        }
       }
-      return JobPage(jobs: jobs, total: total, page: query.page, pageSize: query.pageSize)
+      return (total, found)
     }
+    await setAside(found.damaged)
+    return JobPage(jobs: found.jobs, total: total, page: query.page, pageSize: query.pageSize)
   }
 
   /// Waiting jobs that are due and have no ticket: the longest due first, then by id.
-  public func due(at now: Timestamp, limit: Int) async throws(StoreError) -> [Job] {
-    try await read { db in
-      try JobRow.fetchAll(
-        db.cachedStatement(sql: DispatchQueries.due), [now.milliseconds, max(0, limit)])
+  ///
+  /// - Parameter queues: those whose jobs are not wanted now.
+  public func due(
+    at now: Timestamp, limit: Int, except queues: Set<JobQueueName> = []
+  ) async throws(StoreError) -> [Job] {
+    guard limit > 0 else { return [] }
+    return try await readJobs { db in
+      let statement = try db.cachedStatement(sql: DispatchQueries.due(except: queues.count))
+      let rows = try Row.fetchCursor(
+        statement, arguments: [now.milliseconds] + DispatchQueries.arguments(queues) + [-1])
+      var found = ReadJobs()
+      while found.jobs.count < limit, let row = try rows.next() {
+        try found.add(includesDamaged: false) { try JobRow.decode(row) }
+      }
+      return found
     }
   }
 
   /// When the next of the waiting jobs without a ticket becomes due, after `now`.
-  public func nextDue(after now: Timestamp) async throws(StoreError) -> Timestamp? {
+  ///
+  /// - Parameter queues: those whose jobs do not count.
+  public func nextDue(
+    after now: Timestamp, except queues: Set<JobQueueName> = []
+  ) async throws(StoreError) -> Timestamp? {
     try await read { db in
       try Int64.fetchOne(
-        db.cachedStatement(sql: DispatchQueries.nextDue), arguments: [now.milliseconds]
+        db.cachedStatement(sql: DispatchQueries.nextDue(except: queues.count)),
+        arguments: [now.milliseconds] + DispatchQueries.arguments(queues)
       ).map(Timestamp.init(milliseconds:))
     }
   }
@@ -66,12 +88,11 @@ extension StatusStore {
   public func jobs(
     heldBy worker: WorkerID, after id: JobID?, limit: Int
   ) async throws(StoreError) -> [Job] {
-    try await read { db in
-      let numbers = try Int64.fetchAll(
+    try await readJobs { db in
+      let numbers = try Int64.fetchCursor(
         db.cachedStatement(sql: JobCounts.heldBySQL),
-        arguments: [worker.rawValue, (id ?? JobID(.zero)).uuid, max(0, limit)])
-      let statements = JobStatements(db)
-      return try numbers.compactMap { try statements.job(number: $0)?.job }
+        arguments: [worker.rawValue, (id ?? JobID(.zero)).uuid, -1])
+      return try Self.jobs(numbers, limit: limit, db)
     }
   }
 
@@ -80,10 +101,23 @@ extension StatusStore {
     in statuses: Set<JobStatus>, after id: JobID?, limit: Int
   ) async throws(StoreError) -> [Job] {
     guard !statuses.isEmpty, limit > 0 else { return [] }
-    return try await read { db in
-      let plan = RecoveryPlan(statuses: statuses, after: id, limit: limit)
-      let statements = JobStatements(db)
-      return try plan.numbers(db).compactMap { try statements.job(number: $0)?.job }
+    return try await readJobs { db in
+      let plan = RecoveryPlan(statuses: statuses, after: id, limit: -1)
+      let numbers = try Int64.fetchCursor(
+        db.makeStatement(sql: plan.sql), arguments: plan.arguments)
+      return try Self.jobs(numbers, limit: limit, db)
     }
+  }
+
+  /// The first jobs that can be read: were the unreadable ones counted, a batch of them would look like the end.
+  private static func jobs(
+    _ numbers: some DatabaseCursor<Int64>, limit: Int, _ db: Database
+  ) throws -> ReadJobs {
+    let statements = JobStatements(db)
+    var found = ReadJobs()
+    while found.jobs.count < limit, let number = try numbers.next() {
+      try found.add(includesDamaged: false) { try statements.job(number: number) }
+    }
+    return found
   }
 }

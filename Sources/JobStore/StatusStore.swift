@@ -1,4 +1,5 @@
 import GRDB
+import Jobs
 public import Logging
 
 /// The status store: a SQLite file that holds the truth of every job.
@@ -9,6 +10,7 @@ public import Logging
 public final class StatusStore: Sendable {
   let file: StoreFile
   let writes: WriteQueue
+  private let damageLog: DamageLog
 
   /// Opens or creates the file and migrates it. Does not return before that is done.
   ///
@@ -26,8 +28,10 @@ public final class StatusStore: Sendable {
     onCommit: @escaping @Sendable ([JobChange]) -> Void
   ) throws(StoreError) {
     file = try StoreFile(path: path, options: options)
+    damageLog = DamageLog(logger: logger)
     writes = WriteQueue(
-      pool: file.pool, groupLimit: options.groupLimit, logger: logger, onCommit: onCommit)
+      pool: file.pool, groupLimit: options.groupLimit, logger: logger, damage: damageLog,
+      onCommit: onCommit)
     logger.info("the status store is open", metadata: ["path": "\(file.path)"])
   }
 
@@ -36,6 +40,38 @@ public final class StatusStore: Sendable {
   public func close() throws(StoreError) {
     writes.close()
     try file.close()
+  }
+
+  /// How many rows could not be read.
+  public var damage: StoreDamage { damageLog.damage }
+
+  /// Reads several jobs. Rows that cannot be read are left out and set aside: their jobs fail with the reason.
+  func readJobs(
+    _ work: @escaping @Sendable (Database) throws -> ReadJobs
+  ) async throws(StoreError) -> [Job] {
+    let found = try await read(work)
+    await setAside(found.damaged)
+    return found.jobs
+  }
+
+  func setAside(_ rows: [UnreadableRow]) async {
+    guard !rows.isEmpty else { return }
+    damageLog.noteSkipped(rows.map(\.description))
+    do {
+      try await writes.write(weight: rows.count) { scope in
+        for row in rows { try scope.setAside(number: row.number) }
+      }
+    } catch {
+      // One that cannot be written is not to keep back the others; that it is left out has been logged.
+      guard rows.count > 1 else { return }
+      for row in rows {
+        try? await writes.write { scope in try scope.setAside(number: row.number) }
+      }
+    }
+  }
+
+  func noteSkipped(_ reasons: [String]) {
+    damageLog.noteSkipped(reasons)
   }
 
   /// How many calls wait for the next transaction.

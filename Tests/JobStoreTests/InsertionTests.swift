@@ -1,7 +1,9 @@
 import Foundation
-import JobStore
+import GRDB
 import Jobs
 import Testing
+
+@testable import JobStore
 
 @Suite(.timeLimit(.minutes(3))) struct InsertionTests {
   @Test func aNewJobIsCreatedAndReadBackAsItWas() async throws {
@@ -127,6 +129,67 @@ import Testing
       let stored = try #require(try await fixture.store.job(job.id))
       #expect(stored.error == "before\u{FFFD}after")
       #expect(stored.params == job.params)
+    }
+  }
+
+  @Test func aRepetitionIsToldByWhatWasSubmittedNotByWhatTheDefaultsMadeOfIt() async throws {
+    try await withStore { fixture in
+      let job = try sampleJob(params: ["path": "a", "depth": 3])
+      let first = NewJob(job, submitted: ["path": "a"])
+      #expect(try await fixture.store.insert([first]) == [.created(job)])
+      // The type's default has changed since.
+      let again = try sampleJob(key: job.idempotencyKey, params: ["path": "a", "depth": 4])
+      #expect(
+        try await fixture.store.insert([NewJob(again, submitted: ["path": "a"])])
+          == [.repeated(job)])
+      // The same values, but asked for.
+      let spelled = try sampleJob(key: job.idempotencyKey, params: job.params)
+      #expect(
+        try await fixture.store.insert([NewJob(spelled, submitted: job.params)])
+          == [.conflict(existing: job)])
+    }
+  }
+
+  @Test func aJobFromBeforeSubmissionsWereKeptIsComparedByItsParams() async throws {
+    try await withStore { fixture in
+      let job = try sampleJob(params: ["path": "a", "depth": 3])
+      _ = try await fixture.store.insert([job])
+      try await fixture.store.writes.write { scope in
+        try scope.db.execute(sql: "UPDATE job_payloads SET submitted = NULL")
+      }
+      let again = try sampleJob(key: job.idempotencyKey, params: job.params)
+      #expect(
+        try await fixture.store.insert([NewJob(again, submitted: ["path": "a"])])
+          == [.repeated(job)])
+    }
+  }
+
+  @Test func whoAsksAgainIsToldOfTheEndAsWell() async throws {
+    try await withStore { fixture in
+      let (here, there) = (JobReply(address: "here"), JobReply(address: "there"))
+      let job = try sampleJob().with { $0.replies = [here] }
+      _ = try await fixture.store.insert([job])
+      let again = try sampleJob(key: job.idempotencyKey).with { $0.replies = [there] }
+      _ = try await fixture.store.insert([again, again])
+      #expect(try await fixture.store.job(job.id)?.replies == [here, there])
+      _ = try await fixture.store.update([job.id]) { _, job in job.cancel(at: .start) }
+      _ = try await fixture.store.update([job.id]) { _, job in job.noteReplies([here, there]) }
+      #expect(try await fixture.store.pendingReplies(limit: 9).isEmpty)
+      // It has ended: the answer is due at once.
+      _ = try await fixture.store.insert([again])
+      let pending = try await fixture.store.pendingReplies(limit: 9)
+      #expect(pending.map(\.job.replies) == [[there]])
+      #expect(fixture.recorder.changes.last?.job.replies == [there])
+    }
+  }
+
+  @Test func deletingAsksItsConditionInTheSameTransaction() async throws {
+    try await withStore { fixture in
+      let job = try sampleJob()
+      _ = try await fixture.store.insert([job])
+      let refused = try await fixture.store.delete(job.id) { $0.status == .suspended }
+      #expect(refused == .refused(job))
+      #expect(try await fixture.store.delete(job.id) { $0.status == .waiting } == .deleted(job))
     }
   }
 }

@@ -88,7 +88,7 @@ import Testing
   @Test func whoIsToBeToldIsRememberedUntilTheyAre() async throws {
     try await withStore { fixture in
       let reply = JobReply(address: "somewhere", correlationID: "7")
-      let job = try running(1).with { $0.reply = reply }
+      let job = try running(1).with { $0.replies = [reply] }
       _ = try await fixture.store.insert([job, try running(2)])
       #expect(try await fixture.store.pendingReplies(limit: 9).isEmpty)
       let report = JobReport(
@@ -96,8 +96,8 @@ import Testing
       _ = try await fixture.store.update([job.id]) { _, job in
         job.apply(report, at: .start, chance: 0)
       }
-      #expect(try await fixture.store.pendingReplies(limit: 9).map(\.reply) == [reply])
-      _ = try await fixture.store.update([job.id]) { _, job in job.noteReply() }
+      #expect(try await fixture.store.pendingReplies(limit: 9).map(\.job.replies) == [[reply]])
+      _ = try await fixture.store.update([job.id]) { _, job in job.noteReplies([reply]) }
       #expect(try await fixture.store.pendingReplies(limit: 9).isEmpty)
     }
   }

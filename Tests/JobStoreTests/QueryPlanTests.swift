@@ -66,10 +66,14 @@ import Testing
     let filters = filters
     try await withStore { fixture in
       try await fixture.store.read { db in
-        for sql in [DispatchQueries.due, DispatchQueries.nextDue] {
-          let arguments: StatementArguments = sql == DispatchQueries.due ? [0, 1] : [0]
-          expectIndexed(try plan(sql, arguments, db), sql)
+        for excluded in [[], [JobQueueName.compute], [.compute, .download]] as [Set] {
+          let queues = DispatchQueries.arguments(excluded)
+          let due = DispatchQueries.due(except: excluded.count)
+          expectIndexed(try plan(due, [0] + queues + [-1], db), due)
+          let next = DispatchQueries.nextDue(except: excluded.count)
+          expectIndexed(try plan(next, [0] + queues, db), next)
         }
+        expectIndexed(try plan(PendingReplies.sql, [0, -1], db), PendingReplies.sql)
         for statuses in filters {
           let recovery = RecoveryPlan(statuses: Set(statuses), after: JobID(), limit: 50)
           expectIndexed(try plan(recovery.sql, recovery.arguments, db), recovery.sql)

@@ -121,30 +121,6 @@ import Testing
     }
   }
 
-  @Test func whatOneRowHoldsWrongIsAnErrorNotACrash() async throws {
-    try await withStore { fixture in
-      let job = try sampleJob()
-      _ = try await fixture.store.insert([job])
-      for damage in [
-        "UPDATE job_payloads SET params = 'not json'", "UPDATE jobs SET type = 'no type'",
-        "UPDATE jobs SET backoff = 'sideways'",
-      ] {
-        let error = await #expect(throws: StoreError.self) {
-          // Taken back by the error that reading gives.
-          try await fixture.store.writes.write { scope in
-            try scope.db.execute(sql: damage)
-            _ = try JobStatements(scope.db).job(job.id)
-          }
-        }
-        guard case .corrupt = error else {
-          Issue.record("\(damage): \(String(describing: error))")
-          continue
-        }
-      }
-      #expect(try await fixture.store.job(job.id) == job)
-    }
-  }
-
   @Test func aMissingFolderIsNamed() throws {
     let folder = try TemporaryFolder()
     let path = folder.file("missing/store.sqlite")

@@ -31,10 +31,10 @@ struct JobCodingTests {
   func secrets() throws {
     var job = try Job.fixture(status: .running)
     job.snapshot = ["secret": 1]
-    job.reply = JobReply(address: "somewhere")
+    job.replies = [JobReply(address: "somewhere")]
     let members = try #require(JSONValue(encoding: job).members)
     #expect(members["snapshot"] == nil)
-    #expect(members["reply"] == nil)
+    #expect(members["replies"] == nil)
     #expect(members["claim"] == nil)
   }
 }

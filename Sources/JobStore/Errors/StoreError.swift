@@ -69,6 +69,7 @@ extension StoreError {
     switch error {
     case let error as StoreError: self = error
     case let error as DatabaseError: self.init(sqlite: error)
+    case let error as UnreadableRow: self = .corrupt(error.description)
     case let error as RowDecodingError: self = .corrupt(error.description)
     default: self = .failed(String(describing: error))
     }

@@ -42,11 +42,10 @@ enum JobCounts {
     var counts: [QueueCount] = []
     let rows = try Row.fetchCursor(statement)
     while let row = try rows.next() {
+      guard let queue = try name(row, 0) else { continue }
       counts.append(
         QueueCount(
-          queue: try JobRow.named("queue") {
-            try JobQueueName(row.decode(String.self, atIndex: 0))
-          },
+          queue: queue,
           status: try JobRow.known("status", row.decode(String.self, atIndex: 1)),
           count: try row.decode(Int.self, atIndex: 2)))
     }
@@ -59,9 +58,7 @@ enum JobCounts {
     var counts: [JobQueueName: Int] = [:]
     let rows = try Row.fetchCursor(statement, arguments: [now.milliseconds])
     while let row = try rows.next() {
-      let queue = try JobRow.named("queue") {
-        try JobQueueName(row.decode(String.self, atIndex: 0))
-      }
+      guard let queue = try name(row, 0) else { continue }
       counts[queue] = try row.decode(Int.self, atIndex: 1)
     }
     return counts
@@ -73,9 +70,7 @@ enum JobCounts {
     var counts: [JobQueueName: Int] = [:]
     let rows = try Row.fetchCursor(statement)
     while let row = try rows.next() {
-      let queue = try JobRow.named("queue") {
-        try JobQueueName(row.decode(String.self, atIndex: 0))
-      }
+      guard let queue = try name(row, 0) else { continue }
       counts[queue] = try row.decode(Int.self, atIndex: 1)
     }
     return counts
@@ -91,6 +86,11 @@ enum JobCounts {
       counts[worker] = try row.decode(Int.self, atIndex: 1)
     }
     return counts
+  }
+
+  /// `nil` for a name that no queue can have: its jobs cannot be read either.
+  private static func name(_ row: Row, _ index: Int) throws -> JobQueueName? {
+    try? JobQueueName(row.decode(String.self, atIndex: index))
   }
 
   static let scheduledSQL = """

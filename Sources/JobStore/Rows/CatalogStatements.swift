@@ -36,20 +36,22 @@ struct CatalogStatements {
     ).execute(arguments: [type.id.description, json])
   }
 
-  func all() throws -> StoredCatalog {
-    StoredCatalog(groups: try groups(), types: try types(), queues: try queues())
+  /// - Parameter skipped: why rows are left out; a newer Warren may have written them.
+  func all(skipped: inout [String]) throws -> StoredCatalog {
+    StoredCatalog(
+      groups: try groups(&skipped), types: try types(&skipped), queues: try queues(&skipped))
   }
 
-  private func queues() throws -> [JobQueue] {
-    try rows("SELECT name, capacity FROM catalog_queues ORDER BY name") { row in
+  private func queues(_ skipped: inout [String]) throws -> [JobQueue] {
+    try rows(&skipped, "SELECT name, capacity FROM catalog_queues ORDER BY name") { row in
       JobQueue(
         name: try JobQueueName(row.decode(String.self, atIndex: 0)),
         capacity: try row.decode(Int.self, atIndex: 1))
     }
   }
 
-  private func groups() throws -> [JobGroup] {
-    try rows("SELECT name, queue, description FROM catalog_groups ORDER BY name") { row in
+  private func groups(_ skipped: inout [String]) throws -> [JobGroup] {
+    try rows(&skipped, "SELECT name, queue, description FROM catalog_groups ORDER BY name") { row in
       try JobGroup(
         row.decode(String.self, atIndex: 0),
         queue: JobQueueName(row.decode(String.self, atIndex: 1)),
@@ -57,23 +59,27 @@ struct CatalogStatements {
     }
   }
 
-  private func types() throws -> [JobTypeDescription] {
-    try rows("SELECT description FROM catalog_types ORDER BY id") { row in
+  private func types(_ skipped: inout [String]) throws -> [JobTypeDescription] {
+    try rows(&skipped, "SELECT description FROM catalog_types ORDER BY id") { row in
       let json = try row.decode(String.self, atIndex: 0)
       return try JSONDecoder().decode(JobTypeDescription.self, from: Data(json.utf8))
     }
   }
 
-  private func rows<Item>(_ sql: String, _ decode: (Row) throws -> Item) throws -> [Item] {
+  private func rows<Item>(
+    _ skipped: inout [String], _ sql: String, _ decode: (Row) throws -> Item
+  ) throws -> [Item] {
     var items: [Item] = []
     let rows = try Row.fetchCursor(db.cachedStatement(sql: sql))
     while let row = try rows.next() {
       do {
         items.append(try decode(row))
       } catch let error as DecodingError {
-        throw StoreError.corrupt("the catalog: \(error)")
+        skipped.append("the catalog: \(error)")
       } catch let error as NameError {
-        throw StoreError.corrupt("the catalog: \(error)")
+        skipped.append("the catalog: \(error)")
+      } catch let error as RowDecodingError {
+        skipped.append("the catalog: \(error)")
       }
     }
     return items

@@ -34,11 +34,21 @@ enum EventRow {
       reason: step.reason)
   }
 
-  static func fetchAll(_ statement: Statement, _ arguments: StatementArguments) throws -> [JobEvent]
-  {
+  /// - Parameter skipped: why rows are left out.
+  static func fetchAll(
+    _ statement: Statement, _ arguments: StatementArguments, skipped: inout [String]
+  ) throws -> [JobEvent] {
     var events: [JobEvent] = []
     let rows = try Row.fetchCursor(statement, arguments: arguments)
-    while let row = try rows.next() { events.append(try decode(row)) }
+    while let row = try rows.next() {
+      do {
+        events.append(try decode(row))
+      } catch let error as StoreError {
+        skipped.append("a transition: \(error)")
+      } catch let error as RowDecodingError {
+        skipped.append("a transition: \(error)")
+      }
+    }
     return events
   }
 

@@ -23,9 +23,29 @@ enum JobRow {
       + " CROSS JOIN job_payloads p ON p.number = j.number"
   }
 
-  /// - Throws: `StoreError.corrupt` or GRDB's `RowDecodingError` for what no store writes.
+  /// What cannot be read of the payloads is replaced by something that says so, and named as the row's damage.
+  ///
+  /// - Throws: ``UnreadableRow`` when there is no telling which job it is, or where it belongs.
   static func decode(_ row: Row) throws -> StoredJob {
+    let number = try row.decode(Int64.self, atIndex: 0)
+    do {
+      var damage: [String] = []
+      let job = try decode(row, damage: &damage)
+      return StoredJob(
+        number: number, job: job,
+        damage: damage.isEmpty
+          ? nil : "stored data cannot be read: " + damage.joined(separator: "; "))
+    } catch let error as StoreError {
+      throw UnreadableRow(number: number, reason: error.description)
+    } catch let error as RowDecodingError {
+      throw UnreadableRow(number: number, reason: error.description)
+    }
+  }
+
+  private static func decode(_ row: Row, damage: inout [String]) throws -> Job {
     let created = Timestamp(milliseconds: try row.decode(Int64.self, atIndex: 14))
+    let backoff: Backoff =
+      try readable(row, 11, "backoff", &damage) { try known("backoff", $0) } ?? .constant
     var job = Job(
       id: JobID(try row.decode(UUID.self, atIndex: 1)),
       tenantID: try row.decode(UUID.self, atIndex: 2),
@@ -33,12 +53,12 @@ enum JobRow {
       idempotencyKey: try row.decode(UUID.self, atIndex: 4),
       type: try named("type") { try JobTypeID(row.decode(String.self, atIndex: 5)) },
       queue: try named("queue") { try JobQueueName(row.decode(String.self, atIndex: 6)) },
-      params: try json("params", row.decode(String.self, atIndex: 7)),
+      params: try json(row, 7, "params", &damage) ?? [:],
       timeout: .milliseconds(try row.decode(Int64.self, atIndex: 8)),
       retry: RetryPolicy(
         maxRetries: try row.decode(Int.self, atIndex: 9),
         delay: .milliseconds(try row.decode(Int64.self, atIndex: 10)),
-        backoff: try known("backoff", row.decode(String.self, atIndex: 11)),
+        backoff: backoff,
         maxDelay: .milliseconds(try row.decode(Int64.self, atIndex: 12)),
         jitter: try row.decode(Double.self, atIndex: 13)),
       scheduledAt: Timestamp(milliseconds: try row.decode(Int64.self, atIndex: 16)),
@@ -53,23 +73,51 @@ enum JobRow {
     job.details = try row.decode(String.self, atIndex: 23)
     job.retries = try row.decode(Int.self, atIndex: 24)
     job.error = try row.decode(String?.self, atIndex: 25)
-    job.result = try row.decode(String?.self, atIndex: 26).map { try json("result", $0) }
+    job.result = try json(row, 26, "result", &damage)
     job.attempt = try row.decode(Int.self, atIndex: 27)
     job.worker = try row.decode(String?.self, atIndex: 28).map(WorkerID.init(rawValue:))
     job.claim = try row.decode(UUID?.self, atIndex: 29)
     job.lostWorkers = try row.decode(Int.self, atIndex: 30)
     job.ticketIssued = try row.decode(Int.self, atIndex: 31) != 0
-    job.snapshot = try row.decode(String?.self, atIndex: 32).map { try json("snapshot", $0) }
-    job.reply = try row.decode(String?.self, atIndex: 33).map { text in
-      do {
-        return try JSONValue(parsing: text.utf8).decode(as: JobReply.self)
-      } catch {
-        throw StoreError.corrupt("column reply: \(error)")
-      }
-    }
+    job.snapshot = try json(row, 32, "snapshot", &damage)
+    job.replies = try readable(row, 33, "reply", &damage, replies) ?? []
     job.attemptStartedAt = try row.decode(Int64?.self, atIndex: 34)
       .map(Timestamp.init(milliseconds:))
-    return StoredJob(number: try row.decode(Int64.self, atIndex: 0), job: job)
+    return job
+  }
+
+  /// A column whose text means something only when it can be parsed: `nil` where there is none, or it cannot.
+  private static func readable<Value>(
+    _ row: Row, _ index: Int, _ column: String, _ damage: inout [String],
+    _ parse: (String) throws -> Value
+  ) throws -> Value? {
+    guard let text = try row.decode(String?.self, atIndex: index) else { return nil }
+    do {
+      return try parse(text)
+    } catch {
+      damage.append("\(column): \(error)")
+      return nil
+    }
+  }
+
+  /// JSON that cannot be read is kept as the text that it is.
+  private static func json(
+    _ row: Row, _ index: Int, _ column: String, _ damage: inout [String]
+  ) throws -> JSONValue? {
+    guard let text = try row.decode(String?.self, atIndex: index) else { return nil }
+    do {
+      return try JSONValue(parsing: text.utf8)
+    } catch {
+      damage.append("\(column): \(error)")
+      return ["unreadable": .string(text)]
+    }
+  }
+
+  /// One address stands by itself, as it did before there could be several.
+  private static func replies(_ text: String) throws -> [JobReply] {
+    let value = try JSONValue(parsing: text.utf8)
+    return value.kind == .array
+      ? try value.decode(as: [JobReply].self) : [try value.decode(as: JobReply.self)]
   }
 
   static func fetchOne(_ statement: Statement, _ arguments: StatementArguments) throws -> StoredJob?
@@ -77,13 +125,6 @@ enum JobRow {
     // The row reads from the statement, which is reset when its cursor goes.
     let rows = try Row.fetchCursor(statement, arguments: arguments)
     return try withExtendedLifetime(rows) { try rows.next().map(decode) }
-  }
-
-  static func fetchAll(_ statement: Statement, _ arguments: StatementArguments) throws -> [Job] {
-    var jobs: [Job] = []
-    let rows = try Row.fetchCursor(statement, arguments: arguments)
-    while let row = try rows.next() { jobs.append(try decode(row).job) }
-    return jobs
   }
 
   /// A name as the column `column` holds it.
@@ -102,13 +143,5 @@ enum JobRow {
       throw StoreError.corrupt("column \(column): '\(text)' is not known")
     }
     return value
-  }
-
-  private static func json(_ column: String, _ text: String) throws -> JSONValue {
-    do {
-      return try JSONValue(parsing: text.utf8)
-    } catch {
-      throw StoreError.corrupt("column \(column): \(error)")
-    }
   }
 }

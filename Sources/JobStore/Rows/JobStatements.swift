@@ -15,6 +15,11 @@ struct JobStatements {
       db.cachedStatement(sql: "\(JobRow.select()) WHERE j.id = ?"), [id.uuid])
   }
 
+  func whole(number: Int64) throws -> StoredJob? {
+    try JobRow.fetchOne(
+      db.cachedStatement(sql: "\(JobRow.select()) WHERE j.number = ?"), [number])
+  }
+
   /// For lists: without its snapshot.
   func job(number: Int64) throws -> StoredJob? {
     try JobRow.fetchOne(
@@ -29,7 +34,8 @@ struct JobStatements {
   }
 
   /// Adds the job unless its id, or its tenant's key, is there already; answers whether it was added.
-  func insert(_ job: Job) throws -> Bool {
+  func insert(_ new: NewJob) throws -> Bool {
+    let job = new.job
     try execute(
       """
       INSERT INTO jobs (
@@ -54,13 +60,59 @@ struct JobStatements {
     guard db.changesCount == 1 else { return false }
     try execute(
       """
-      INSERT INTO job_payloads (number, params, result, snapshot, reply) VALUES (?, ?, ?, ?, ?)
+      INSERT INTO job_payloads (number, params, result, snapshot, reply, submitted)
+      VALUES (?, ?, ?, ?, ?, ?)
       """,
       [
         db.lastInsertedRowID, job.params.text, job.result?.text, job.snapshot?.text,
-        try Self.text(job.reply),
+        try Self.text(job.replies), new.submitted == job.params ? "" : new.submitted.text,
       ])
     return true
+  }
+
+  /// Whether a job came of the same submission: what was submitted is compared, not what the defaults of the day made
+  /// of it. Compared as text: what was stored has been through it.
+  func isSame(_ existing: StoredJob, as new: NewJob) throws -> Bool {
+    guard existing.job.type == new.job.type else { return false }
+    let statement = try db.cachedStatement(
+      sql: "SELECT submitted, params FROM job_payloads WHERE number = ?")
+    let rows = try Row.fetchCursor(statement, arguments: [existing.number])
+    return try withExtendedLifetime(rows) {
+      guard let row = try rows.next() else { return false }
+      let params = try row.decode(String.self, atIndex: 1)
+      return switch try row.decode(String?.self, atIndex: 0) {
+      // Stored before submissions were kept.
+      case nil: params == new.job.params.text
+      case "": params == new.submitted.text
+      case let submitted?: submitted == new.submitted.text
+      }
+    }
+  }
+
+  /// Writes what stands for the columns that could not be read, so that they can be from now on.
+  func repair(_ stored: StoredJob) throws {
+    let job = stored.job
+    try execute(
+      "UPDATE job_payloads SET params = ?, result = ?, snapshot = ?, reply = ? WHERE number = ?",
+      [
+        job.params.text, job.result?.text, job.snapshot?.text, try Self.text(job.replies),
+        stored.number,
+      ])
+    try execute(
+      "UPDATE jobs SET backoff = ? WHERE number = ?", [job.retry.backoff.rawValue, stored.number])
+  }
+
+  /// Ends a job of whose row not even that can be read which job it is: nothing is to look for it any more.
+  func abandon(_ row: UnreadableRow, reason: String, at now: Timestamp) throws {
+    let failing = JobStatus.allCases.filter { $0.successors.contains(.failed) }
+      .map { "'\($0.rawValue)'" }.joined(separator: ", ")
+    try execute(
+      """
+      UPDATE jobs SET status = 'failed', error = ?, updated_at = ?, locked_by = NULL
+      WHERE number = ? AND status IN (\(failing))
+      """,
+      [Self.storable(reason), now.milliseconds, row.number])
+    try execute("UPDATE job_payloads SET reply = NULL WHERE number = ?", [row.number])
   }
 
   /// Writes what is different. SQLite rewrites every index of which a column is named, changed or not, and most writes
@@ -73,11 +125,11 @@ struct JobStatements {
         [job.snapshot?.text, stored.number])
       narrow.snapshot = job.snapshot
     }
-    if narrow.reply != job.reply {
+    if narrow.replies != job.replies {
       try execute(
         "UPDATE job_payloads SET reply = ? WHERE number = ?",
-        [try Self.text(job.reply), stored.number])
-      narrow.reply = job.reply
+        [try Self.text(job.replies), stored.number])
+      narrow.replies = job.replies
     }
     if narrow.retry != job.retry || narrow.timeout != job.timeout {
       try execute(
@@ -154,8 +206,12 @@ struct JobStatements {
     try db.cachedStatement(sql: sql).execute(arguments: arguments)
   }
 
-  private static func text(_ reply: JobReply?) throws -> String? {
-    try reply.map { try JSONValue(encoding: $0).text }
+  private static func text(_ replies: [JobReply]) throws -> String? {
+    switch replies.count {
+    case 0: nil
+    case 1: try JSONValue(encoding: replies[0]).text
+    default: try JSONValue(encoding: replies).text
+    }
   }
 
   /// A text as it can be read back: texts from programs (an error, a detail) may hold the character NUL, at which a

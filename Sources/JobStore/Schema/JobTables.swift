@@ -32,6 +32,11 @@ enum JobTables {
         """)
   }
 
+  /// The params as they were submitted: NULL where that is not known, empty where nothing was filled in.
+  static func addSubmitted(_ db: Database) throws {
+    try db.execute(sql: "ALTER TABLE job_payloads ADD COLUMN submitted TEXT")
+  }
+
   /// Who waits for a job, to be found when it ends; holds only those that are locked.
   static func addLocks(_ db: Database) throws {
     try db.execute(

@@ -14,6 +14,7 @@ enum Schema {
     migrator.registerMigration("locks", migrate: JobTables.addLocks)
     migrator.registerMigration("replies", migrate: JobTables.addReplies)
     migrator.registerMigration("attempt starts", migrate: JobTables.addAttemptStart)
+    migrator.registerMigration("submitted", migrate: JobTables.addSubmitted)
     return migrator
   }
 }

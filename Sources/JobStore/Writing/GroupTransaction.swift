@@ -9,6 +9,8 @@ struct GroupTransaction {
     fileprivate(set) var error: StoreError?
     /// Everything that was committed, in the order in which it was done.
     fileprivate(set) var changes: [JobChange] = []
+    /// The rows that could not be read and are out of the way now.
+    fileprivate(set) var setAside: [UnreadableRow] = []
     fileprivate var done: [WritePiece.Settle] = []
     fileprivate var failed: [(piece: WritePiece, error: StoreError)] = []
 
@@ -41,6 +43,7 @@ struct GroupTransaction {
       abandon()
       outcome.error = reason
       outcome.changes = []
+      outcome.setAside = []
       outcome.failed += remaining.map { ($0, reason) }
     }
     return outcome
@@ -64,6 +67,7 @@ struct GroupTransaction {
     if !alone { try run("RELEASE piece") }
     outcome.done.append(settle)
     outcome.changes += scope.changes
+    outcome.setAside += scope.setAside
   }
 
   private func abandon() {

@@ -19,15 +19,17 @@ final class WriteQueue: Sendable {
   private let pool: DatabasePool
   private let groupLimit: Int
   private let logger: Logger
+  private let damage: DamageLog
   private let onCommit: @Sendable ([JobChange]) -> Void
 
   init(
-    pool: DatabasePool, groupLimit: Int, logger: Logger,
+    pool: DatabasePool, groupLimit: Int, logger: Logger, damage: DamageLog,
     onCommit: @escaping @Sendable ([JobChange]) -> Void
   ) {
     self.pool = pool
     self.groupLimit = groupLimit
     self.logger = logger
+    self.damage = damage
     self.onCommit = onCommit
   }
 
@@ -109,6 +111,7 @@ final class WriteQueue: Sendable {
         "a transaction of the status store failed",
         metadata: ["calls": "\(group.count)", "error": "\(error)"])
     }
+    if outcome.error == nil { damage.noteSetAside(outcome.setAside) }
     // Before the callers go on: whoever has an answer can rely on everyone's having been told.
     if outcome.error == nil, !outcome.changes.isEmpty { onCommit(outcome.changes) }
     outcome.settle()

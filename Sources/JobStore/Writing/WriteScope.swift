@@ -6,6 +6,8 @@ import Jobs
 struct WriteScope {
   let db: Database
   private(set) var changes: [JobChange] = []
+  /// The rows that could not be read and are out of the way now.
+  private(set) var setAside: [UnreadableRow] = []
   private let jobs: JobStatements
   private let locks: LockStatements
 
@@ -15,30 +17,85 @@ struct WriteScope {
     locks = LockStatements(db)
   }
 
-  mutating func insert(_ job: Job) throws -> Insertion {
+  /// - Parameter repeated: told, within the transaction, of each job that was asked for again.
+  mutating func insert(_ new: NewJob, repeated: (Job) -> Void) throws -> Insertion {
+    let job = new.job
     if try jobs.isTombstoned(job.id) { return .deleted }
-    if try jobs.insert(job) {
+    if try jobs.insert(new) {
       let event = try EventRow.append(.creation(of: job), of: job, to: db)
       changes.append(JobChange(job: job, event: event))
       return .created(job)
     }
-    if let existing = try jobs.job(job.id)?.job {
-      let isSame =
-        existing.tenantID == job.tenantID && existing.idempotencyKey == job.idempotencyKey
-      return isSame && Self.isSameContent(existing, job)
-        ? .repeated(existing) : .conflict(existing: existing)
+    do {
+      if let existing = try jobs.job(job.id) {
+        let isOwn =
+          existing.job.tenantID == job.tenantID
+          && existing.job.idempotencyKey == job.idempotencyKey
+        return try isOwn && jobs.isSame(existing, as: new)
+          ? repetition(existing, job, repeated) : .conflict(existing: existing.job)
+      }
+      guard
+        let existing = try jobs.job(idempotencyKey: job.idempotencyKey, tenant: job.tenantID)
+      else {
+        throw StoreError.corrupt("job \(job.id) is neither new nor there")
+      }
+      return try jobs.isSame(existing, as: new)
+        ? repetition(existing, job, repeated) : .conflict(existing: existing.job)
+    } catch is UnreadableRow {
+      return .unreadable
     }
-    guard
-      let existing = try jobs.job(idempotencyKey: job.idempotencyKey, tenant: job.tenantID)?.job
-    else {
-      throw StoreError.corrupt("job \(job.id) is neither new nor there")
-    }
-    return Self.isSameContent(existing, job) ? .repeated(existing) : .conflict(existing: existing)
   }
 
-  /// Compared as text: what was stored has been through it.
-  private static func isSameContent(_ existing: Job, _ job: Job) -> Bool {
-    existing.type == job.type && existing.params.text == job.params.text
+  private mutating func repetition(
+    _ existing: StoredJob, _ job: Job, _ repeated: (Job) -> Void
+  ) throws -> Insertion {
+    var current = existing.job
+    current.add(job.replies)
+    if current != existing.job {
+      try jobs.update(existing, to: current)
+      changes.append(JobChange(job: current, event: nil))
+    }
+    repeated(current)
+    return .repeated(current)
+  }
+
+  /// A job to be changed. One of which a part cannot be read has failed with this, where its status allows that.
+  private mutating func load(_ id: JobID) throws -> StoredJob? {
+    do {
+      guard let stored = try jobs.job(id) else { return nil }
+      return try repaired(stored)
+    } catch let row as UnreadableRow {
+      try abandon(row)
+      return nil
+    }
+  }
+
+  /// Takes a row that could not be read out of everybody's way. One that can be read meanwhile is left alone.
+  mutating func setAside(number: Int64) throws {
+    do {
+      if let stored = try jobs.whole(number: number) { _ = try repaired(stored) }
+    } catch let row as UnreadableRow {
+      try abandon(row)
+    }
+  }
+
+  private mutating func repaired(_ stored: StoredJob) throws -> StoredJob {
+    guard let damage = stored.damage else { return stored }
+    try jobs.repair(stored)
+    setAside.append(UnreadableRow(number: stored.number, reason: damage))
+    let readable = StoredJob(number: stored.number, job: stored.job)
+    var job = stored.job
+    job.failUnreadable(damage, at: .now)
+    guard job != stored.job else { return readable }
+    try log(from: stored.job, to: job)
+    try jobs.update(readable, to: job)
+    try release(job.id)
+    return StoredJob(number: stored.number, job: job)
+  }
+
+  private mutating func abandon(_ row: UnreadableRow) throws {
+    try jobs.abandon(row, reason: "stored data cannot be read: \(row.reason)", at: .now)
+    setAside.append(row)
   }
 
   mutating func update<Answer>(
@@ -50,7 +107,7 @@ struct WriteScope {
     answers.reserveCapacity(ids.count)
     for (index, id) in ids.enumerated() {
       var entry = touched[id]
-      if entry == nil, let stored = try jobs.job(id) { entry = (stored, stored.job) }
+      if entry == nil, let stored = try load(id) { entry = (stored, stored.job) }
       guard let (stored, before) = entry, tenant == nil || tenant == before.tenantID else {
         answers.append(nil)
         continue
@@ -69,7 +126,7 @@ struct WriteScope {
   }
 
   mutating func lock(_ request: LockRequest, at now: Timestamp) throws -> LockAnswer {
-    guard let stored = try jobs.job(request.job), stored.job.status.isHeld,
+    guard let stored = try load(request.job), stored.job.status.isHeld,
       stored.job.attempt == request.attempt, stored.job.worker == request.worker
     else { return .refused(.fenced) }
     var job = stored.job
@@ -88,7 +145,7 @@ struct WriteScope {
   /// Frees those that a job has kept locked.
   private mutating func release(_ holder: JobID) throws {
     for id in try locks.locked(by: holder) {
-      guard let stored = try jobs.job(id) else { continue }
+      guard let stored = try load(id) else { continue }
       var job = stored.job
       guard job.unlock(at: .now) == nil else { continue }
       try log(from: stored.job, to: job)
@@ -104,11 +161,13 @@ struct WriteScope {
     if steps.isEmpty, before != job { changes.append(JobChange(job: job, event: nil)) }
   }
 
-  mutating func delete(_ id: JobID, tenant: UUID?, at now: Timestamp) throws -> Deletion {
-    guard let stored = try jobs.job(id), tenant == nil || tenant == stored.job.tenantID else {
+  mutating func delete(
+    _ id: JobID, tenant: UUID?, at now: Timestamp, if condition: (Job) -> Bool
+  ) throws -> Deletion {
+    guard let stored = try load(id), tenant == nil || tenant == stored.job.tenantID else {
       return .unknown
     }
-    guard stored.job.status.isDeletable else { return .refused(stored.job) }
+    guard stored.job.status.isDeletable, condition(stored.job) else { return .refused(stored.job) }
     try jobs.delete(stored, at: now)
     changes.append(JobChange(job: stored.job, event: nil, deleted: true))
     try release(id)

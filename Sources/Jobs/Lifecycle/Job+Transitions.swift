@@ -22,9 +22,23 @@ extension Job {
     ticketIssued = false
   }
 
-  /// Notes that the producer has been told of the end.
-  public mutating func noteReply() {
-    if status.isFinal { reply = nil }
+  /// Notes that these producers have been told of the end, or never can be.
+  public mutating func noteReplies(_ told: Set<JobReply>) {
+    if status.isFinal { replies.removeAll { told.contains($0) } }
+  }
+
+  /// Another producer has asked for the same job, and wants to be told of its end as well.
+  public mutating func add(_ more: [JobReply]) {
+    for reply in more where !replies.contains(reply) { replies.append(reply) }
+    let excess = replies.count - JobReply.mostOfOneJob
+    if excess > 0 { replies.removeFirst(excess) }
+  }
+
+  /// What is stored of the job cannot be read, so that it can never run: it has failed, where its status allows that.
+  package mutating func failUnreadable(_ reason: String, at now: Timestamp) {
+    guard status.successors.contains(.failed) else { return }
+    error = reason
+    move(to: .failed, at: now)
   }
 
   /// Notes that the broker has confirmed a ticket for the job's present wait.

@@ -54,7 +54,7 @@ public struct Job: Sendable, Hashable {
   public package(set) var snapshot: JSONValue?
 
   /// Who is to be told of its end, and has not been yet. Not part of the JSON form.
-  public package(set) var reply: JobReply?
+  public package(set) var replies: [JobReply] = []
 
   /// The newest attempt's number; 0 before the first.
   public package(set) var attempt = 0

@@ -74,7 +74,7 @@ public struct JobSubmission: Sendable, Hashable {
       params: try description.schema.complete(params),
       timeout: min(max(.zero, timeout ?? description.timeout), .longest), retry: retry,
       scheduledAt: max(scheduledAt ?? now, now), createdAt: now)
-    job.reply = reply
+    if let reply { job.replies = [reply] }
     // A worker has to look at it first.
     if description.callbacks.contains(.initialize) { job.status = .initializing }
     return job

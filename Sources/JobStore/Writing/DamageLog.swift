@@ -1,0 +1,38 @@
+import Logging
+import Synchronization
+
+/// How many rows the store could not read since it was opened.
+public struct StoreDamage: Sendable, Hashable {
+  /// Rows that were taken out of everybody's way: their jobs have failed, where they had not ended before.
+  public var setAside = 0
+  /// Times that a row was left out of what was read: until it is set aside, or because it cannot be.
+  public var skipped = 0
+}
+
+/// Counts and logs the rows that cannot be read.
+final class DamageLog: Sendable {
+  private let counts = Mutex(StoreDamage())
+  private let logger: Logger
+
+  init(logger: Logger) {
+    self.logger = logger
+  }
+
+  var damage: StoreDamage { counts.withLock { $0 } }
+
+  func noteSetAside(_ rows: [UnreadableRow]) {
+    guard let first = rows.first else { return }
+    counts.withLock { $0.setAside += rows.count }
+    logger.error(
+      "rows of the status store could not be read; their jobs have failed",
+      metadata: ["count": "\(rows.count)", "row": "\(first.number)", "reason": "\(first.reason)"])
+  }
+
+  func noteSkipped(_ reasons: [String]) {
+    guard let first = reasons.first else { return }
+    counts.withLock { $0.skipped += reasons.count }
+    logger.warning(
+      "rows of the status store cannot be read and are left out",
+      metadata: ["count": "\(reasons.count)", "first": "\(first)"])
+  }
+}

@@ -1,0 +1,26 @@
+/// The version of the messages between server and workers.
+///
+/// It is raised with every change that an older reader does not understand: another kind of report, answer or command, or
+/// another shape of one. The server reads every earlier version; what a worker of a later one reports is kept until a
+/// server of that version is there. So servers are upgraded first, and rolled back last.
+public enum WireVersion {
+  /// The one that this build writes.
+  public static let current = 1
+}
+
+extension WorkerMessage {
+  /// The names of the kinds that this build knows, as they are written.
+  package static let kinds: Set<String> = ["announcement", "reports", "farewell", "mark"]
+}
+
+extension JobReport.Content {
+  /// The names of the kinds that this build knows, as they are written.
+  package static let kinds: Set<String> = ["progress", "snapshot", "policy", "ended"]
+}
+
+extension JobOutcome {
+  /// The names of the kinds that this build knows, as they are written.
+  package static let kinds: Set<String> = [
+    "completed", "failed", "timedOut", "skipped", "canceled", "returned",
+  ]
+}
