@@ -31,66 +31,77 @@ public struct JobServer: Sendable {
 
     let publishing = Self.connection("server publishing", configuration, topology, logger)
     let consuming = Self.connection("server consuming", configuration, topology, logger)
+    let clock = SystemClock()
+    let log = ServerLog(logger, clock: clock)
+    let commands = PeerTasks<WorkerID>(limit: 10_000)
+    let declarations = PeerTasks<JobQueueName>(limit: 10)
     let control = WorkerControl(
       connection: publishing, names: names, patience: configuration.patience,
-      presence: Presence(grace: configuration.reconnectionGrace))
+      presence: Presence(grace: configuration.reconnectionGrace, clock: clock))
     let inbox = InboxMarks(
-      connection: publishing, names: names, patience: configuration.patience)
-    let deadLetters = DeadLetterOffice(connection: publishing, names: names, logger: logger)
-    let callbacks = CallbackDesk(
+      connection: publishing, names: names, patience: configuration.patience, clock: clock)
+    let deadLetters = DeadLetterPublisher(connection: publishing, names: names, logger: logger)
+    let callbacks = CallbackCaller(
       directory: directory, control: control, limit: configuration.callbackLimit, logger: logger)
-    let initializer = Initializer(store: store, callbacks: callbacks, logger: logger)
+    let initializer = Initializer(
+      store: store, callbacks: callbacks, logger: logger, clock: clock)
     let holders = HolderCheck(
       store: store, control: control, inbox: inbox, poisonLimit: configuration.poisonLimit,
-      logger: logger)
+      logger: logger, clock: clock)
+    let examiner = HolderExaminer(
+      store: store, control: control, holders: holders, clock: clock, log: log)
+    let contests = ContestedClaims(
+      store: store, control: control, holders: holders, clock: clock, log: log)
     let leases = LeaseWatch(
-      store: store, directory: directory, control: control, holders: holders,
-      connection: consuming, names: names, logger: logger)
-    let intake = Intake(catalog: catalog, store: store)
+      store: store, directory: directory, control: control, examiner: examiner,
+      broker: consuming, names: names, clock: clock, log: log)
+    let intake = Intake(catalog: catalog, store: store) { initializer.share($0) }
     authority = ServerAuthority(
-      store: store, control: control, inbox: inbox, poisonLimit: configuration.poisonLimit,
-      logger: logger)
+      store: store, contests: contests, control: control, commands: commands,
+      poisonLimit: configuration.poisonLimit, clock: clock, log: log)
     service = JobService(
       intake: intake, store: store, hub: hub, catalog: catalog, directory: directory,
       control: control, holders: holders, callbacks: callbacks, initializer: initializer,
-      resuming: ResumeGuard(),
-      logger: logger)
+      resuming: ResumeGuard(), examiner: examiner, commands: commands, log: log, logger: logger)
+    let registrar = WorkerRegistrar(
+      authority: authority, directory: directory, catalog: catalog, initializer: initializer,
+      leases: leases, connection: publishing, names: names, declarations: declarations, log: log)
     services = [
       ConnectionService(publishing),
       ConnectionService(consuming),
-      ReleaseTeller(releases: hub.releases, control: control),
-      EventPublisher(queue: hub.events, connection: publishing, names: names, logger: logger),
-      ReportDesk(
-        authority: authority,
-        registrar: WorkerRegistrar(
-          authority: authority, directory: directory, catalog: catalog, initializer: initializer,
-          leases: leases,
-          connection: publishing,
-          names: names,
-          logger: logger),
-        inbox: inbox, connection: consuming, deadLetters: deadLetters, names: names,
-        logger: logger),
-      ClaimDesk(
+      BackgroundTasks(log: log, contests: contests),
+      commands,
+      declarations,
+      examiner,
+      LockReleasePublisher(
+        releases: hub.releases, control: control, commands: commands, log: log),
+      EventPublisher(queue: hub.events, broker: publishing, names: names, log: log),
+      ReportConsumer(
+        authority: authority, registrar: registrar, inbox: inbox, broker: consuming,
+        deadLetters: deadLetters, names: names, clock: clock, log: log),
+      UnknownReports(broker: publishing, names: names, clock: clock, log: log),
+      ClaimConsumer(
         authority: authority, consuming: consuming, publishing: publishing, names: names,
-        logger: logger),
-      SubmitDesk(
-        intake: intake, initializer: initializer, cancellations: CancelIntake(service: service),
-        connection: consuming, deadLetters: deadLetters,
-        names: names, maxBodyBytes: configuration.maxBodyBytes, logger: logger),
+        log: log),
+      SubmitConsumer(
+        intake: intake, service: service, initializer: initializer, broker: consuming,
+        deadLetters: deadLetters, names: names, maxBodyBytes: configuration.maxBodyBytes,
+        clock: clock, log: log),
       initializer,
-      ReplyDesk(store: store, connection: publishing, endings: hub.endings, logger: logger),
+      ReplyPublisher(
+        store: store, broker: publishing, endings: hub.endings, clock: clock, log: log),
       Recovery(
-        store: store, holders: holders, control: control, initializer: initializer,
-        events: publishing.events(), work: hub.work, logger: logger),
+        store: store, examiner: examiner, control: control, initializer: initializer,
+        events: publishing.events(), work: hub.work, clock: clock, log: log),
       leases,
       HeldJobAudit(
         store: store, control: control, holders: holders,
         interval: configuration.auditInterval, silence: configuration.auditSilence, logger: logger),
       TicketAudit(
-        store: store, directory: directory, control: control, connection: publishing,
-        names: names, work: hub.work, logger: logger),
+        store: store, directory: directory, control: control, broker: publishing, names: names,
+        work: hub.work, clock: clock, log: log),
       Dispatcher(
-        store: store, connection: publishing, names: names, work: hub.work, logger: logger),
+        store: store, broker: publishing, names: names, work: hub.work, clock: clock, log: log),
       HTTPServer(
         api: JobAPI(
           service: service, maxBodyBytes: configuration.maxBodyBytes,

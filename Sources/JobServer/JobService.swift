@@ -14,10 +14,17 @@ public struct JobService: Sendable {
   let directory: WorkerDirectory
   let control: WorkerControl
   let holders: HolderCheck
-  let callbacks: CallbackDesk
+  let callbacks: any CallbackCalling
   let initializer: Initializer
   let resuming: ResumeGuard
+  let examiner: HolderExaminer
+  /// What is said to workers without waiting for them.
+  let commands: PeerTasks<WorkerID>
+  let log: ServerLog
   let logger: Logger
+
+  /// What the server has set aside, refused or tried again since it started.
+  public var counters: ServerCounters { log.counters }
 
   /// Accepts or refuses each submission by itself, in one transaction. Types with an init callback have it called before
   /// this returns.
@@ -28,10 +35,7 @@ public struct JobService: Sendable {
     await withTaskGroup { group in
       for (index, outcome) in outcomes.enumerated() {
         guard case .success(let job) = outcome, job.job.status == .initializing else { continue }
-        guard job.isNew else {
-          initializer.share(job.job.id)
-          continue
-        }
+        guard job.isNew else { continue }
         group.addTask { (index, await initialize(job)) }
       }
       for await (index, outcome) in group { outcomes[index] = outcome }
@@ -96,6 +100,32 @@ public struct JobService: Sendable {
     case .gone:
       return try await settle(id, tenant: tenant)
     }
+  }
+
+  /// Cancels jobs, in one transaction; the workers of those that run are told after this returns.
+  ///
+  /// - Returns: the jobs as they are then; `nil` where there is none, or it is another tenant's.
+  func cancel(_ cancellations: [JobCancellation]) async throws(StoreError) -> [Job?] {
+    let now = Timestamp.now
+    let answers = try await store.update(cancellations.map(\.job)) {
+      index, job -> (Job.CancelDecision, Job)? in
+      guard job.tenantID == cancellations[index].tenantID else { return nil }
+      return (job.cancel(at: now, reason: cancellations[index].reason), job)
+    }
+    return answers.map { answer in
+      guard let (decision, job) = answer ?? nil else { return nil }
+      if case .tell(let worker, let attempt) = decision { tell(job, attempt, worker) }
+      return job
+    }
+  }
+
+  private func tell(_ job: Job, _ attempt: Int, _ worker: WorkerID) {
+    let isTaken = commands.submit(to: worker) {
+      let command = ControlCommand.cancel(job: job.id, attempt: attempt)
+      if await control.send(command, to: worker) == .delivered { return }
+      examiner.examine([job])
+    }
+    if !isTaken { examiner.examine([job]) }
   }
 
   /// Deletes a job that nobody runs.

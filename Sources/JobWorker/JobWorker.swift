@@ -63,7 +63,7 @@ public struct JobWorker<Authority: JobAuthority>: Sendable {
       logger: logger)
     let strays = StrayDesk(
       publishing: publishing, names: names,
-      deadLetters: DeadLetterOffice(connection: publishing, names: names, logger: logger),
+      deadLetters: DeadLetterPublisher(connection: publishing, names: names, logger: logger),
       lifecycle: lifecycle, logger: logger)
     return WorkerService(
       readers: lanes.all.map { lane in

@@ -33,11 +33,8 @@ struct DeadLetterTests {
   func large() {
     var original = Message(body: [1])
     original.properties.headers = ["mine": .string(String(repeating: "x", count: 120_000))]
-    let delivery = Delivery(
-      message: original, exchange: "", routingKey: "", redelivered: false,
-      tag: DeliveryTag(generation: 1, value: 1))
-    let explained = DeadLetterOffice.Letter(
-      delivery, reason: "bad-header", explanation: String(repeating: "é", count: 50_000))
+    let explained = DeadLetter.Letter.Part(
+      original, reason: "bad-header", explanation: String(repeating: "é", count: 50_000))
     let letter = DeadLetter.message(
       original, reason: explained.reason, explanation: explained.explanation, foundIn: "jobs.submit"
     )

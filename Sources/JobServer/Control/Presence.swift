@@ -9,27 +9,30 @@ import Synchronization
 final class Presence: Sendable {
   private struct State {
     var generation: UInt64 = 0
-    var since = ContinuousClock.now
+    var since: Duration
     var seen: Set<WorkerID> = []
 
-    mutating func follow(_ current: UInt64) {
+    mutating func follow(_ current: UInt64, at uptime: Duration) {
       guard current != generation else { return }
-      self = State(generation: current)
+      self = State(generation: current, since: uptime)
     }
   }
 
   /// How long workers may take to come back.
   let grace: Duration
-  private let state = Mutex(State())
+  private let clock: any ServerClock
+  private let state: Mutex<State>
 
-  init(grace: Duration) {
+  init(grace: Duration, clock: any ServerClock = SystemClock()) {
     self.grace = grace
+    self.clock = clock
+    state = Mutex(State(since: clock.uptime))
   }
 
   /// The worker's queue was there, on this connection of the server's.
   func saw(_ worker: WorkerID, on generation: UInt64) {
     state.withLock { state in
-      state.follow(generation)
+      state.follow(generation, at: clock.uptime)
       state.seen.insert(worker)
     }
   }
@@ -37,8 +40,8 @@ final class Presence: Sendable {
   /// Whether a queue that is not there proves that its worker is gone.
   func isGone(_ worker: WorkerID, on generation: UInt64) -> Bool {
     state.withLock { state in
-      state.follow(generation)
-      return state.seen.contains(worker) || ContinuousClock.now - state.since > grace
+      state.follow(generation, at: clock.uptime)
+      return state.seen.contains(worker) || clock.uptime - state.since > grace
     }
   }
 }

@@ -25,7 +25,7 @@ struct WorkerControl: Sendable {
     case unanswered
   }
 
-  let connection: Connection
+  let connection: any MessageBroker
   let names: TransportNames
   let patience: Duration
   let presence: Presence
@@ -39,7 +39,7 @@ struct WorkerControl: Sendable {
       return .delivered
     case .returned:
       return await isGone(worker) ? .gone : .unknown
-    case .nacked, .notSent, .unknown:
+    default:
       return .unknown
     }
   }

@@ -1,4 +1,5 @@
 import AMQP
+import JobStore
 import JobTransport
 import Jobs
 import Logging
@@ -9,22 +10,27 @@ struct WorkerRegistrar: Sendable {
   let directory: WorkerDirectory
   let catalog: Catalog
   let initializer: Initializer
-  let leases: LeaseWatch
-  let connection: Connection
+  let leases: any LeaseWatching
+  let connection: any MessageBroker
   let names: TransportNames
-  let logger: Logger
+  /// What is asked of the broker without waiting for it.
+  let declarations: PeerTasks<JobQueueName>
+  let log: ServerLog
 
-  func welcome(_ announcement: WorkerAnnouncement) async throws {
+  func welcome(_ announcement: WorkerAnnouncement) async throws(StoreError) {
     // The types first: whoever sees the worker may schedule what it can run.
     let queues = try await catalog.add(
       queues: announcement.queues, groups: announcement.groups, types: announcement.types)
-    for queue in queues { try await declare(queue) }
+    for queue in queues {
+      // One that is let go is declared when its first ticket comes back.
+      _ = declarations.submit(to: queue) { await declare(queue) }
+    }
     directory.add(announcement)
     initializer.wake()
     // Before its lease is watched: the watch takes the jobs of one whose announcement has outlived it.
     try await authority.attest(announcement.running, by: announcement.worker)
     leases.watch(announcement.worker)
-    logger.info(
+    log.logger.info(
       "a worker is here",
       metadata: [
         "worker": "\(announcement.worker)",
@@ -33,19 +39,22 @@ struct WorkerRegistrar: Sendable {
       ])
   }
 
-  /// A queue that the broker refuses, because it is there in another form, must not hold up what others report.
-  private func declare(_ queue: JobQueueName) async throws(AMQPError) {
+  private func declare(_ queue: JobQueueName) async {
     do {
       try await connection.declare(JobTopology.work(names, queues: [queue]))
     } catch .channelClosed(let code, let text) {
-      logger.error(
+      log.logger.error(
         "the broker refuses the queue of a worker; delete or rename the one that is there",
         metadata: ["queue": "\(names.queue(queue))", "code": "\(code)", "reason": "\(text)"])
+    } catch {
+      log.logger.warning(
+        "the queue of a worker could not be declared; it is when its first ticket comes back",
+        metadata: ["queue": "\(names.queue(queue))", "error": "\(error)"])
     }
   }
 
   func farewell(_ worker: WorkerID) {
     directory.remove(worker)
-    logger.info("a worker has ended", metadata: ["worker": "\(worker)"])
+    log.logger.info("a worker has ended", metadata: ["worker": "\(worker)"])
   }
 }

@@ -4,95 +4,168 @@ import JobTransport
 import Jobs
 import Logging
 import ServiceLifecycle
+import Synchronization
 
 /// Issues a ticket for each job that waits and is due. The row is there first, then the ticket, then the note that the broker
 /// has it: a crash in between leads to a second ticket, which is harmless.
-struct Dispatcher: Service {
-  /// The most tickets of one turn: one read, one batch of publications, one transaction.
-  static let batchLimit = 500
-
+///
+/// Each queue is served by itself: one whose tickets the broker does not take, or whose notes the store does not, is left
+/// alone for a while and holds up no other.
+struct Dispatcher<Broker: MessageBroker>: Service {
   let store: StatusStore
-  let connection: Connection
+  let broker: Broker
   let names: TransportNames
   /// Raised when there may be something to issue.
   let work: Signal
-  let logger: Logger
+  let clock: any ServerClock
+  let log: ServerLog
+  /// The most tickets of one turn: one read, one batch of publications and one transaction for each queue.
+  var batchLimit = 500
 
   func run() async throws {
+    let lanes = DispatchLanes()
     await cancelWhenGracefulShutdown {
-      while !Task.isCancelled {
-        do {
-          try await turn()
-        } catch {
-          logger.error("tickets cannot be issued now", metadata: ["error": "\(error)"])
-          await pause()
+      await withDiscardingTaskGroup { group in
+        while !Task.isCancelled {
+          let pause: Duration?
+          do {
+            let due = try await due(lanes)
+            guard due.isEmpty else {
+              for (queue, jobs) in due {
+                group.addTask { await issue(jobs, in: queue, lanes) }
+              }
+              continue
+            }
+            pause = try await idle(lanes)
+          } catch {
+            log.count(\.storeFailures)
+            log.burst(.error, "tickets cannot be issued now", ["error": "\(error)"])
+            pause = RetryPauses.brief.first
+          }
+          await work.wait(atMost: pause, clock: clock)
         }
       }
     }
   }
 
-  private func turn() async throws {
-    let now = Timestamp.now
-    let due = try await store.due(at: now, limit: Self.batchLimit)
-    guard !due.isEmpty else {
-      let next = try await store.nextDue(after: now)
-      // A clock that is set meanwhile is noticed within the minute.
-      let wait = next.map { min(max($0 - .now, .zero), .seconds(60)) }
-      await work.wait(atMost: wait)
-      return
-    }
-    let issued = try await publish(due)
-    if !issued.isEmpty {
+  /// Reserves what is due in the queues that are free.
+  private func due(_ lanes: DispatchLanes) async throws(StoreError) -> [JobQueueName: [Job]] {
+    lanes.follow(await broker.generation)
+    let due = try await store.due(
+      at: clock.now, limit: batchLimit, except: lanes.closed(at: clock.uptime))
+    let queues = Dictionary(grouping: due, by: \.queue)
+    lanes.begin(queues.keys)
+    return queues
+  }
+
+  /// How long there is nothing to do. A clock that is set meanwhile is noticed within the minute.
+  private func idle(_ lanes: DispatchLanes) async throws(StoreError) -> Duration? {
+    let now = clock.now
+    let next = try await store.nextDue(after: now, except: lanes.closed(at: clock.uptime))
+    return [next.map { min(max($0 - now, .zero), .seconds(60)) }, lanes.next(after: clock.uptime)]
+      .compactMap { $0 }.min()
+  }
+
+  private func issue(_ jobs: [Job], in queue: JobQueueName, _ lanes: DispatchLanes) async {
+    let issued = await publish(jobs, in: queue)
+    // Until it is noted, the queue is not served again: its jobs would get a ticket each time.
+    _ = await clock.untilDone { () throws(StoreError) in
+      guard !issued.isEmpty else { return }
       _ = try await store.update(issued.map(\.id)) { index, job in
         job.noteTicket(afterAttempt: issued[index].attempt)
       }
+    } failed: { error in
+      log.count(\.storeFailures)
+      log.burst(
+        .error, "issued tickets cannot be noted; their queue waits",
+        ["queue": "\(names.queue(queue))", "error": "\(error)"])
     }
-    if issued.count < due.count { await pause() }
+    lanes.end(queue, isRefused: issued.count < jobs.count, at: clock.uptime)
+    work.raise()
   }
 
   /// - Returns: the jobs whose tickets the broker has confirmed.
-  private func publish(_ jobs: [Job]) async throws -> [Job] {
-    let verdicts = await connection.publish(
-      try jobs.map { job in
-        Publication(
-          try WireCoding.message(Ticket(job: job.id, type: job.type)),
-          exchange: names.work, routingKey: job.queue.rawValue, mandatory: true)
-      })
-    var issued: [Job] = []
-    var missing: Set<JobQueueName> = []
-    for (job, verdict) in zip(jobs, verdicts) {
-      switch verdict {
-      case .confirmed: issued.append(job)
-      case .returned: missing.insert(job.queue)
-      case .nacked, .notSent, .unknown:
-        logger.notice(
-          "a ticket was not confirmed and is issued again",
-          metadata: ["job": "\(job.id)", "verdict": "\(verdict)"])
+  private func publish(_ jobs: [Job], in queue: JobQueueName) async -> [Job] {
+    var tickets: [(job: Job, publication: Publication)] = []
+    for job in jobs {
+      do {
+        tickets.append(
+          (
+            job,
+            Publication(
+              try WireCoding.message(Ticket(job: job.id, type: job.type)),
+              exchange: names.work, routingKey: queue.rawValue, mandatory: true)
+          ))
+      } catch {
+        log.burst(.error, "a ticket cannot be written", ["job": "\(job.id)", "error": "\(error)"])
       }
     }
-    if !missing.isEmpty {
-      logger.warning(
-        "queues were missing and are declared again", metadata: ["queues": "\(missing.sorted())"])
-      await declare(missing)
+    let verdicts = await broker.publish(tickets.map(\.publication), timeout: .seconds(10))
+    var issued: [Job] = []
+    var isMissing = false
+    for (ticket, verdict) in zip(tickets, verdicts) {
+      switch verdict {
+      case .confirmed: issued.append(ticket.job)
+      case .returned: isMissing = true
+      default:
+        log.burst(
+          .notice, "a ticket was not confirmed and is issued again",
+          ["queue": "\(names.queue(queue))", "verdict": "\(verdict)"])
+      }
     }
+    log.count(\.refusedTickets, jobs.count - issued.count)
+    if isMissing { await declare(queue) }
     return issued
   }
 
-  /// One that the broker refuses is not to hold up the others.
-  private func declare(_ queues: Set<JobQueueName>) async {
-    for queue in queues {
-      do {
-        try await connection.declare(JobTopology.work(names, queues: [queue]))
-      } catch {
-        logger.error(
-          "a queue cannot be declared; its jobs wait",
-          metadata: ["queue": "\(names.queue(queue))", "error": "\(error)"])
-      }
+  private func declare(_ queue: JobQueueName) async {
+    log.burst(
+      .warning, "a queue was missing and is declared again", ["queue": "\(names.queue(queue))"])
+    do {
+      try await broker.declare(JobTopology.work(names, queues: [queue]))
+    } catch {
+      log.burst(
+        .error, "a queue cannot be declared; its jobs wait",
+        ["queue": "\(names.queue(queue))", "error": "\(error)"])
+    }
+  }
+}
+
+/// Which queues are being served, and which are left alone for a while.
+private final class DispatchLanes: Sendable {
+  private struct State {
+    var generation: UInt64 = 0
+    var busy: Set<JobQueueName> = []
+    var refused = RetrySchedule<JobQueueName>(.brief)
+  }
+
+  private let state = Mutex(State())
+
+  /// On a new connection every queue may be tried again.
+  func follow(_ generation: UInt64) {
+    state.withLock { state in
+      guard state.generation != generation else { return }
+      state.generation = generation
+      state.refused.clear()
     }
   }
 
-  private func pause() async {
-    // Ends early only when the task is cancelled, which the loop looks at next.
-    try? await Task.sleep(for: .milliseconds(500))
+  func closed(at uptime: Duration) -> Set<JobQueueName> {
+    state.withLock { $0.busy.union($0.refused.waiting(at: uptime)) }
+  }
+
+  func next(after uptime: Duration) -> Duration? {
+    state.withLock { $0.refused.next(after: uptime) }
+  }
+
+  func begin(_ queues: some Sequence<JobQueueName>) {
+    state.withLock { $0.busy.formUnion(queues) }
+  }
+
+  func end(_ queue: JobQueueName, isRefused: Bool, at uptime: Duration) {
+    state.withLock { state in
+      state.busy.remove(queue)
+      if isRefused { state.refused.fail(queue, at: uptime) } else { state.refused.succeed(queue) }
+    }
   }
 }

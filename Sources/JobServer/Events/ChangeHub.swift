@@ -33,7 +33,7 @@ final class ChangeHub: Sendable {
     if changes.contains(where: { $0.job.status == .waiting && !$0.job.ticketIssued }) {
       work.raise()
     }
-    if changes.contains(where: { $0.job.status.isFinal && $0.job.reply != nil }) {
+    if changes.contains(where: { $0.job.status.isFinal && !$0.job.replies.isEmpty }) {
       endings.raise()
     }
     events.append(changes.compactMap(\.event))

@@ -5,18 +5,19 @@ import Logging
 import ServiceLifecycle
 
 /// Publishes every transition to the topic exchange of events, in order.
-struct EventPublisher: Service {
+struct EventPublisher<Broker: MessageBroker>: Service {
   let queue: EventQueue
-  let connection: Connection
+  let broker: Broker
   let names: TransportNames
-  let logger: Logger
+  let log: ServerLog
 
   func run() async throws {
     await cancelWhenGracefulShutdown {
       while !Task.isCancelled {
         let (events, lost) = await queue.next()
         if lost > 0 {
-          logger.warning("events were not published", metadata: ["count": "\(lost)"])
+          log.count(\.lostEvents, lost)
+          log.burst(.warning, "events were not published", ["count": "\(lost)"])
         }
         await publish(events)
       }
@@ -32,13 +33,16 @@ struct EventPublisher: Service {
             try WireCoding.message(event), exchange: names.events,
             routingKey: names.eventKey(event)))
       } catch {
-        logger.error("an event cannot be published", metadata: ["error": "\(error)"])
+        log.burst(.error, "an event cannot be published", ["error": "\(error)"])
       }
     }
     guard !publications.isEmpty else { return }
-    let failed = await connection.publish(publications).count { $0 != .confirmed }
+    let failed = await broker.publish(publications, timeout: .seconds(30)).count {
+      $0 != .confirmed
+    }
     if failed > 0 {
-      logger.warning("events may not have been published", metadata: ["count": "\(failed)"])
+      log.count(\.lostEvents, failed)
+      log.burst(.warning, "events may not have been published", ["count": "\(failed)"])
     }
   }
 }

@@ -10,8 +10,9 @@ import Synchronization
 /// restarted meanwhile, is `initializing` until a worker of its type is there; then the error fails it.
 final class Initializer: Service {
   private let store: StatusStore
-  private let callbacks: CallbackDesk
+  private let callbacks: any CallbackCalling
   private let logger: Logger
+  private let clock: any ServerClock
   private let wakeUp = Signal()
   /// Until a callback that did not answer is called again.
   private static let pause = Duration.seconds(5)
@@ -24,10 +25,14 @@ final class Initializer: Service {
 
   private let state = Mutex(State())
 
-  init(store: StatusStore, callbacks: CallbackDesk, logger: Logger) {
+  init(
+    store: StatusStore, callbacks: any CallbackCalling, logger: Logger,
+    clock: any ServerClock = SystemClock()
+  ) {
     self.store = store
     self.callbacks = callbacks
     self.logger = logger
+    self.clock = clock
   }
 
   /// There is a job to look at, or a worker that may look.
@@ -39,7 +44,7 @@ final class Initializer: Service {
     await cancelWhenGracefulShutdown {
       var isLeft = false
       while !Task.isCancelled {
-        await self.wakeUp.wait(atMost: isLeft ? Self.pause : nil)
+        await self.wakeUp.wait(atMost: isLeft ? Self.pause : nil, clock: self.clock)
         do {
           isLeft = try await !self.examineAll()
         } catch {
@@ -50,10 +55,12 @@ final class Initializer: Service {
     }
   }
 
-  /// The job has been asked for again, and the answer was that it is there: from now on it stays, whatever its callback
-  /// says.
-  func share(_ job: JobID) {
-    _ = state.withLock { $0.shared.insert(job) }
+  /// The job has been asked for again, and the answer is that it is there: from now on it stays, whatever its callback says.
+  ///
+  /// Called in the transaction that finds it: a deletion comes before, and the job is not found, or after, and knows of it.
+  func share(_ job: Job) {
+    guard job.status == .initializing else { return }
+    _ = state.withLock { $0.shared.insert(job.id) }
   }
 
   /// Initializes a job for a client that waits, and takes it back when it is refused, unless others were told of it.
@@ -62,19 +69,17 @@ final class Initializer: Service {
     defer { end(job.id) }
     let outcome = await callbacks.call(.initialize, for: job)
     do {
-      switch outcome {
-      case .done:
-        return try await finish(job)
-      case .failed(let message) where isShared(job.id):
-        return try await fail(job, message)
-      case .nobody where isShared(job.id), .noAnswer where isShared(job.id):
-        // It waits for a worker now, as one that came as a message does.
-        return job
-      case .failed, .nobody, .noAnswer:
-        // One that was canceled meanwhile is its user's.
-        if try await store.job(job.id)?.status == .initializing {
-          _ = try await store.delete(job.id)
-        }
+      if case .done = outcome { return try await finish(job) }
+      // Whether somebody else was told of it is decided in the transaction that deletes it.
+      switch try await store.delete(
+        job.id, if: { $0.status == .initializing && !self.isShared($0.id) })
+      {
+      case .refused(let current) where current.status == .initializing:
+        // It waits for a worker now, or fails, as one that came as a message does.
+        guard case .failed(let message) = outcome else { return current }
+        return try await fail(current, message)
+      // One that was canceled meanwhile is its user's.
+      case .refused, .deleted, .unknown: break
       }
     } catch {
       throw .store(error)

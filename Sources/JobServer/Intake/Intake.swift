@@ -1,39 +1,60 @@
 import Foundation
 import JobStore
-import Jobs
+public import Jobs
+
+/// A job that was accepted, now or before under the same idempotency key.
+public struct ScheduledJob: Sendable, Hashable {
+  public let job: Job
+  /// Whether it was accepted now.
+  public let isNew: Bool
+}
 
 /// Where HTTP, AMQP and in-process submissions meet: each is checked, deduplicated and stored.
 struct Intake: Sendable {
   let catalog: Catalog
   let store: StatusStore
+  /// Told, in the transaction that finds it, of each job that was asked for again.
+  var repeated: @Sendable (Job) -> Void = { _ in }
 
   /// Accepts or refuses each submission by itself; all that are good are stored in one transaction.
   func schedule(_ submissions: [JobSubmission]) async -> [Result<ScheduledJob, ScheduleError>] {
     let now = Timestamp.now
     let checked = submissions.map { check($0, at: now) }
-    let jobs = checked.compactMap { try? $0.get() }
-    var insertions: IndexingIterator<[Insertion]>
-    do {
-      insertions = try await store.insert(jobs).makeIterator()
-    } catch {
-      return checked.map { $0.flatMap { _ in .failure(.store(error)) } }
-    }
+    var insertions = await insert(checked.compactMap { try? $0.get() }).makeIterator()
     return checked.map { check in
-      check.flatMap { job in
+      check.flatMap { new in
         guard let insertion = insertions.next() else {
           return .failure(.store(.failed("the store did not answer for every job")))
         }
-        return Self.outcome(of: insertion, for: job)
+        return insertion.mapError(ScheduleError.store).flatMap {
+          Self.outcome(of: $0, for: new.job)
+        }
       }
     }
   }
 
-  private func check(_ submission: JobSubmission, at now: Timestamp) -> Result<Job, ScheduleError> {
+  /// One that the store does not take is not to keep out the others.
+  private func insert(_ jobs: [NewJob]) async -> [Result<Insertion, StoreError>] {
+    do throws(StoreError) {
+      return try await store.insert(jobs, repeated: repeated).map { .success($0) }
+    } catch .unfit where jobs.count > 1 {
+      var outcomes: [Result<Insertion, StoreError>] = []
+      for job in jobs { outcomes += await insert([job]) }
+      return outcomes
+    } catch {
+      return jobs.map { _ in .failure(error) }
+    }
+  }
+
+  private func check(
+    _ submission: JobSubmission, at now: Timestamp
+  ) -> Result<NewJob, ScheduleError> {
     guard let type = catalog.type(submission.type) else {
       return .failure(.unknownType(submission.type, known: catalog.types.map(\.id)))
     }
     do {
-      return .success(try submission.job(of: type.description, queue: type.queue, at: now))
+      let job = try submission.job(of: type.description, queue: type.queue, at: now)
+      return .success(NewJob(job, submitted: submission.params))
     } catch {
       return .failure(.invalidParams(submission.type, error))
     }
@@ -49,6 +70,7 @@ struct Intake: Sendable {
       .failure(
         .conflict(existing: existing, key: existing.idempotencyKey == job.idempotencyKey))
     case .deleted: .failure(.deleted(job.id))
+    case .unreadable: .failure(.unreadable(job.id))
     }
   }
 }

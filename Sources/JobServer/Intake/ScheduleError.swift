@@ -7,6 +7,8 @@ public enum ScheduleError: Error, Sendable, CustomStringConvertible {
   case invalidParams(JobTypeID, ParamsError)
   /// The idempotency key, or the id, belongs to a job of another type or with other params.
   case conflict(existing: Job, key: Bool)
+  /// The idempotency key, or the id, belongs to a job whose stored data cannot be read.
+  case unreadable(JobID)
   /// There was a job of that id, and it has been deleted.
   case deleted(JobID)
   /// The type's init callback has refused it.
@@ -30,6 +32,9 @@ public enum ScheduleError: Error, Sendable, CustomStringConvertible {
     case .conflict(let existing, let key):
       let what = key ? "idempotency key" : "id"
       return "the \(what) belongs to job \(existing.id), which has another type or other params"
+    case .unreadable(let id):
+      return
+        "what is stored under the id or idempotency key of job \(id) cannot be read; the server's log says more, and another key makes another job"
     case .deleted(let id):
       return "job \(id) has been deleted; a new job takes a new id"
     case .refused(let type, let message):

@@ -12,11 +12,15 @@ final class InboxMarks: Sendable {
   private let waiting: Waiting
   private let marks: Batcher<Void, Bool, Never>
 
-  init(connection: Connection, names: TransportNames, patience: Duration) {
+  init(
+    connection: any MessageBroker, names: TransportNames, patience: Duration,
+    clock: any ServerClock = SystemClock()
+  ) {
     let waiting = Waiting()
     self.waiting = waiting
     marks = Batcher(limit: .max) { askers in
-      let isRead = await waiting.lay(connection: connection, names: names, patience: patience)
+      let isRead = await waiting.lay(
+        connection: connection, names: names, patience: patience, clock: clock)
       return .success(askers.map { _ in isRead })
     }
   }
@@ -44,7 +48,10 @@ private final class Waiting: Sendable {
   /// Lays a mark into the inbox.
   ///
   /// - Returns: whether it has come back in time.
-  func lay(connection: Connection, names: TransportNames, patience: Duration) async -> Bool {
+  func lay(
+    connection: any MessageBroker, names: TransportNames, patience: Duration,
+    clock: any ServerClock
+  ) async -> Bool {
     let mark = UUID()
     let (stream, continuation) = AsyncStream.makeStream(of: Void.self)
     marks.withLock { $0[mark] = continuation }
@@ -61,7 +68,7 @@ private final class Waiting: Sendable {
       }
       group.addTask {
         // Ends early only when the task is cancelled; either way the mark was not seen.
-        try? await Task.sleep(for: patience)
+        try? await clock.sleep(for: patience)
         return false
       }
       let isRead = await group.next() ?? false

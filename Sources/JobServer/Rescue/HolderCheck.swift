@@ -14,11 +14,14 @@ struct HolderCheck: Sendable {
   let inbox: InboxMarks
   let poisonLimit: Int
   let logger: Logger
+  private let clock: any ServerClock
   private let repetitions = Repetitions()
 
   init(
-    store: StatusStore, control: WorkerControl, inbox: InboxMarks, poisonLimit: Int, logger: Logger
+    store: StatusStore, control: WorkerControl, inbox: InboxMarks, poisonLimit: Int,
+    logger: Logger, clock: any ServerClock = SystemClock()
   ) {
+    self.clock = clock
     self.store = store
     self.control = control
     self.inbox = inbox
@@ -90,13 +93,16 @@ struct HolderCheck: Sendable {
     return false
   }
 
-  private func lose(_ job: Job) async throws -> Bool {
+  /// Settles a job whose worker does not have it.
+  ///
+  /// - Returns: `false` when it could not be done now.
+  func lose(_ job: Job) async throws -> Bool {
     // The worker's last words may be in the inbox still.
     guard await inbox.isReadUpToNow() else { return false }
     let lost = try await store.update([job.id]) { _, current in
       // It may have been taken over, or have ended, meanwhile.
       guard current.attempt == job.attempt, current.status.isHeld else { return false }
-      current.loseWorker(at: .now, poisonLimit: poisonLimit)
+      current.loseWorker(at: clock.now, poisonLimit: poisonLimit)
       return true
     }
     if lost.first == true {

@@ -6,36 +6,44 @@ import Logging
 import ServiceLifecycle
 import Synchronization
 
+/// Watches over workers.
+protocol LeaseWatching: Sendable {
+  /// A worker has announced itself, and holds its lease.
+  func watch(_ worker: WorkerID)
+}
+
 /// Notices the end of a worker's connection as it happens. The server stands second in line at each worker's lease queue:
 /// when the worker's connection ends, the broker hands it the message that the worker held.
 ///
 /// What it hears is a reason to look, never a proof: the worker is asked for each of its jobs.
-struct LeaseWatch: Service {
+struct LeaseWatch<Broker: MessageBroker>: LeaseWatching, Service {
   let store: StatusStore
   let directory: WorkerDirectory
   let control: WorkerControl
-  let holders: HolderCheck
-  let connection: Connection
+  let examiner: HolderExaminer
+  let broker: Broker
   let names: TransportNames
-  let logger: Logger
+  let clock: any ServerClock
+  let log: ServerLog
   private let arrivals: AsyncStream<WorkerID>
   private let arrival: AsyncStream<WorkerID>.Continuation
 
   init(
-    store: StatusStore, directory: WorkerDirectory, control: WorkerControl, holders: HolderCheck,
-    connection: Connection, names: TransportNames, logger: Logger
+    store: StatusStore, directory: WorkerDirectory, control: WorkerControl,
+    examiner: HolderExaminer, broker: Broker, names: TransportNames, clock: any ServerClock,
+    log: ServerLog
   ) {
     self.store = store
     self.directory = directory
     self.control = control
-    self.holders = holders
-    self.connection = connection
+    self.examiner = examiner
+    self.broker = broker
     self.names = names
-    self.logger = logger
+    self.clock = clock
+    self.log = log
     (arrivals, arrival) = AsyncStream.makeStream()
   }
 
-  /// A worker has announced itself, and holds its lease.
   func watch(_ worker: WorkerID) {
     arrival.yield(worker)
   }
@@ -58,7 +66,7 @@ struct LeaseWatch: Service {
 
   private func follow(_ worker: WorkerID) async {
     do {
-      let consumer = try await connection.consume(
+      let consumer = try await broker.consume(
         Subscription(queue: names.lease(worker), prefetch: 1))
       // It is there now, so that its absence later means that it is gone.
       _ = await control.isThere(worker)
@@ -69,70 +77,46 @@ struct LeaseWatch: Service {
         await consumer.cancel()
       }
     } catch {
-      logger.debug(
+      log.logger.debug(
         "a lease queue is gone", metadata: ["worker": "\(worker)", "error": "\(error)"])
     }
     guard !Task.isCancelled else { return }
     await examine(worker)
+    await remove(worker)
   }
 
-  /// What the worker was told while it was away.
+  /// Has the worker told what it has missed while it was away.
   private func remind(_ worker: WorkerID) async {
-    do {
-      try await forEachJob(of: worker) { job in
-        guard job.status == .canceling || job.status == .suspending else { return true }
-        return await holders.settle(job)
-      }
-    } catch {
-      logger.error(
-        "a worker could not be told what it has missed",
-        metadata: ["worker": "\(worker)", "error": "\(error)"])
-    }
+    await examine(worker) { $0.status == .canceling || $0.status == .suspending }
   }
 
-  /// - Returns: whether `body` did for all.
-  @discardableResult
-  private func forEachJob(
-    of worker: WorkerID, _ body: @escaping @Sendable (Job) async -> Bool
-  ) async throws -> Bool {
-    var last: JobID?
-    var all = true
-    while !Task.isCancelled {
-      let jobs = try await store.jobs(heldBy: worker, after: last, limit: Recovery.batchSize)
-      guard let end = jobs.last else { break }
-      last = end.id
-      await withTaskGroup { group in
-        for job in jobs { group.addTask { await body(job) } }
-        for await done in group where !done { all = false }
+  /// Has each job examined until it is known what becomes of it: a detached job has no ticket that would bring it up again.
+  private func examine(_ worker: WorkerID, _ isWanted: (Job) -> Bool = { _ in true }) async {
+    _ = await clock.untilDone(.patient) { () throws(StoreError) in
+      var last: JobID?
+      while !Task.isCancelled {
+        let jobs = try await store.jobs(heldBy: worker, after: last, limit: Recovery.batchSize)
+        guard let end = jobs.last else { break }
+        last = end.id
+        examiner.examine(jobs.filter(isWanted))
       }
+    } failed: { error in
+      log.count(\.storeFailures)
+      log.burst(
+        .error, "the jobs of a worker could not be examined; it is tried again",
+        ["worker": "\(worker)", "error": "\(error)"])
     }
-    return all
-  }
-
-  /// Asks for each job until it is known what becomes of it: a detached job has no ticket that would bring it up again.
-  private func examine(_ worker: WorkerID) async {
-    while !Task.isCancelled {
-      do {
-        if try await forEachJob(of: worker, { job in await holders.settle(job) }) { break }
-      } catch {
-        logger.error(
-          "the jobs of a worker could not be examined; it is tried again",
-          metadata: ["worker": "\(worker)", "error": "\(error)"])
-      }
-      guard (try? await Task.sleep(for: Recovery.pause)) != nil else { return }
-    }
-    await strike(worker)
   }
 
   /// Takes a worker off the list when its queue is gone, which may be a moment after its deliveries are.
-  private func strike(_ worker: WorkerID) async {
+  private func remove(_ worker: WorkerID) async {
     for _ in 0..<5 {
       guard await control.isThere(worker) else {
         directory.remove(worker)
-        logger.notice("a worker is gone", metadata: ["worker": "\(worker)"])
+        log.logger.notice("a worker is gone", metadata: ["worker": "\(worker)"])
         return
       }
-      guard (try? await Task.sleep(for: .milliseconds(200))) != nil else { return }
+      guard (try? await clock.sleep(for: .milliseconds(200))) != nil else { return }
     }
   }
 }

@@ -11,66 +11,65 @@ struct Recovery: Service {
   /// How many jobs are looked at together (reference: `ResumeJobsOnServerStart`).
   static let batchSize = 50
 
-  /// Between two looks at those that could not be settled.
-  static let pause = Duration.seconds(2)
-
   let store: StatusStore
-  let holders: HolderCheck
+  let examiner: HolderExaminer
   let control: WorkerControl
   let initializer: Initializer
   /// Those of the publishing connection, from its beginning.
   let events: AsyncStream<ConnectionEvent>
   let work: Signal
-  let logger: Logger
+  let clock: any ServerClock
+  let log: ServerLog
 
   func run() async throws {
     await cancelWhenGracefulShutdown {
-      for await event in events {
-        switch event {
-        case .connected: await control.callTheRoll()
-        // What was to be sent meanwhile was not.
-        case .unblocked: break
-        default: continue
+      // Raised again while the jobs are looked through, it has them looked through once more.
+      let again = Signal()
+      await withDiscardingTaskGroup { group in
+        group.addTask {
+          while !Task.isCancelled {
+            await again.wait(atMost: nil)
+            await examineAll()
+          }
         }
-        initializer.wake()
-        work.raise()
-        await examineUntilSettled()
+        for await event in events {
+          switch event {
+          case .connected: group.addTask { await control.callTheRoll() }
+          // What was to be sent meanwhile was not.
+          case .unblocked: break
+          default: continue
+          }
+          initializer.wake()
+          work.raise()
+          again.raise()
+        }
       }
     }
   }
 
-  /// Workers may take a while to come back, or to answer.
-  private func examineUntilSettled() async {
-    while !Task.isCancelled {
-      do {
-        if try await examine() { return }
-      } catch {
-        logger.error("jobs could not be examined", metadata: ["error": "\(error)"])
-      }
-      guard (try? await Task.sleep(for: Self.pause)) != nil else { return }
+  private func examineAll() async {
+    _ = await clock.untilDone(.patient) { () throws(StoreError) in
+      try await lookThrough()
+    } failed: { error in
+      log.count(\.storeFailures)
+      log.burst(.error, "jobs could not be examined", ["error": "\(error)"])
     }
   }
 
-  /// - Returns: whether all are settled.
-  private func examine() async throws -> Bool {
-    var isSettled = true
+  /// Has the held jobs examined, each worker's beside the others', and lets those go on that stand between two statuses.
+  private func lookThrough() async throws(StoreError) {
     let statuses = Set(JobStatus.allCases.filter { $0.isHeld || $0 == .resuming })
     var last: JobID?
     while !Task.isCancelled {
       let jobs = try await store.jobs(in: statuses, after: last, limit: Self.batchSize)
       guard let end = jobs.last else { break }
       last = end.id
-      await withTaskGroup { group in
-        for job in jobs where job.status.isHeld {
-          group.addTask { await holders.settle(job) }
-        }
-        for await settled in group where !settled { isSettled = false }
-      }
+      examiner.examine(jobs)
       let resuming = jobs.filter { $0.status == .resuming }.map(\.id)
+      let now = clock.now
       _ = try await store.update(resuming) { _, job in
-        if job.status == .resuming { _ = job.resume(at: .now) }
+        if job.status == .resuming { _ = job.resume(at: now) }
       }
     }
-    return isSettled
   }
 }

@@ -12,6 +12,57 @@ public enum DeadLetter {
   /// The most bytes of headers that are kept.
   static let mostOfHeaders = 64 << 10
 
+  /// A delivery that cannot be accepted, and what is kept of it.
+  public struct Letter: Sendable {
+    /// Where something is kept.
+    public enum Place: Sendable, Hashable {
+      /// For people.
+      case dead
+      /// For a newer server.
+      case unknownReports
+    }
+
+    /// A message that is kept, and why.
+    public struct Part: Sendable {
+      public let message: Message
+      /// For programs.
+      public let reason: String
+      /// For people; cut where it is very long, since it may quote what a producer wrote.
+      public let explanation: String
+      public let place: Place
+
+      public init(_ message: Message, reason: String, explanation: String, place: Place = .dead) {
+        self.message = message
+        self.reason = reason
+        self.explanation = Self.bounded(explanation)
+        self.place = place
+      }
+
+      /// The most bytes of an explanation.
+      static let mostOfExplanation = 4 << 10
+
+      private static func bounded(_ text: String) -> String {
+        guard text.utf8.count > mostOfExplanation else { return text }
+        return String(decoding: text.utf8.prefix(mostOfExplanation), as: UTF8.self) + "…"
+      }
+    }
+
+    public let delivery: Delivery
+    /// At least one. The delivery is acknowledged when all are kept.
+    public let parts: [Part]
+
+    /// All of it is for people.
+    public init(_ delivery: Delivery, reason: String, explanation: String) {
+      self.init(
+        delivery, [Part(delivery.message, reason: reason, explanation: explanation)])
+    }
+
+    public init(_ delivery: Delivery, _ parts: [Part]) {
+      self.delivery = delivery
+      self.parts = parts
+    }
+  }
+
   /// Republishing keeps what the message was, without the broker's own dead-letter history, which grows with each turn.
   public static func message(
     _ original: Message, reason code: String, explanation text: String, foundIn queue: String

@@ -5,6 +5,14 @@ public import Jobs
 /// Puts Warren's own messages into AMQP messages and takes them out again. Bodies are JSON, so that an operator can read
 /// them in the management UI.
 public enum WireCoding {
+  /// The header with the ``WireVersion`` of who wrote a message; those from before there was one have none.
+  static let version = "x-warren-version"
+
+  /// The version that a message says it was written in.
+  static func version(of message: Message) -> Int {
+    message.properties.headers[version]?.integerValue.map(Int.init(clamping:)) ?? 0
+  }
+
   public static func message(_ ticket: Ticket) throws(WireError) -> Message {
     var message = try encode(ticket, kind: MessageKind.ticket, persistent: true)
     message.properties.messageID = ticket.job.description
@@ -59,6 +67,18 @@ public enum WireCoding {
     try decode(WorkerMessage.self, from: message)
   }
 
+  /// Reads a worker's message as far as it can be understood: see ``ReceivedWorkerMessage``.
+  ///
+  /// - Throws: ``WireError`` when it is none, and no newer worker's either.
+  public static func received(_ message: Message) throws(WireError) -> ReceivedWorkerMessage {
+    do {
+      return ReceivedWorkerMessage(understood: try workerMessage(message))
+    } catch {
+      return try ReceivedWorkerMessage(
+        piecewise: message, isNewer: version(of: message) > WireVersion.current, error)
+    }
+  }
+
   public static func message(_ command: ControlCommand) throws(WireError) -> Message {
     try encode(command, kind: MessageKind.command, persistent: false)
   }
@@ -102,6 +122,7 @@ public enum WireCoding {
     properties.type = kind
     properties.contentType = "application/json"
     properties.deliveryMode = persistent ? .persistent : .transient
+    properties.headers[version] = .int64(Int64(WireVersion.current))
     let encoder = JSONEncoder()
     encoder.outputFormatting = .withoutEscapingSlashes
     do {

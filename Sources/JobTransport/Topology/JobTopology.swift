@@ -24,6 +24,7 @@ public enum JobTopology {
     topology.queues += [
       .quorum(names.dead),
       .quorum(names.reports),
+      .quorum(names.unknownReports),
       .classic(names.claims),
     ]
     topology.bindings.append(Binding(queue: names.dead, source: names.dead, routingKey: ""))

@@ -20,6 +20,8 @@ public struct TransportNames: Sendable, Hashable {
   public var claims: String { "\(prefix).claims" }
   /// Quorum queue: reports of workers.
   public var reports: String { "\(prefix).reports" }
+  /// Quorum queue: reports of workers that are newer than the server, kept for a server that knows them.
+  public var unknownReports: String { "\(prefix).reports.unknown" }
   /// Direct exchange: commands to workers, by the worker's id, or ``everyWorker``.
   public var control: String { "\(prefix).control" }
   /// Topic exchange: every transition, by `<status>.<queue>.<group>.<type>`.

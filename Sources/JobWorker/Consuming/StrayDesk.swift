@@ -10,14 +10,14 @@ struct StrayDesk: Sendable {
 
   let publishing: Connection
   let names: TransportNames
-  let deadLetters: DeadLetterOffice
+  let deadLetters: DeadLetterPublisher<Connection>
   let lifecycle: WorkerLifecycle
   let logger: Logger
 
   /// Forwards job messages that were published by hand to the intake; the rest becomes dead letters.
   func sort(_ deliveries: [Delivery], in lane: Lane, _ source: Int) async {
     var wishes: [Delivery] = []
-    var letters: [DeadLetterOffice.Letter] = []
+    var letters: [DeadLetter.Letter] = []
     for delivery in deliveries {
       do {
         _ = try JobMessage.submission(delivery.message)
@@ -34,7 +34,7 @@ struct StrayDesk: Sendable {
         DeadLetter.forwarded(message), exchange: names.submit, routingKey: "", mandatory: true)
     }
     if let consumer = lane.consumer(source) {
-      await deadLetters.bury(letters, foundIn: names.queue(lane.queue.name), of: consumer)
+      await deadLetters.publish(letters, foundIn: names.queue(lane.queue.name), of: consumer)
       lane.settled(letters.count, of: source)
     }
   }

@@ -45,18 +45,23 @@ struct APIFixture: Sendable {
       connection: connection, names: TransportNames(prefix: "test"), patience: .milliseconds(20),
       presence: Presence(grace: .zero))
     let directory = WorkerDirectory()
-    let callbacks = CallbackDesk(
+    let callbacks = CallbackCaller(
       directory: directory, control: control, limit: .milliseconds(50), logger: logger)
+    let inbox = InboxMarks(
+      connection: connection, names: try TransportNames(prefix: "test"),
+      patience: .milliseconds(20))
+    let holders = HolderCheck(
+      store: store, control: control, inbox: inbox, poisonLimit: 5, logger: logger)
+    let initializer = Initializer(store: store, callbacks: callbacks, logger: logger)
+    let log = ServerLog(logger)
     service = JobService(
-      intake: Intake(catalog: catalog, store: store), store: store, hub: hub, catalog: catalog,
+      intake: Intake(catalog: catalog, store: store) { initializer.share($0) }, store: store,
+      hub: hub, catalog: catalog,
       directory: directory, control: control,
-      holders: HolderCheck(
-        store: store, control: control,
-        inbox: InboxMarks(
-          connection: connection, names: try TransportNames(prefix: "test"),
-          patience: .milliseconds(20)), poisonLimit: 5, logger: logger), callbacks: callbacks,
-      initializer: Initializer(store: store, callbacks: callbacks, logger: logger),
-      resuming: ResumeGuard(), logger: logger)
+      holders: holders, callbacks: callbacks, initializer: initializer, resuming: ResumeGuard(),
+      examiner: HolderExaminer(
+        store: store, control: control, holders: holders, clock: SystemClock(), log: log),
+      commands: PeerTasks(limit: 100), log: log, logger: logger)
     api = JobAPI(
       service: service, maxBodyBytes: maxBodyBytes,
       readiness: [.store(store), .connection(connection, role: "publishing")])

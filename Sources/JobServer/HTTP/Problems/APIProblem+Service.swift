@@ -20,6 +20,8 @@ extension APIProblem {
       self.init(.invalidParams, error.description)
     case .conflict(let existing, _):
       self.init(.conflict, error.description, job: existing.id)
+    case .unreadable(let id):
+      self.init(.conflict, error.description, job: id)
     case .deleted(let id):
       self.init(.deleted, error.description, job: id)
     case .refused:

@@ -21,12 +21,12 @@ final class Signal: Sendable {
   /// Waits until it is raised, the task is cancelled, or the time has passed; `nil` waits without limit.
   ///
   /// Only one task may wait at a time.
-  func wait(atMost limit: Duration?) async {
+  func wait(atMost limit: Duration?, clock: any ServerClock = SystemClock()) async {
     guard let limit else { return await wait() }
     await withTaskGroup { group in
       group.addTask { await self.wait() }
       // Ends early when it is cancelled, which is all that can go wrong with a sleep.
-      group.addTask { try? await Task.sleep(for: limit) }
+      group.addTask { try? await clock.sleep(for: limit) }
       await group.next()
       group.cancelAll()
     }

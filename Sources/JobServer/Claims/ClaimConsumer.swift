@@ -5,12 +5,12 @@ import Logging
 import ServiceLifecycle
 
 /// Answers the claims that workers send through the broker: all that have gathered are one transaction.
-struct ClaimDesk: Service {
+struct ClaimConsumer<Broker: MessageBroker>: Service {
   let authority: ServerAuthority
-  let consuming: Connection
-  let publishing: Connection
+  let consuming: Broker
+  let publishing: Broker
   let names: TransportNames
-  let logger: Logger
+  let log: ServerLog
 
   func run() async throws {
     try await untilGracefulShutdown {
@@ -19,14 +19,16 @@ struct ClaimDesk: Service {
         Subscription(queue: names.claims, prefetch: 0, noAck: true))
       try await withThrowingDiscardingTaskGroup { group in
         for try await deliveries in consumer {
-          // The next claims do not wait for holders of contested jobs to answer, nor for these answers to be sent.
-          group.addTask { await answer(deliveries) }
+          let replies = await answer(deliveries)
+          guard !replies.isEmpty else { continue }
+          // The next claims do not wait for these answers to be sent.
+          group.addTask { await send(replies) }
         }
       }
     }
   }
 
-  private func answer(_ deliveries: [Delivery]) async {
+  private func answer(_ deliveries: [Delivery]) async -> [Publication] {
     var claims: [Question<ClaimRequest>] = []
     var locks: [Question<LockRequest>] = []
     for delivery in deliveries {
@@ -37,12 +39,11 @@ struct ClaimDesk: Service {
           claims.append((delivery, try WireCoding.claims(delivery.message)))
         }
       } catch {
-        logger.warning(
-          "a message in the claims queue is no claim", metadata: ["error": "\(error)"])
+        log.burst(.warning, "a message in the claims queue is no claim", ["error": "\(error)"])
       }
     }
-    await answer(claims, by: authority.claim, WireCoding.message)
-    await answer(locks, by: authority.lock, WireCoding.message)
+    return await answer(claims, by: authority.claim, WireCoding.message)
+      + answer(locks, by: authority.lock, WireCoding.message)
   }
 
   private typealias Question<Request> = (delivery: Delivery, requests: [Request])
@@ -51,15 +52,16 @@ struct ClaimDesk: Service {
     _ questions: [Question<Request>],
     by decide: ([Request]) async throws(AuthorityError) -> [Answer],
     _ message: ([Answer]) throws(WireError) -> Message
-  ) async {
-    guard !questions.isEmpty else { return }
+  ) async -> [Publication] {
+    guard !questions.isEmpty else { return [] }
     let answers: [Answer]
     do {
       answers = try await decide(questions.flatMap(\.requests))
     } catch {
       // The askers run out of patience and ask again.
-      logger.error("claims could not be decided", metadata: ["error": "\(error)"])
-      return
+      log.count(\.storeFailures)
+      log.burst(.error, "claims could not be decided", ["error": "\(error)"])
+      return []
     }
     var rest = answers[...]
     var replies: [Publication] = []
@@ -68,9 +70,13 @@ struct ClaimDesk: Service {
       rest = rest.dropFirst(question.requests.count)
       if let reply = reply(own, to: question.delivery, message) { replies.append(reply) }
     }
+    return replies
+  }
+
+  private func send(_ replies: [Publication]) async {
     let verdicts = await publishing.publish(replies, timeout: .seconds(10))
     for verdict in verdicts where verdict != .confirmed {
-      logger.notice("an answer to a claim was not delivered", metadata: ["verdict": "\(verdict)"])
+      log.burst(.notice, "an answer to a claim was not delivered", ["verdict": "\(verdict)"])
     }
   }
 
@@ -79,7 +85,7 @@ struct ClaimDesk: Service {
     _ write: ([Answer]) throws(WireError) -> Message
   ) -> Publication? {
     guard let address = delivery.message.properties.replyTo else {
-      logger.warning("a claim names no reply_to, so that nobody can be answered")
+      log.burst(.warning, "a claim names no reply_to, so that nobody can be answered")
       return nil
     }
     do {
@@ -87,7 +93,7 @@ struct ClaimDesk: Service {
       message.properties.correlationID = delivery.message.properties.correlationID
       return Publication(message, exchange: "", routingKey: address)
     } catch {
-      logger.error("an answer cannot be written", metadata: ["error": "\(error)"])
+      log.burst(.error, "an answer cannot be written", ["error": "\(error)"])
       return nil
     }
   }

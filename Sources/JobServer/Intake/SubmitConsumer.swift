@@ -1,0 +1,163 @@
+import AMQP
+import JobStore
+import JobTransport
+import Jobs
+import Logging
+import ServiceLifecycle
+
+/// Takes job messages, and cancellations, from the intake queue. What cannot be accepted goes into the dead-letter queue
+/// with its reason; neither that, nor telling the worker of a canceled job, holds up what is behind.
+struct SubmitConsumer<Broker: MessageBroker>: Service {
+  private typealias Submission = (delivery: Delivery, submission: JobSubmission)
+  private typealias Cancellation = (delivery: Delivery, cancellation: JobCancellation)
+
+  let intake: Intake
+  let service: JobService
+  let initializer: Initializer
+  let broker: Broker
+  let deadLetters: DeadLetterPublisher<Broker>
+  let names: TransportNames
+  /// Of the params; as large as a request over HTTP may be.
+  let maxBodyBytes: Int
+  let clock: any ServerClock
+  let log: ServerLog
+
+  func run() async throws {
+    try await untilGracefulShutdown {
+      let consumer = try await broker.consume(Subscription(queue: names.submit, prefetch: 512))
+      try await withThrowingDiscardingTaskGroup { group in
+        for try await deliveries in consumer {
+          let refused = await take(deliveries, from: consumer)
+          guard !refused.isEmpty else { continue }
+          log.count(\.refusedMessages, refused.count)
+          // They are not acknowledged before they are kept, so that the prefetch bounds how many there are.
+          group.addTask {
+            await deadLetters.publish(refused, foundIn: names.submit, of: consumer)
+          }
+        }
+      }
+    }
+  }
+
+  /// - Returns: what cannot be accepted.
+  private func take(
+    _ deliveries: [Delivery], from consumer: Broker.Deliveries
+  ) async -> [DeadLetter.Letter] {
+    var submissions: [Submission] = []
+    var cancellations: [Cancellation] = []
+    var refused: [DeadLetter.Letter] = []
+    for delivery in deliveries {
+      let size = delivery.message.body.count
+      guard size <= maxBodyBytes else {
+        refused.append(
+          .init(
+            delivery, reason: "body-too-large",
+            explanation: "the body has \(size) bytes; \(maxBodyBytes) are allowed"))
+        continue
+      }
+      do throws(JobMessageError) {
+        if CancelMessage.isOne(delivery.message) {
+          cancellations.append((delivery, try CancelMessage.cancellation(delivery.message)))
+        } else {
+          submissions.append((delivery, try JobMessage.submission(delivery.message)))
+        }
+      } catch {
+        refused.append(
+          .init(delivery, reason: error.reason.rawValue, explanation: error.description))
+      }
+    }
+    refused += await store(submissions, of: consumer)
+    // After the jobs: a producer may cancel what it has just submitted.
+    refused += await cancel(cancellations, of: consumer)
+    return refused
+  }
+
+  /// Stores what can be stored, and acknowledges that; tries again for as long as the store fails.
+  private func store(
+    _ submissions: [Submission], of consumer: Broker.Deliveries
+  ) async -> [DeadLetter.Letter] {
+    var refused: [DeadLetter.Letter] = []
+    var waiting = submissions
+    _ = await clock.untilDone { () throws(StoreError) in
+      guard !waiting.isEmpty else { return }
+      var stored: [DeliveryTag] = []
+      var unsettled: [Submission] = []
+      var failure: StoreError?
+      for (item, outcome) in zip(waiting, await intake.schedule(waiting.map(\.submission))) {
+        switch outcome {
+        case .success(let scheduled):
+          stored.append(item.delivery.tag)
+          if scheduled.job.status == .initializing { initializer.wake() }
+        case .failure(.store(let error)) where error.isPassing:
+          failure = error
+          unsettled.append(item)
+        case .failure(let error):
+          refused.append(
+            .init(item.delivery, reason: error.deadLetterReason, explanation: error.description))
+        }
+      }
+      await consumer.ack(stored)
+      waiting = unsettled
+      if let failure { throw failure }
+    } failed: { error in
+      log.count(\.storeFailures)
+      log.burst(
+        .error, "the store fails; messages stay in the intake queue and are tried again",
+        ["error": "\(error)"])
+    }
+    return refused
+  }
+
+  /// What is canceled is in the store when the message is acknowledged; the worker is told after that.
+  private func cancel(
+    _ cancellations: [Cancellation], of consumer: Broker.Deliveries
+  ) async -> [DeadLetter.Letter] {
+    guard !cancellations.isEmpty else { return [] }
+    let jobs = await clock.untilDone { () throws(StoreError) in
+      try await service.cancel(cancellations.map(\.cancellation))
+    } failed: { error in
+      log.count(\.storeFailures)
+      log.burst(
+        .error, "the store fails; messages stay in the intake queue and are tried again",
+        ["error": "\(error)"])
+    }
+    guard let jobs else { return [] }
+    var done: [DeliveryTag] = []
+    var refused: [DeadLetter.Letter] = []
+    for (item, job) in zip(cancellations, jobs) {
+      if job != nil {
+        done.append(item.delivery.tag)
+      } else {
+        refused.append(
+          .init(
+            item.delivery, reason: "unknown-job",
+            explanation: JobServiceError.unknownJob(item.cancellation.job).description))
+      }
+    }
+    await consumer.ack(done)
+    return refused
+  }
+}
+
+extension ScheduleError {
+  /// The value of a dead letter's reason header.
+  var deadLetterReason: String {
+    switch self {
+    case .unknownType: "unknown-type"
+    case .invalidParams: "invalid-params"
+    case .conflict: "conflict"
+    case .unreadable: "unreadable"
+    case .deleted: "deleted"
+    case .refused: "refused"
+    case .nobody, .noAnswer: "no-worker"
+    case .store: "store"
+    }
+  }
+}
+
+extension StoreError {
+  /// Whether the same may be taken another time.
+  var isPassing: Bool {
+    if case .unfit = self { false } else { true }
+  }
+}

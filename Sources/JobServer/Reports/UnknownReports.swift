@@ -1,0 +1,78 @@
+import AMQP
+import JobTransport
+import Jobs
+import Logging
+import ServiceLifecycle
+
+/// Looks, when the server starts, through what an older server has kept for it: reports of workers that were newer than
+/// that one. What this server understands goes back into the inbox; the rest waits on.
+struct UnknownReports<Broker: MessageBroker>: Service {
+  let broker: Broker
+  let names: TransportNames
+  let clock: any ServerClock
+  let log: ServerLog
+
+  func run() async throws {
+    await cancelWhenGracefulShutdown {
+      let moved = await clock.untilDone(.patient) {
+        try await redrive()
+      } failed: { error in
+        log.burst(
+          .warning, "reports that were kept for a newer server cannot be looked at now",
+          ["error": "\(error)"])
+      }
+      if let moved, moved > 0 {
+        log.logger.notice(
+          "reports that an older server had kept are applied", metadata: ["messages": "\(moved)"])
+      }
+      // A service that returns ends the process.
+      await Signal().wait(atMost: nil)
+    }
+  }
+
+  /// - Returns: how many messages are understood now.
+  private func redrive() async throws -> Int {
+    var left = Int(try await broker.inspect(queue: names.unknownReports).messages)
+    guard left > 0 else { return 0 }
+    var understood = 0
+    let consumer = try await broker.consume(
+      Subscription(queue: names.unknownReports, prefetch: 64))
+    do {
+      for try await deliveries in consumer {
+        let moved = try await move(deliveries, of: consumer)
+        understood += moved
+        left -= deliveries.count
+        // What is laid in again stands behind all that was there.
+        if left <= 0 { break }
+      }
+    } catch {
+      await consumer.cancel()
+      throw error
+    }
+    await consumer.cancel()
+    return understood
+  }
+
+  private func move(
+    _ deliveries: [Delivery], of consumer: Broker.Deliveries
+  ) async throws -> Int {
+    var understood = 0
+    let publications = deliveries.map { delivery in
+      let received = try? WireCoding.received(delivery.message)
+      let isKnown = received?.understood != nil
+      if isKnown { understood += 1 }
+      return Publication(
+        DeadLetter.forwarded(delivery.message), exchange: "",
+        routingKey: isKnown ? names.reports : names.unknownReports, mandatory: true)
+    }
+    let verdicts = await broker.publish(publications, timeout: .seconds(10))
+    let tags = zip(deliveries, verdicts).map { ($0.tag, $1 == .confirmed) }
+    await consumer.ack(tags.filter(\.1).map(\.0))
+    let kept = tags.filter { !$0.1 }.map(\.0)
+    guard kept.isEmpty else {
+      await consumer.nack(kept, requeue: true)
+      throw AMQPError.nacked
+    }
+    return understood
+  }
+}

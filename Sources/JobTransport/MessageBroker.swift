@@ -1,0 +1,38 @@
+public import AMQP
+
+/// What the services need of a connection to a broker. ``Connection`` is one; tests have one in memory, which can be slow,
+/// silent or refuse where a broker seldom is.
+public protocol MessageBroker: Sendable {
+  associatedtype Deliveries: MessageConsumer
+
+  /// Counts the connections; what was true of the broker on an earlier one need not be on this.
+  var generation: UInt64 { get async }
+
+  /// Publishes, and waits for the verdict on each: one per publication, in order.
+  func publish(_ publications: [Publication], timeout: Duration) async -> [PublishVerdict]
+
+  /// Publishes a question and waits for its answer.
+  func request(_ publication: Publication, timeout: Duration) async throws(AMQPError) -> Message
+
+  func consume(_ subscription: Subscription) async throws(AMQPError) -> Deliveries
+  func declare(_ topology: Topology) async throws(AMQPError)
+  func inspect(queue: String) async throws(AMQPError) -> QueueInfo
+}
+
+/// A subscription: what a queue gives, all that has gathered at a time, and how it is settled.
+public protocol MessageConsumer: AsyncSequence, Sendable
+where Element == [Delivery], Failure == AMQPError {
+  func ack(_ deliveries: [DeliveryTag]) async
+  func nack(_ deliveries: [DeliveryTag], requeue: Bool) async
+  func cancel() async
+}
+
+extension Consumer: MessageConsumer {}
+extension Connection: MessageBroker {}
+
+extension MessageBroker {
+  /// Publishes one message and waits for the verdict.
+  public func publish(_ publication: Publication, timeout: Duration) async -> PublishVerdict {
+    await publish([publication], timeout: timeout).first ?? .unknown("not sent")
+  }
+}

@@ -1,0 +1,189 @@
+import AMQP
+import Foundation
+import JobStore
+import JobTransport
+import Jobs
+import Testing
+
+@testable import JobServer
+
+@Suite("The consumer of reports", .timeLimit(.minutes(2))) struct ReportConsumerTests {
+  private let worker = WorkerID(rawValue: "w")
+
+  private func consumer(_ fixture: ServerFixture) -> ReportConsumer<MemoryBroker> {
+    ReportConsumer(
+      authority: fixture.authority,
+      registrar: WorkerRegistrar(
+        authority: fixture.authority, directory: fixture.directory, catalog: fixture.catalog,
+        initializer: fixture.initializer, leases: NoLeases(), connection: fixture.broker,
+        names: fixture.names, declarations: fixture.declarations, log: fixture.log),
+      inbox: fixture.inbox, broker: fixture.broker, deadLetters: fixture.deadLetters,
+      names: fixture.names, clock: fixture.clock, log: fixture.log)
+  }
+
+  private func completion(_ job: Job) -> JobReport {
+    JobReport(job: job.id, attempt: 1, worker: worker, content: .ended(.completed(result: 1)))
+  }
+
+  /// A message with the first reports changed as a newer, or broken, worker would write them.
+  private func message(
+    _ reports: [JobReport], replacing old: String, by new: String, version: Int64? = nil
+  ) throws -> Message {
+    var message = try WireCoding.message(.reports(reports))
+    let text = String(decoding: message.body, as: UTF8.self)
+    let place = try #require(text.range(of: old))
+    message.body = Array(text.replacingCharacters(in: place, with: new).utf8)
+    if let version { message.properties.headers["x-warren-version"] = .int64(version) }
+    return message
+  }
+
+  @Test("keeps a report of an unknown kind for a newer server, and applies its siblings")
+  func unknownKind() async throws {
+    let fixture = try await ServerFixture()
+    let jobs = try await fixture.running(64, by: worker)
+    let message = try message(
+      jobs.map(completion), replacing: #"{"ended":"#, by: #"{"heartbeat":"#)
+    try await fixture.run([consumer(fixture)]) {
+      let inbox = try await fixture.broker.consumer(of: "jobs.reports")
+      inbox.deliver([message])
+      try await inbox.untilAcknowledged(1)
+      for job in jobs.dropFirst() { #expect(try await fixture.status(job) == .completed) }
+      #expect(try await fixture.status(jobs[0]) == .running)
+      let kept = fixture.broker.state.value.queues["jobs.reports.unknown"] ?? []
+      try #require(kept.count == 1)
+      #expect(kept[0].properties.headers["x-warren-reason"]?.stringValue == "unknown-report")
+      let text = String(decoding: kept[0].body, as: UTF8.self)
+      #expect(text.contains("heartbeat"))
+      #expect(text.contains(jobs[0].id.description))
+      #expect(!text.contains(jobs[1].id.description))
+      #expect(fixture.broker.state.value.confirmed.allSatisfy { $0.exchange != "jobs.dead" })
+      #expect(fixture.log.counters.unknownReports == 1)
+    }
+  }
+
+  @Test("keeps what a newer worker writes in another shape, and a message of an unknown kind")
+  func newer() async throws {
+    let fixture = try await ServerFixture()
+    let job = try await fixture.running(1, by: worker)[0]
+    let shape = try message(
+      [completion(job)], replacing: #""attempt":1"#, by: #""attempt":"first""#, version: 99)
+    let kind = try message([completion(job)], replacing: #""reports""#, by: #""greeting""#)
+    try await fixture.run([consumer(fixture)]) {
+      let inbox = try await fixture.broker.consumer(of: "jobs.reports")
+      inbox.deliver([shape, kind])
+      try await inbox.untilAcknowledged(2)
+      #expect(fixture.broker.state.value.queues["jobs.reports.unknown"]?.count == 2)
+    }
+  }
+
+  @Test("makes a malformed report a dead letter, and applies its siblings")
+  func malformed() async throws {
+    let fixture = try await ServerFixture()
+    let jobs = try await fixture.running(3, by: worker)
+    let message = try message(
+      jobs.map(completion), replacing: #""attempt":1"#, by: #""attempt":"first""#)
+    try await fixture.run([consumer(fixture)]) {
+      let inbox = try await fixture.broker.consumer(of: "jobs.reports")
+      inbox.deliver([message, Message(text: "no JSON")])
+      try await inbox.untilAcknowledged(2)
+      #expect(try await fixture.status(jobs[2]) == .completed)
+      let dead = fixture.broker.state.value.confirmed.filter { $0.exchange == "jobs.dead" }
+      #expect(dead.count == 2)
+      #expect(fixture.broker.state.value.queues["jobs.reports.unknown"] == nil)
+    }
+  }
+
+  @Test("acknowledges nothing before it is stored")
+  func store() async throws {
+    let fixture = try await ServerFixture()
+    let job = try await fixture.running(1, by: worker)[0]
+    let message = try WireCoding.message(.reports([completion(job)]))
+    try await fixture.breakStore()
+    try await fixture.run([consumer(fixture)]) {
+      let inbox = try await fixture.broker.consumer(of: "jobs.reports")
+      inbox.deliver([message])
+      for _ in 0..<3 { try await fixture.clock.advance(by: .seconds(30), whenSleeping: 1) }
+      #expect(inbox.state.value.acknowledged.isEmpty)
+      try await fixture.mendStore()
+      try await fixture.clock.passing(by: .seconds(30)) {
+        try await inbox.untilAcknowledged(1)
+      }
+      #expect(try await fixture.status(job) == .completed)
+    }
+  }
+
+  @Test("fails the job whose outcome the store does not take, and applies its siblings")
+  func unfit() async throws {
+    let fixture = try await ServerFixture()
+    let jobs = try await fixture.running(3, by: worker)
+    try await fixture.execute(
+      """
+      CREATE TRIGGER picky BEFORE UPDATE OF result ON job_payloads WHEN old.number = 1
+      BEGIN SELECT raise(ABORT, 'not this one'); END
+      """)
+    let message = try WireCoding.message(.reports(jobs.map(completion)))
+    try await fixture.run([consumer(fixture)]) {
+      let inbox = try await fixture.broker.consumer(of: "jobs.reports")
+      inbox.deliver([message])
+      try await inbox.untilAcknowledged(1)
+      let failed = try #require(try await fixture.store.job(jobs[0].id))
+      #expect(failed.status == .failed)
+      #expect(failed.error?.contains("cannot be stored") == true)
+      #expect(try await fixture.status(jobs[1]) == .completed)
+      #expect(try await fixture.status(jobs[2]) == .completed)
+    }
+  }
+
+  @Test("does not wait for a worker that is told to stop, nor for what is set aside")
+  func silence() async throws {
+    let fixture = try await ServerFixture()
+    let job = try await fixture.running(1, by: worker)[0]
+    let foreign = JobReport(
+      job: job.id, attempt: 1, worker: WorkerID(rawValue: "other"),
+      content: .ended(.completed(result: nil)))
+    let first = try WireCoding.message(.reports([foreign]))
+    let second = try WireCoding.message(.reports([completion(job)]))
+    fixture.broker.set { publication in
+      if !publication.exchange.isEmpty { await MemoryBroker.silence() }
+      return .confirmed
+    }
+    try await fixture.run([consumer(fixture)]) {
+      let inbox = try await fixture.broker.consumer(of: "jobs.reports")
+      inbox.deliver([first, Message(text: "no JSON")])
+      try await fixture.broker.state.until("the worker is told") { state in
+        state.offered.contains { $0.exchange == "jobs.control" }
+          && state.offered.contains { $0.exchange == "jobs.dead" }
+      }
+      inbox.deliver([second])
+      try await inbox.untilAcknowledged(2)
+      #expect(inbox.state.value.acknowledged == [1, 3])
+      #expect(try await fixture.status(job) == .completed)
+    }
+  }
+
+  @Test(
+    "gives a newer server back what an older one has kept; what that one does not know waits on")
+  func redrive() async throws {
+    let fixture = try await ServerFixture()
+    let jobs = try await fixture.running(2, by: worker)
+    let known = try WireCoding.message(.reports([completion(jobs[0])]))
+    let unknown = try message(
+      [completion(jobs[1])], replacing: #"{"ended":"#, by: #"{"heartbeat":"#)
+    let messages = [unknown, known, unknown]
+    fixture.broker.state.update { $0.queues["jobs.reports.unknown"] = messages }
+    let redrive = UnknownReports(
+      broker: fixture.broker, names: fixture.names, clock: fixture.clock, log: fixture.log)
+    try await fixture.run([consumer(fixture), redrive]) {
+      try await fixture.until(jobs[0], is: .completed)
+      let kept = try await fixture.broker.consumer(of: "jobs.reports.unknown")
+      try await kept.untilAcknowledged(3)
+      try await kept.state.until("over") { $0.isCancelled }
+      #expect(fixture.broker.state.value.confirmed(to: "jobs.reports.unknown").count == 2)
+    }
+  }
+}
+
+/// Watches over nobody.
+struct NoLeases: LeaseWatching {
+  func watch(_ worker: WorkerID) {}
+}

@@ -1,0 +1,196 @@
+import AMQP
+import Foundation
+import JobStore
+import JobTransport
+import Jobs
+import Testing
+
+@testable import JobServer
+
+@Suite("The intake", .timeLimit(.minutes(2))) struct SubmitConsumerTests {
+  private func consumer(_ fixture: ServerFixture) -> SubmitConsumer<MemoryBroker> {
+    SubmitConsumer(
+      intake: fixture.intake, service: fixture.service, initializer: fixture.initializer,
+      broker: fixture.broker, deadLetters: fixture.deadLetters, names: fixture.names,
+      maxBodyBytes: 1 << 20, clock: fixture.clock, log: fixture.log)
+  }
+
+  private func submission(
+    _ id: JobID = JobID(), params: JSONValue = [:], reply: JobReply? = nil
+  ) throws -> Message {
+    JobMessage.message(
+      JobSubmission(type: try JobTypeID("test:job"), params: params, id: id, reply: reply))
+  }
+
+  @Test("goes on while the dead-letter queue does not answer")
+  func deadLetters() async throws {
+    let fixture = try await ServerFixture()
+    fixture.broker.set { publication in
+      if publication.exchange == "jobs.dead" { await MemoryBroker.silence() }
+      return .confirmed
+    }
+    try await fixture.run([consumer(fixture)]) {
+      let intake = try await fixture.broker.consumer(of: "jobs.submit")
+      intake.deliver([Message(text: "nothing")])
+      try await fixture.broker.state.until("refused") { !$0.offered.isEmpty }
+      let id = JobID()
+      intake.deliver([try submission(id)])
+      try await intake.untilAcknowledged(1)
+      #expect(intake.state.value.acknowledged == [2])
+      #expect(try await fixture.store.job(id) != nil)
+    }
+  }
+
+  @Test("lays what no dead-letter queue takes at the end of its own, so that others are delivered")
+  func rotation() async throws {
+    let fixture = try await ServerFixture()
+    let bad = Message(text: "nothing")
+    fixture.broker.set { $0.exchange == "jobs.dead" ? .nacked : .confirmed }
+    try await fixture.run([consumer(fixture)]) {
+      let intake = try await fixture.broker.consumer(of: "jobs.submit")
+      intake.deliver([bad])
+      for _ in 0..<3 { try await fixture.clock.advance(by: .seconds(5), whenSleeping: 1) }
+      try await intake.untilAcknowledged(1)
+      let moved = fixture.broker.state.value.confirmed(to: "jobs.submit")
+      #expect(moved.first?.message.body == bad.body)
+    }
+  }
+
+  @Test("goes on while the worker of a canceled job does not answer; the job is canceling by then")
+  func cancellation() async throws {
+    let fixture = try await ServerFixture()
+    let worker = WorkerID(rawValue: "silent")
+    let job = try await fixture.running(1, by: worker)[0]
+    fixture.broker.set { publication in
+      if publication.exchange == "jobs.control" { await MemoryBroker.silence() }
+      return .confirmed
+    }
+    let cancel = CancelMessage.message(JobCancellation(job: job.id, reason: "enough"))
+    let unknown = CancelMessage.message(JobCancellation(job: JobID()))
+    try await fixture.run([consumer(fixture)]) {
+      let intake = try await fixture.broker.consumer(of: "jobs.submit")
+      intake.deliver([cancel, unknown])
+      try await fixture.broker.state.until("told") { state in
+        state.offered.contains { $0.exchange == "jobs.control" }
+      }
+      let id = JobID()
+      intake.deliver([try submission(id)])
+      try await intake.untilAcknowledged(3)
+      #expect(try await fixture.status(job) == .canceling)
+      #expect(try await fixture.store.job(job.id)?.details == "enough")
+      #expect(try await fixture.store.job(id) != nil)
+      let dead = fixture.broker.state.value.confirmed.filter { $0.exchange == "jobs.dead" }
+      #expect(
+        dead.map { $0.message.properties.headers["x-warren-reason"]?.stringValue }
+          == ["unknown-job"])
+    }
+  }
+
+  @Test("acknowledges nothing before it is stored")
+  func store() async throws {
+    let fixture = try await ServerFixture()
+    let id = JobID()
+    try await fixture.breakStore("INSERT ON jobs")
+    try await fixture.run([consumer(fixture)]) {
+      let intake = try await fixture.broker.consumer(of: "jobs.submit")
+      intake.deliver([try submission(id)])
+      for _ in 0..<3 { try await fixture.clock.advance(by: .seconds(30), whenSleeping: 1) }
+      #expect(intake.state.value.acknowledged.isEmpty)
+      try await fixture.mendStore()
+      try await fixture.clock.passing(by: .seconds(30)) {
+        try await intake.untilAcknowledged(1)
+      }
+      #expect(try await fixture.store.job(id) != nil)
+    }
+  }
+
+  @Test("refuses the one job that the store never takes, and stores those beside it")
+  func unfit() async throws {
+    let fixture = try await ServerFixture()
+    try await fixture.execute(
+      """
+      CREATE TRIGGER picky BEFORE INSERT ON job_payloads WHEN new.params = '{"n":13}'
+      BEGIN SELECT raise(ABORT, 'not this one'); END
+      """)
+    try await fixture.run([consumer(fixture)]) {
+      let intake = try await fixture.broker.consumer(of: "jobs.submit")
+      let ids = (0..<3).map { _ in JobID() }
+      intake.deliver([
+        try submission(ids[0]), try submission(ids[1], params: ["n": 13]), try submission(ids[2]),
+      ])
+      try await intake.untilAcknowledged(3)
+      #expect(try await fixture.store.jobs(ids).count == 2)
+      let dead = fixture.broker.state.value.confirmed.filter { $0.exchange == "jobs.dead" }
+      #expect(dead.count == 1)
+    }
+  }
+
+  @Test("lets the reply of a repeated submission be sent as well")
+  func repetition() async throws {
+    let fixture = try await ServerFixture()
+    let id = JobID()
+    let first = try submission(id, reply: JobReply(address: "here"))
+    let second = try submission(id, reply: JobReply(address: "there", correlationID: "2"))
+    let replies = ReplyPublisher(
+      store: fixture.store, broker: fixture.broker, endings: fixture.hub.endings,
+      clock: fixture.clock, log: fixture.log)
+    try await fixture.run([consumer(fixture), replies]) {
+      let intake = try await fixture.broker.consumer(of: "jobs.submit")
+      intake.deliver([first, second])
+      try await intake.untilAcknowledged(2)
+      _ = try await fixture.service.cancel(id, tenant: .zero)
+      try await fixture.broker.state.until("both") {
+        !$0.confirmed(to: "here").isEmpty && !$0.confirmed(to: "there").isEmpty
+      }
+      // It has ended: who asks now is told now.
+      intake.deliver([try submission(id, reply: JobReply(address: "late"))])
+      try await fixture.broker.state.until("late") { !$0.confirmed(to: "late").isEmpty }
+    }
+  }
+}
+
+@Suite("The initializer", .timeLimit(.minutes(2))) struct InitializerTests {
+  private func initializing(_ fixture: ServerFixture) async throws -> Job {
+    try await fixture.jobs(1) { $0.status = .initializing }[0]
+  }
+
+  @Test("takes back the job that its callback refuses")
+  func refusal() async throws {
+    let fixture = try await ServerFixture()
+    let job = try await initializing(fixture)
+    fixture.callbacks.set { _ in .failed("no") }
+    await #expect(throws: ScheduleError.self) { try await fixture.initializer.initialize(job) }
+    #expect(try await fixture.store.job(job.id) == nil)
+  }
+
+  @Test("keeps a job that somebody else was told of, whenever that was", arguments: [false, true])
+  func shared(_ isRefused: Bool) async throws {
+    let fixture = try await ServerFixture()
+    let job = try await initializing(fixture)
+    let (store, initializer) = (fixture.store, fixture.initializer)
+    fixture.callbacks.set { job in
+      // The same is asked for again while the callback runs.
+      let again = try? await store.insert([NewJob(job, submitted: job.params)]) {
+        initializer.share($0)
+      }
+      #expect(again == [.repeated(job)])
+      return isRefused ? .failed("no") : .nobody
+    }
+    let kept = try await initializer.initialize(job)
+    #expect(kept.status == (isRefused ? .failed : .initializing))
+    #expect(try await fixture.store.job(job.id) == kept)
+  }
+
+  @Test("leaves a job alone that was canceled meanwhile")
+  func canceled() async throws {
+    let fixture = try await ServerFixture()
+    let job = try await initializing(fixture)
+    let service = fixture.service
+    fixture.callbacks.set { job in
+      _ = try? await service.cancel(job.id, tenant: .zero)
+      return .failed("no")
+    }
+    await #expect(throws: ScheduleError.self) { try await fixture.initializer.initialize(job) }
+    #expect(try await fixture.status(job) == .canceled)
+  }
+}
