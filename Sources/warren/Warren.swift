@@ -14,6 +14,8 @@ struct Warren: AsyncParsableCommand {
 
       Environment:
         WARREN_SERVER  the server's URL, unless --server names one
+        WARREN_TOKEN, WARREN_TOKEN_FILE
+                       sent as Authorization: Bearer, for a proxy before the server
         WARREN_…       every setting of the configuration file, as in WARREN_HTTP_PORT
       """,
     version: "warren \(WarrenVersion.current)",

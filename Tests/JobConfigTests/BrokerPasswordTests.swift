@@ -53,13 +53,13 @@ struct BrokerPasswordTests {
       #expect(
         problems("", ["WARREN_BROKER_PASSWORD_FILE": path]) == [
           "WARREN_BROKER_PASSWORD_FILE: the file \(path) has more than one line; it has to hold the"
-            + " password"
+            + " secret alone"
         ])
     }
     try withFile("\n") { path in
       #expect(
         problems("broker_password_file: \(path)") == [
-          "w.yaml:1:23: broker_password_file: the file \(path) is empty; it has to hold the password"
+          "w.yaml:1:23: broker_password_file: the file \(path) is empty; it has to hold the secret"
         ])
     }
     #expect(

@@ -52,9 +52,11 @@ struct CommandLineTests {
   func list() throws {
     let command = try #require(
       try Warren.parseAsRoot([
-        "list", "--status", "waiting,timeout", "--type", "a:b", "--page", "2",
+        "list", "--status", "waiting,timeout", "--type", "a:b", "--page", "2", "--order",
+        "-updated_at",
       ])
         as? ListCommand)
+    #expect(command.order == "-updated_at")
     #expect(command.status == [.waiting, .timedOut])
     #expect(command.jobType?.description == "a:b")
     #expect(command.page.page == 2)

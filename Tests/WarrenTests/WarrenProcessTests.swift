@@ -118,7 +118,6 @@ struct WarrenProcessTests {
           "the job \(done.id) is completed", "the job \(failed.id) is failed: exit 3",
           "the job \(last.id) is completed",
         ])
-      #expect(told.output.hasSuffix("the job \(done.id) is completed\n"))
       #expect(api.calls.count == 3)
       let quiet = try await WarrenProcess.run(["wait", "-q"] + ids + ["--server", api.url])
       #expect(quiet.status == 1)
@@ -233,6 +232,32 @@ struct WarrenProcessTests {
         ended.error.hasSuffix(
           "Error: the API cannot listen on 127.0.0.1:\(port): the port is in use, perhaps by another"
             + " server; choose another http.port (WARREN_HTTP_PORT)\n"), "\(ended.error)")
+    }
+  }
+
+  @Test("a token is sent to the server, from the environment or a file, and shown nowhere")
+  func token() async throws {
+    let file = FileManager.default.temporaryDirectory.appending(path: "\(UUID())")
+    defer { try? FileManager.default.removeItem(at: file) }
+    try Data("s3cret.two\n".utf8).write(to: file)
+    let job = try Job.fixture(status: .completed)
+    try await FakeAPI({ _ in try .json(200, job) }).serve { api in
+      for (variable, value, sent) in [
+        ("WARREN_TOKEN", "s3cret.one", "Bearer s3cret.one"),
+        ("WARREN_TOKEN_FILE", file.path, "Bearer s3cret.two"),
+      ] {
+        let ended = try await WarrenProcess.run(
+          ["get", "\(job.id)", "--server", api.url], environment: [variable: value])
+        #expect(ended.status == 0, "\(ended.error)")
+        #expect(api.calls.last?.headers["authorization"] == sent)
+      }
+      let none = try await WarrenProcess.run(["get", "\(job.id)", "--server", api.url])
+      #expect(none.status == 0)
+      #expect(api.calls.last?.headers["authorization"] == nil)
+      let broken = try await WarrenProcess.run(
+        ["get", "\(job.id)", "--server", api.url], environment: ["WARREN_TOKEN": "s3cret\nx"])
+      #expect(broken.status == 2)
+      #expect(!broken.error.contains("s3cret"))
     }
   }
 

@@ -17,7 +17,7 @@ build() {
     sleep 1
     build_seconds=$((build_seconds + 1))
     if [ $((build_seconds % 10)) -eq 0 ]; then
-      build_line=$(tail -n 1 "$run/build.log" | cut -c 1-90)
+      build_line=$(grep '^[^ ]' "$run/build.log" | tail -n 1 | cut -c 1-90)
       if [ "$build_line" = "$build_said" ]; then build_line="still at it"; else build_said=$build_line; fi
       echo "$build_seconds s: $build_line"
     fi

@@ -10,6 +10,7 @@ struct APIConnection: Sendable {
   let server: ServerURL
   let tenant: UUID?
   let user: UUID?
+  let token: String?
   let limits: JobClientLimits
   let http: HTTPClient
 
@@ -72,6 +73,7 @@ struct APIConnection: Sendable {
       message.headers.add(name: "X-Tenant-ID", value: tenant.uuidString.lowercased())
     }
     if let user { message.headers.add(name: "X-User-ID", value: user.uuidString.lowercased()) }
+    if let token { message.headers.add(name: "Authorization", value: "Bearer \(token)") }
     if let body = request.body {
       message.headers.add(name: "Content-Type", value: "application/json")
       message.body = .bytes(ByteBuffer(bytes: body))

@@ -22,15 +22,19 @@ public struct JobClient: Sendable {
   ///   - server: an `http://` or `https://` URL; a path in it is what all paths of the API begin with.
   ///   - tenant: whose jobs they are; `nil` is the tenant of zeros. Other tenants' jobs are not seen.
   ///   - user: who schedules; `nil` is the user of zeros.
+  ///   - token: goes with each request as `Authorization: Bearer`, for the proxy that stands before the server.
   ///   - limits: how long and how much is waited for.
   ///   - http: a client of your own, for its TLS settings, say; `nil` is one that all job clients of the process share.
-  /// - Throws: ``JobClientError/invalidRequest(_:)`` when the URL is none.
+  /// - Throws: ``JobClientError/invalidRequest(_:)`` when the URL is none, or the token cannot be sent.
   public init(
     server: String = Self.defaultServer, tenant: UUID? = nil, user: UUID? = nil,
-    limits: JobClientLimits = JobClientLimits(), http: HTTPClient? = nil
+    token: String? = nil, limits: JobClientLimits = JobClientLimits(), http: HTTPClient? = nil
   ) throws(JobClientError) {
+    if let token, token.isEmpty || !token.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) {
+      throw .invalidRequest("the token must be visible ASCII characters without a space")
+    }
     connection = APIConnection(
-      server: try ServerURL(server), tenant: tenant, user: user, limits: limits,
+      server: try ServerURL(server), tenant: tenant, user: user, token: token, limits: limits,
       http: http ?? Self.shared)
   }
 

@@ -50,37 +50,19 @@ extension SettingReader {
   private mutating func brokerPassword(_ top: SettingSection) -> String? {
     let file = string(top, "broker_password_file", "the path of a file with the password")
     guard let password = text(top, "broker_password", "a text") else {
-      return file.flatMap { secret(in: $0, top, "broker_password_file") }
+      guard let file else { return nil }
+      do throws(ConfigurationError) {
+        return try SecretFile.read(file)
+      } catch {
+        for problem in error.problems { note(top, "broker_password_file", problem.message) }
+        return nil
+      }
     }
     guard file == nil else {
       note(top, "broker_password", "excludes broker_password_file; set one of them")
       return nil
     }
     return password
-  }
-
-  /// The content of a file, without the line's end that editors write.
-  private mutating func secret(
-    in path: String, _ section: SettingSection, _ name: String
-  ) -> String? {
-    let longest = 4096
-    do throws(ConfigurationError) {
-      var secret = Substring(
-        try WarrenConfiguration.text(of: path, limit: longest, calling: "the file \(path)"))
-      if secret.last?.isNewline == true { secret.removeLast() }
-      guard !secret.isEmpty else {
-        note(section, name, "the file \(path) is empty; it has to hold the password")
-        return nil
-      }
-      guard !secret.contains(where: \.isNewline), !secret.utf8.contains(0) else {
-        note(section, name, "the file \(path) has more than one line; it has to hold the password")
-        return nil
-      }
-      return String(secret)
-    } catch {
-      for problem in error.problems { note(section, name, problem.message) }
-      return nil
-    }
   }
 
   private mutating func prefix(_ top: SettingSection) -> String? {

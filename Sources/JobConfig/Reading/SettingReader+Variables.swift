@@ -1,7 +1,7 @@
 /// Variables that begin with `WARREN_` and are no settings.
 public enum ForeignVariables {
   /// What the command line reads besides the configuration.
-  public static let commandLine = ["WARREN_SERVER"]
+  public static let commandLine = ["WARREN_SERVER", "WARREN_TOKEN", "WARREN_TOKEN_FILE"]
 
   /// What else of Warren's reads or sets variables: the worker for the programs that it runs, where `warren` may be called
   /// again, and the scripts in `compose`.

@@ -22,6 +22,8 @@ struct ListCommand: AsyncParsableCommand {
   var queue: JobQueueName?
 
   @Option(
+    // Its value may begin with a hyphen.
+    parsing: .unconditional,
     help: ArgumentHelp(
       "By what they are ordered, with - in front from the highest (default: -scheduled_at).",
       valueName: "member"))

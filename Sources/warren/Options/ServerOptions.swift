@@ -25,6 +25,21 @@ struct ServerOptions: ParsableArguments {
       throw .invalidRequest("\(variable) is not a variable of Warren's; did you mean \(meant)?")
     }
     return try JobClient(
-      server: server ?? environment["WARREN_SERVER"] ?? JobClient.defaultServer, tenant: tenant)
+      server: server ?? environment["WARREN_SERVER"] ?? JobClient.defaultServer, tenant: tenant,
+      token: try Self.token(environment))
+  }
+
+  /// The token has no option: what stands on a command line is seen by everybody on the machine.
+  private static func token(_ environment: [String: String]) throws(JobClientError) -> String? {
+    guard let file = environment["WARREN_TOKEN_FILE"] else { return environment["WARREN_TOKEN"] }
+    guard environment["WARREN_TOKEN"] == nil else {
+      throw .invalidRequest("WARREN_TOKEN and WARREN_TOKEN_FILE exclude each other")
+    }
+    do throws(ConfigurationError) {
+      return try SecretFile.read(file)
+    } catch {
+      throw .invalidRequest(
+        "WARREN_TOKEN_FILE: \(error.problems.map(\.message).joined(separator: "; "))")
+    }
   }
 }
