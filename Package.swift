@@ -70,12 +70,14 @@ let package = Package(
       ],
       swiftSettings: strict),
 
-    // The worker side; warren-shepherd stands between a worker and the programs that it runs.
+    // The worker side; warren-shepherd stands between a worker and the programs that it runs, CProcess
+    // is what Swift cannot call.
     .executableTarget(name: "warren-shepherd"),
+    .target(name: "CProcess"),
     .target(
       name: "JobWorker",
       dependencies: [
-        "AMQP", "Jobs", "JobTransport", logging, lifecycle,
+        "AMQP", "CProcess", "Jobs", "JobTransport", logging, lifecycle,
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
         .product(name: "Subprocess", package: "swift-subprocess"),
         .product(name: "SystemPackage", package: "swift-system"),
@@ -170,7 +172,8 @@ let package = Package(
     .testTarget(
       name: "JobWorkerTests",
       dependencies: [
-        "AMQP", "JobTransport", "JobWorker", "Jobs", "TestSupport", "warren-shepherd", logging,
+        "AMQP", "CProcess", "JobTransport", "JobWorker", "Jobs", "TestSupport", "warren-shepherd",
+        logging,
         lifecycle, .product(name: "UnixSignals", package: "swift-service-lifecycle"),
         .product(name: "Subprocess", package: "swift-subprocess"),
         .product(name: "SystemPackage", package: "swift-system"),

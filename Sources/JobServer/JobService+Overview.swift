@@ -21,7 +21,8 @@ extension JobService {
         return QueueStatus(
           name: queue.name, capacity: queue.capacity, waiting: waiting - scheduled,
           scheduled: scheduled,
-          running: own.filter { $0.status.isHeld }.map(\.count).reduce(0, +),
+          running: own.filter { $0.status.isHeld }.map(\.count).reduce(0, +)
+            + workers.flatMap(\.settledStuck).count { $0.queue == queue.name },
           workers: workers.count { $0.queues.contains { $0.name == queue.name } })
       }
     } catch {
@@ -37,7 +38,8 @@ extension JobService {
         WorkerStatus(
           id: worker.worker, host: worker.host, processID: worker.processID,
           startedAt: worker.startedAt, queues: worker.queues, types: worker.types.map(\.id),
-          running: held[worker.worker] ?? 0)
+          running: (held[worker.worker] ?? 0) + worker.settledStuck.count,
+          outage: worker.outage, stuck: worker.stuck)
       }
     } catch {
       throw .store(error)
@@ -59,4 +61,9 @@ extension JobService {
     }
     return directory.all
   }
+}
+
+extension WorkerAnnouncement {
+  /// What runs there, and is not among the jobs that the store counts as held.
+  fileprivate var settledStuck: [StuckAttempt] { stuck?.filter(\.isSettled) ?? [] }
 }

@@ -49,17 +49,23 @@ public struct JobWorker<Authority: JobAuthority>: Sendable {
     let lifecycle = WorkerLifecycle()
     let jobs = JobsAtHand()
     let lanes = Lanes(configuration.queues)
+    let deadlines = DeadlineQueue()
+    let wakeUps = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    let condition = WorkerCondition { [wakeUp = wakeUps.continuation] in wakeUp.yield() }
     let announcer = Announcer(
-      configuration.announcement, jobs: jobs, mail: mail, lifecycle: lifecycle, logger: logger)
+      configuration.announcement, jobs: jobs, condition: condition, wakeUps: wakeUps, mail: mail,
+      lifecycle: lifecycle, logger: logger)
+    let outages = OutageHandler(
+      lanes: lanes, condition: condition, lifecycle: lifecycle, logger: logger)
     let executor = Executor(
       authority: authority, worker: configuration.id, settings: configuration.execution,
       sender: ReportSender(
         authority: authority, keep: { jobs.keep($0) }, lifecycle: lifecycle, logger: logger),
-      logger: logger)
+      deadlines: deadlines, condition: condition, onTrouble: outages.begin, logger: logger)
     let tickets = TicketDesk(
       worker: configuration.id, registry: configuration.registry, jobs: jobs, lanes: lanes,
       authority: authority, executor: executor, lifecycle: lifecycle,
-      detachAfter: configuration.detachAfter,
+      detachAfter: configuration.detachAfter, deadlines: deadlines, condition: condition,
       logger: logger)
     let strays = StrayDesk(
       publishing: publishing, names: names,
@@ -78,7 +84,7 @@ public struct JobWorker<Authority: JobAuthority>: Sendable {
         callbacks: CallbackRunner(
           worker: configuration.id, registry: configuration.registry,
           limit: configuration.callbackLimit, report: authority.report,
-          limits: configuration.execution.limits, logger: logger),
+          limits: configuration.execution.limits, deadlines: deadlines, logger: logger),
         report: authority.report,
         lifecycle: lifecycle, patience: configuration.patience,
         logger: logger),
@@ -86,6 +92,11 @@ public struct JobWorker<Authority: JobAuthority>: Sendable {
       lease: LeaseKeeper(
         worker: configuration.id, consuming: consuming, publishing: publishing, names: names,
         events: consuming.events(), lifecycle: lifecycle, onHeld: announcer.wake, logger: logger),
+      outages: outages,
+      health: HealthReporter(
+        file: configuration.healthFile, condition: condition,
+        events: [(.consuming, consuming.events()), (.publishing, publishing.events())],
+        lifecycle: lifecycle, logger: logger),
       lifecycle: lifecycle,
       drainLimit: configuration.drainLimit, grace: configuration.grace,
       obeysSignals: configuration.obeysSignals, logger: logger)

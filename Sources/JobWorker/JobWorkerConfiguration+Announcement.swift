@@ -18,6 +18,7 @@ extension JobWorkerConfiguration {
   var execution: ExecutionSettings {
     ExecutionSettings(
       progressInterval: max(.milliseconds(1), progressInterval), grace: max(.zero, grace),
+      stuckLimit: stuckLimit > .zero ? stuckLimit : nil,
       limits: OutcomeLimits(result: max(0, maxResultBytes)))
   }
 }

@@ -19,6 +19,11 @@ public struct JobWorkerConfiguration: Sendable {
   /// How long a callback may take to end after it was told to, before the worker stops waiting for it: past a time-out, and
   /// when the worker ends.
   public var grace: Duration
+  /// How long a callback may go on after that, with its slot, before the worker ends itself (``StuckWorkerError``) for its
+  /// supervisor to start it anew: it drains, and the other jobs are given back as at any end. Zero is for ever.
+  public var stuckLimit: Duration
+  /// Touched while the worker is healthy; none when it is `nil`.
+  public var healthFile: HealthFile?
   /// How long the worker waits for one answer of the broker or the server before it tries again.
   public var patience: Duration
   /// How long an init, suspend or resume callback may take: a client waits for it.
@@ -38,10 +43,11 @@ public struct JobWorkerConfiguration: Sendable {
   public init(
     broker: ConnectionConfiguration, names: TransportNames, id: WorkerID = WorkerID(),
     queues: [JobQueue]? = nil, registry: JobRegistry, drainLimit: Duration = .seconds(30),
-    grace: Duration = .seconds(10), patience: Duration = .seconds(10),
+    grace: Duration = .seconds(10), stuckLimit: Duration = .seconds(600),
+    healthFile: HealthFile? = nil, patience: Duration = .seconds(10),
     callbackLimit: Duration = .seconds(20), detachAfter: Duration = .seconds(600),
     progressInterval: Duration = .milliseconds(100),
-    maxResultBytes: Int = 1 << 20,
+    maxResultBytes: Int = JobLimits.result,
     obeysSignals: Bool = true
   ) {
     let used = Set(registry.groups.values.map(\.queue))
@@ -54,6 +60,8 @@ public struct JobWorkerConfiguration: Sendable {
     self.registry = registry
     self.drainLimit = drainLimit
     self.grace = grace
+    self.stuckLimit = stuckLimit
+    self.healthFile = healthFile
     self.patience = patience
     self.callbackLimit = callbackLimit
     self.detachAfter = detachAfter

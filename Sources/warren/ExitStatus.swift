@@ -2,6 +2,7 @@ import ArgumentParser
 import JobClient
 import JobConfig
 import JobServer
+import JobWorker
 
 /// What the exit status of `warren` means. Scripts rely on these numbers.
 enum ExitStatus: Int32, CaseIterable {
@@ -13,6 +14,7 @@ enum ExitStatus: Int32, CaseIterable {
   case configuration = 5
   case timedOut = 6
   case unexpectedAnswer = 7
+  case restartNeeded = 8
   /// As a shell calls it when a program ends by SIGINT.
   case interrupted = 130
 
@@ -21,11 +23,13 @@ enum ExitStatus: Int32, CaseIterable {
     case .ok: "done"
     case .jobNotCompleted: "the job did not complete: it failed, was canceled, skipped or suspended"
     case .usage: "the command line is wrong"
-    case .unreachable: "the server cannot be reached"
+    case .unreachable: "the server cannot be reached, or the worker is not healthy"
     case .refused: "the server refused, and said why"
     case .configuration: "the configuration is wrong, or cannot be used here: the port is in use"
     case .timedOut: "the time to wait has passed; the job goes on"
     case .unexpectedAnswer: "what answers is no Warren server of this version, or something broke"
+    case .restartNeeded:
+      "a worker ended itself because a callback of its does not end; start it again"
     case .interrupted: "interrupted by Ctrl-C; a job that was waited for goes on"
     }
   }
@@ -45,6 +49,8 @@ enum ExitStatus: Int32, CaseIterable {
     case is ConfigurationError, is HTTPServerError: self = .configuration
     case is ParamError: self = .usage
     case is Interrupted: self = .interrupted
+    case is StuckWorkerError: self = .restartNeeded
+    case is UnhealthyWorker: self = .unreachable
     case let code as ExitCode: self = ExitStatus(rawValue: code.rawValue) ?? .unexpectedAnswer
     default:
       // The argument parser's own errors; a request for help is one as well, and no failure.

@@ -69,7 +69,7 @@ struct OutputTests {
       queues: [JobQueue(name: .compute, capacity: 2)], types: [type.id], running: 1)
     #expect(
       Table([worker], now: Self.now).rows == [
-        ["w", "h", "7", "10 s ago", "1", "compute 2", "a:b"]
+        ["w", "h", "7", "10 s ago", "1", "ok", "compute 2", "a:b"]
       ])
   }
 

@@ -99,9 +99,10 @@ extension SettingReader {
     var settings = WorkerSettings()
     let section = section(
       node, key: "worker", variable: SettingSection.variable(["worker"]),
-      known: ["drain_timeout", "detach_after"])
+      known: ["drain_timeout", "detach_after", "stuck_limit"])
     settings.drainTimeout = duration(section, "drain_timeout") ?? settings.drainTimeout
     settings.detachAfter = duration(section, "detach_after") ?? settings.detachAfter
+    settings.stuckLimit = duration(section, "stuck_limit") ?? settings.stuckLimit
     return settings
   }
 }

@@ -93,10 +93,11 @@ extension SettingReader {
     let timeout = duration(section, "timeout") ?? .zero
     let retry = retry(section)
     let suspendable = flag(section, "suspendable") ?? false
-    let grace = duration(section, "grace") ?? .seconds(5)
+    let grace = grace(section)
     let directory = string(section, "working_directory", "the path of a directory")
     let environment = variables(section)
-    let output = integer(section, "max_output_bytes", in: 0...(16 << 20)) ?? 64 << 10
+    // More would be no result: output that is cut completes its job, a result that is too large fails it.
+    let output = integer(section, "max_output_bytes", in: 0...JobLimits.result) ?? 64 << 10
     guard let id, let group = groups.usable[id.group], let command else { return nil }
     let description = JobTypeDescription(
       id: id, description: text, timeout: timeout, retry: retry, params: params,
@@ -104,6 +105,15 @@ extension SettingReader {
     return CommandTypeConfiguration(
       group: group, description: description, command: command, grace: grace,
       workingDirectory: directory, environment: environment, maxOutputBytes: output)
+  }
+
+  private mutating func grace(_ section: SettingSection) -> Duration {
+    let grace = duration(section, "grace") ?? .seconds(5)
+    guard grace <= .seconds(86_400) else {
+      note(section, "grace", "must be a day at most: 1d")
+      return .seconds(86_400)
+    }
+    return grace
   }
 
   private mutating func retry(_ section: SettingSection) -> RetryPolicy {

@@ -54,8 +54,9 @@ public struct CommandJobType: Sendable {
   ///
   /// - Parameter runtime: the process's one.
   public func registered(in runtime: CommandRuntime) -> RegisteredJobType {
-    RegisteredJobType(group: group, description: description) { params, context in
-      try await run(params, context, runtime)
+    // The shepherd needs some time of its own: it kills what is left, and waits for that.
+    RegisteredJobType(group: group, description: description, grace: grace + .seconds(15)) {
+      params, context in try await run(params, context, runtime)
     }
   }
 
@@ -63,14 +64,44 @@ public struct CommandJobType: Sendable {
     _ params: JSONValue, _ context: JobContext, _ runtime: CommandRuntime
   ) async throws -> JSONValue? {
     let process = try process(params, context.assignment)
-    let outcome = try await process.run(in: try runtime.directory()) { event in
-      await handle(event, context)
-    }
+    let outcome = try await run(process, context, runtime)
     switch CommandVerdict(outcome) {
     case .completed(let result): return result
     case .skipped(let reason): throw JobSkip(reason: reason)
+    case .interrupted(let message): throw Interruption(description: message)
     case .failed(let message, true): throw PermanentFailure(message)
-    case .failed(let message, false): throw CommandFailure(description: message)
+    case .failed(let message, false):
+      throw CommandFailure(description: message, isBySignal: outcome.end.isByRequest)
+    }
+  }
+
+  private func run(
+    _ process: CommandProcess, _ context: JobContext, _ runtime: CommandRuntime
+  ) async throws -> CommandOutcome {
+    let snapshots = SnapshotBox()
+    // What cannot be kept, although the broker takes it: the attempt is no longer the job's. Its task hears of that as well.
+    async let saving: Void = snapshots.pass { snapshot in
+      do {
+        try await context.saveSnapshot(snapshot)
+      } catch {
+        context.logger.warning("a snapshot is not kept: \(error)")
+      }
+    }
+    do throws(CommandError) {
+      let outcome = try await process.run(in: try runtime.directory()) { event in
+        handle(event, context, snapshots)
+      }
+      snapshots.finish()
+      // Before the outcome, which goes on from it maybe.
+      await saving
+      return outcome
+    } catch {
+      snapshots.finish()
+      await saving
+      if error.isOfWorker { throw WorkerTrouble(error.description, probe: runtime.probe) }
+      if error == .canceled { throw error }
+      // Another try, here or elsewhere, would fail as well.
+      throw PermanentFailure(error.description)
     }
   }
 
@@ -100,7 +131,7 @@ public struct CommandJobType: Sendable {
     return process
   }
 
-  private func handle(_ event: CommandEvent, _ context: JobContext) async {
+  private func handle(_ event: CommandEvent, _ context: JobContext, _ snapshots: SnapshotBox) {
     switch event {
     case .log(let line):
       context.logger.info("\(line)")
@@ -113,14 +144,48 @@ public struct CommandJobType: Sendable {
         context.logger.warning("\(error)")
       }
     case .report(.snapshot(let snapshot)):
-      do {
-        try await context.saveSnapshot(snapshot)
-      } catch {
-        context.logger.warning("a snapshot is not kept: \(error)")
-      }
+      snapshots.put(snapshot)
     case .report(.result), .report(.skip):
       // Part of the outcome.
       break
+    }
+  }
+}
+
+/// Between a program that saves snapshots as often as it likes and the one who has them kept, one at a time: holds the
+/// newest, which is all that another attempt would go on from.
+final class SnapshotBox: Sendable {
+  private let newest: AsyncStream<JSONValue>
+  private let continuation: AsyncStream<JSONValue>.Continuation
+
+  init() {
+    (newest, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+  }
+
+  func put(_ snapshot: JSONValue) {
+    continuation.yield(snapshot)
+  }
+
+  /// Nothing more comes.
+  func finish() {
+    continuation.finish()
+  }
+
+  /// Passes snapshots on until there are no more. What is in the box at the end is passed on still.
+  func pass(_ keep: (JSONValue) async -> Void) async {
+    for await snapshot in newest { await keep(snapshot) }
+  }
+}
+
+/// Why a command job's type is none.
+public enum CommandJobTypeError: Error, Hashable, CustomStringConvertible {
+  /// The default params are no object.
+  case paramsNotObject(JSONKind)
+
+  public var description: String {
+    switch self {
+    case .paramsNotObject(let kind):
+      "the params must be an object, name by name with its default, not \(kind.rawValue)"
     }
   }
 }

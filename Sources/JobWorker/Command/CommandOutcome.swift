@@ -1,5 +1,46 @@
 import Jobs
 
+/// How a program ended.
+enum CommandEnd: Sendable, Hashable, CustomStringConvertible {
+  case exited(Int32)
+  case signaled(Int32)
+  /// It survives SIGKILL: it hangs in the kernel.
+  case leftBehind
+
+  var description: String {
+    switch self {
+    case .exited(let code): "exit code \(code)"
+    case .signaled(let number): "killed by \(Self.names[number] ?? "signal") (\(number))"
+    case .leftBehind: "it hangs in the kernel, and survives SIGKILL"
+    }
+  }
+
+  /// The signals that end programs, by their numbers (signal(7), x86 and ARM).
+  private static let names: [Int32: String] = [
+    1: "SIGHUP", 2: "SIGINT", 3: "SIGQUIT", 4: "SIGILL", 5: "SIGTRAP", 6: "SIGABRT", 7: "SIGBUS",
+    8: "SIGFPE", 9: "SIGKILL", 10: "SIGUSR1", 11: "SIGSEGV", 12: "SIGUSR2", 13: "SIGPIPE",
+    14: "SIGALRM", 15: "SIGTERM", 24: "SIGXCPU", 25: "SIGXFSZ", 31: "SIGSYS",
+  ]
+
+  /// Whether this is how a program ends that was asked to: by such a signal, or as a shell says it.
+  var isByRequest: Bool {
+    switch self {
+    case .signaled(let number): [1, 2, 3, 15].contains(number)
+    case .exited(let code): [129, 130, 131, 143].contains(code)
+    case .leftBehind: false
+    }
+  }
+}
+
+/// What happens while a program runs.
+enum CommandEvent: Sendable, Hashable {
+  /// A line of its standard error, for the job's log.
+  case log(String)
+  /// Something is amiss, for the job's log.
+  case warning(String)
+  case report(CommandReport)
+}
+
 /// All that is known of a program that has run.
 struct CommandOutcome: Sendable, Hashable {
   var end: CommandEnd
@@ -8,9 +49,69 @@ struct CommandOutcome: Sendable, Hashable {
   var errorTail: String
   /// The last result or skip that it reported, if it did.
   var conclusion: Conclusion?
+  /// It was told to end from outside, and not by its worker: all processes of its service were, mostly.
+  var isInterrupted = false
+  /// What it reported and is lost, and why.
+  var lostReport: String?
 
   enum Conclusion: Sendable, Hashable {
     case result(JSONValue)
     case skip(String)
   }
+}
+
+/// What a program's end means for its job.
+///
+/// | end | verdict |
+/// |---|---|
+/// | exit code 0, a report was lost | failed for good: what it told is not known |
+/// | exit code 0, `skip` reported last | skipped |
+/// | exit code 0, `result` reported last | completed with that |
+/// | exit code 0, neither reported | completed with standard output as a string |
+/// | exit code 100 | failed for good: no retry |
+/// | any other, after a signal to all processes | interrupted: given back |
+/// | any other exit code, or a signal | failed: retried as the job's type says |
+///
+/// Standard output over its limit does not fail the job, whose work is done after all: the result
+/// is its beginning, with a last line that says how much is missing. A program with a larger result
+/// reports it.
+enum CommandVerdict: Sendable, Hashable {
+  /// Nil when the program neither reported a result nor wrote anything.
+  case completed(JSONValue?)
+  case skipped(String)
+  case failed(message: String, permanent: Bool)
+  case interrupted(String)
+
+  /// The exit code by which a program says that another try would fail as well.
+  static let permanentFailure: Int32 = 100
+
+  init(_ outcome: CommandOutcome) {
+    guard outcome.end == .exited(0) else {
+      var message = "\(outcome.end)"
+      if !outcome.errorTail.isEmpty { message += ": \(outcome.errorTail)" }
+      if let lost = outcome.lostReport { message += "; \(lost)" }
+      let isPermanent = outcome.end == .exited(Self.permanentFailure)
+      self =
+        outcome.isInterrupted && !isPermanent
+        ? .interrupted(message) : .failed(message: message, permanent: isPermanent)
+      return
+    }
+    if let lost = outcome.lostReport {
+      self = .failed(message: lost, permanent: true)
+      return
+    }
+    switch outcome.conclusion {
+    case .skip(let reason): self = .skipped(reason)
+    case .result(let value): self = .completed(value)
+    case nil where outcome.output.total == 0: self = .completed(nil)
+    case nil: self = .completed(.string(outcome.output.text))
+    }
+  }
+}
+
+/// A program that has failed and may be tried again.
+struct CommandFailure: Error, Hashable, CustomStringConvertible {
+  let description: String
+  /// It ended as one does that is asked to by a signal.
+  var isBySignal = false
 }

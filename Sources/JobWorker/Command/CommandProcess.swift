@@ -76,10 +76,12 @@ struct CommandProcess: Sendable {
       try SnapshotFile(snapshot, at: directory.newPath("snapshot"))
     }
     defer { saved?.remove() }
-    async let conclusion = ReportReader(limit: limits.reportLine, onEvent: onEvent).read(reports)
+    let link = try ShepherdLink(in: directory)
+    defer { link.close() }
+    async let finding = ReportReader(limits: limits, onEvent: onEvent).read(reports)
     do {
       let result = try await Subprocess.run(
-        .path(directory.shepherd), arguments: Arguments(shepherdArguments(directory.lifeline)),
+        .path(directory.shepherd), arguments: Arguments(shepherdArguments(directory, link)),
         environment: fullEnvironment(reports: reports.path, snapshot: saved?.path),
         workingDirectory: workingDirectory,
         platformOptions: platformOptions,
@@ -90,8 +92,7 @@ struct CommandProcess: Sendable {
         async let output = readOutput(execution.standardOutput)
         async let tail = readError(execution.standardError, onEvent)
         async let stopping: Void = {
-          // Fails only for a shepherd that has ended in the meantime.
-          for await _ in cancellations { try? execution.send(signal: .terminate) }
+          for await _ in cancellations { link.terminate() }
         }()
         let captured = try await (output: output, tail: tail)
         cancellation.finish()
@@ -99,13 +100,52 @@ struct CommandProcess: Sendable {
         return captured
       }
       reports.finish()
-      return CommandOutcome(
-        end: CommandEnd(result.terminationStatus), output: result.closureResult.output,
-        errorTail: result.closureResult.tail, conclusion: await conclusion)
+      let (output, tail) = result.closureResult
+      return try outcome(
+        CommandEnd(result.terminationStatus), link.told(), output, tail, await finding)
     } catch {
       reports.finish()
-      _ = await conclusion
-      throw startError(error)
+      _ = await finding
+      throw error as? CommandError ?? startError(error)
+    }
+  }
+
+  /// What came of it, as the shepherd has told.
+  ///
+  /// - Parameter end: the shepherd's own.
+  private func outcome(
+    _ end: CommandEnd, _ told: ShepherdStatus, _ output: OutputHead, _ tail: String,
+    _ finding: ReportReader.Finding
+  ) throws(CommandError) -> CommandOutcome {
+    let program = command.first ?? ""
+    switch told.fault {
+    case .program(let number) where Self.isOfProgram(number):
+      throw .cannotRun(program: program, reason: number.description)
+    case .program(let number): throw .cannotStart(program: program, reason: number.description)
+    case .worker(let reason): throw .cannotStart(program: program, reason: reason)
+    case nil: break
+    }
+    // Nothing has run, for whatever reason; the program is not to blame.
+    guard told.hasStarted else {
+      throw .cannotStart(
+        program: program,
+        reason: "its shepherd ended before it started anything, with \(end)"
+          + (tail.isEmpty ? "" : ": \(tail)"))
+    }
+    return CommandOutcome(
+      // A shepherd that was killed has told of no end; its program was killed with it.
+      end: told.end ?? end, output: output, errorTail: tail, conclusion: finding.conclusion,
+      isInterrupted: told.isInterrupted, lostReport: finding.lostReport)
+  }
+
+  /// Whether an error of execve(2) lies in the program or its arguments, so that another try would fail as well. The others
+  /// lie in the machine: it is out of memory or of processes, or the file is just being written.
+  private static func isOfProgram(_ number: Errno) -> Bool {
+    switch number {
+    case .noMemory, .resourceTemporarilyUnavailable, .tooManyOpenFiles,
+      .tooManyOpenFilesInSystem, .textFileBusy, .ioError:
+      false
+    default: true
     }
   }
 
@@ -120,17 +160,35 @@ struct CommandProcess: Sendable {
   ) async throws -> String {
     var tail = ErrorTail(limit: limits.errorTail)
     var splitter = LineSplitter(limit: limits.logLine)
+    var logged = 0
+    func log(_ line: LineSplitter.Line) async {
+      guard logged <= limits.log else { return }
+      let text = line.logText
+      logged += text.utf8.count + 1
+      if logged <= limits.log {
+        await onEvent(.log(text))
+      } else {
+        await onEvent(
+          .warning(
+            "standard error goes on, and is logged no further: its first \(limits.log) bytes were"))
+      }
+    }
     for try await buffer in stream {
       let bytes = Data(buffer: buffer)
       tail.append(bytes)
-      for line in splitter.append(bytes) { await onEvent(.log(line.logText)) }
+      for line in splitter.append(bytes) { await log(line) }
     }
-    if let line = splitter.finish() { await onEvent(.log(line.logText)) }
+    if let line = splitter.finish() { await log(line) }
     return tail.text
   }
 
-  private func shepherdArguments(_ lifeline: FilePath) -> [String] {
-    ["--lifeline", lifeline.string, "--grace-ms", String(graceMilliseconds), "--"] + command
+  private func shepherdArguments(
+    _ directory: WorkerRuntimeDirectory, _ link: ShepherdLink
+  ) -> [String] {
+    [
+      "--lifeline", directory.lifeline.string, "--orders", link.orders.string, "--status",
+      link.status.string, "--grace-ms", String(graceMilliseconds), "--",
+    ] + command
   }
 
   private var graceMilliseconds: Int64 {
@@ -144,21 +202,23 @@ struct CommandProcess: Sendable {
     // Away from the worker's terminal: its Ctrl-C is for the worker, which then decides about its
     // jobs.
     options.createSession = true
-    // Used only if reading fails: the shepherd ends by itself, within the grace period and its own
-    // limit of ten seconds.
+    // Used only if reading fails: the shepherd kills its program and ends, within its own limit of
+    // ten seconds.
     options.teardownSequence = [
-      .send(signal: .terminate, allowedDurationToNextStep: grace + .seconds(15))
+      .send(signal: .userDefinedOne, allowedDurationToNextStep: .seconds(15))
     ]
     return options
   }
 
-  /// What the program finds in its environment: the worker's, without the worker's own settings,
-  /// some of which are secrets (the broker's URL has a password); what was added; the FIFO; and the
-  /// snapshot, where there is one.
+  /// What the program finds in its environment: the worker's, without the worker's own settings and
+  /// without URLs of brokers, however the variable is called, since these have passwords; what was
+  /// added; the FIFO; and the snapshot, where there is one.
   func variables(
     inheriting inherited: [String: String], reports: FilePath, snapshot: FilePath? = nil
   ) -> [String: String] {
-    var variables = inherited.filter { !$0.key.hasPrefix("WARREN_") }
+    var variables = inherited.filter { name, value in
+      !name.hasPrefix("WARREN_") && !value.contains("amqp://") && !value.contains("amqps://")
+    }
     variables.merge(environment) { _, given in given }
     variables["WARREN_REPORT"] = reports.string
     variables["WARREN_SNAPSHOT"] = snapshot?.string
@@ -175,13 +235,18 @@ struct CommandProcess: Sendable {
   }
 
   private func startError(_ error: any Error) -> CommandError {
-    if let workingDirectory, let error = error as? SubprocessError,
-      error.code == .failedToChangeWorkingDirectory
-    {
-      return .workingDirectory(
-        path: workingDirectory.string, reason: error.underlyingError?.description ?? "\(error)")
+    let program = command.first ?? ""
+    guard let error = error as? SubprocessError else {
+      return .cannotStart(program: program, reason: "\(error)")
     }
-    return .cannotStart(program: command.first ?? "", reason: "\(error)")
+    let reason = error.underlyingError?.description ?? "\(error)"
+    if let workingDirectory, error.code == .failedToChangeWorkingDirectory {
+      return .workingDirectory(path: workingDirectory.string, reason: reason)
+    }
+    // The arguments are the job's; all else about a shepherd's start is the worker's.
+    return error.underlyingError == .argListTooLong
+      ? .cannotRun(program: program, reason: reason)
+      : .cannotStart(program: program, reason: "\(error)")
   }
 }
 
@@ -197,7 +262,8 @@ extension CommandEnd {
 extension LineSplitter.Line {
   /// The line as it stands in a log.
   fileprivate var logText: String {
-    let text = bytes.last == UInt8(ascii: "\r") ? String(self.text.dropLast()) : self.text
+    let text = LogText.escaped(
+      bytes.last == UInt8(ascii: "\r") ? String(self.text.dropLast()) : self.text)
     return isCut ? "\(text) [cut: the first \(bytes.count) of \(length) bytes]" : text
   }
 }

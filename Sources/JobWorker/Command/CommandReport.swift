@@ -20,7 +20,8 @@ enum CommandReport: Sendable, Hashable {
   /// What to continue from another time.
   case snapshot(JSONValue)
 
-  /// Reads one line, which may report several things at once, as in `{"progress": 30, "snapshot": 3}`.
+  /// Reads one line, which may report several things at once, as in `{"progress": 30, "snapshot": 3}`. Members that this
+  /// worker does not know are passed over: a program may be newer than it.
   ///
   /// - Throws: ``CommandReportError`` that says what is wrong with it; then none of it counts.
   static func reports(
@@ -28,16 +29,13 @@ enum CommandReport: Sendable, Hashable {
   ) throws(CommandReportError) -> [CommandReport] {
     let value: JSONValue
     do {
-      value = try JSONValue(parsing: line)
+      // The object around a value is none of its levels.
+      value = try JSONValue(parsing: line, maxDepth: JSONValue.maxDepth + 1)
     } catch {
       throw CommandReportError(error.description)
     }
     guard let members = value.members else {
       throw CommandReportError("it is \(value.kind.rawValue), not an object")
-    }
-    if let unknown = Set(members.keys).subtracting(names).subtracting(["details"]).min() {
-      throw CommandReportError(
-        "'\(unknown)' is unknown; known are progress, result, skip and snapshot")
     }
     if members["details"] != nil, members["progress"] == nil {
       throw CommandReportError("details can only stand beside progress")
@@ -49,9 +47,6 @@ enum CommandReport: Sendable, Hashable {
     for name in names {
       guard let member = members[name] else { continue }
       reports.append(try CommandReport(name, member, details: members["details"]))
-    }
-    guard !reports.isEmpty else {
-      throw CommandReportError("it has none of progress, result, skip and snapshot")
     }
     return reports
   }
@@ -85,9 +80,19 @@ enum CommandReport: Sendable, Hashable {
     default: throw CommandReportError("details must be a string")
     }
     do {
-      return try JobProgress(percent, text)
+      // Below 0 is as much as above 100: a slip of the program's arithmetic, and no reason to fail.
+      return try JobProgress(max(0, percent), text)
     } catch {
       throw CommandReportError(error.description)
     }
+  }
+}
+
+/// Why a line that a program wrote to `WARREN_REPORT` is no report.
+struct CommandReportError: Error, Hashable, CustomStringConvertible {
+  let description: String
+
+  init(_ description: String) {
+    self.description = description.shortened(to: 600)
   }
 }

@@ -51,3 +51,33 @@ struct LineSplitter: Sendable {
     return Line(bytes: partial, length: length)
   }
 }
+
+/// What programs write, made fit for a log.
+enum LogText {
+  /// The text with control characters spelled out, so that it can neither begin a line of the log nor tell a terminal
+  /// anything: `\u{1B}` stands for an escape character. A tab stays.
+  static func escaped(_ text: String) -> String {
+    guard text.unicodeScalars.contains(where: isControl) else { return text }
+    var escaped = String.UnicodeScalarView()
+    for scalar in text.unicodeScalars {
+      if isControl(scalar) {
+        escaped.append(
+          contentsOf: "\\u{\(String(scalar.value, radix: 16, uppercase: true))}".unicodeScalars)
+      } else {
+        escaped.append(scalar)
+      }
+    }
+    return String(escaped)
+  }
+
+  private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.properties.generalCategory {
+    case .control: scalar != "\t"
+    case .lineSeparator, .paragraphSeparator: true
+    // Those that turn the direction of the text around.
+    case .format:
+      ("\u{202A}"..."\u{202E}").contains(scalar) || ("\u{2066}"..."\u{2069}").contains(scalar)
+    default: false
+    }
+  }
+}

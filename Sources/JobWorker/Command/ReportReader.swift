@@ -2,49 +2,96 @@ import Jobs
 
 /// Reads one program's reports until it is gone.
 struct ReportReader: Sendable {
-  /// In bytes, of one line.
-  let limit: Int
+  let limits: CommandLimits
   let onEvent: CommandProcess.EventHandler
 
-  /// - Returns: the result or skip that was reported last.
-  func read(_ pipe: ReportPipe) async -> CommandOutcome.Conclusion? {
-    var splitter = LineSplitter(limit: limit)
+  /// What has been reported by the end.
+  struct Finding: Sendable, Hashable {
+    /// The result or skip that was reported last.
     var conclusion: CommandOutcome.Conclusion?
-    while let bytes = await pipe.next() {
-      for line in splitter.append(bytes) { await handle(line, &conclusion) }
+    private var lost: Lost?
+
+    /// The first line that was no report, and how many there were.
+    private struct Lost: Sendable, Hashable {
+      let reason: String
+      var count = 0
     }
-    if let line = splitter.finish() { await handle(line, &conclusion) }
-    return conclusion
+
+    /// What is lost, for people; `nil` when nothing is.
+    var lostReport: String? {
+      guard let lost else { return nil }
+      return lost.reason
+        + (lost.count > 1 ? " (and \(lost.count - 1) more lines that are lost)" : "")
+    }
+
+    fileprivate mutating func lose(_ reason: String) {
+      if lost == nil { lost = Lost(reason: reason) }
+      lost?.count += 1
+    }
   }
 
-  private func handle(
-    _ line: LineSplitter.Line, _ conclusion: inout CommandOutcome.Conclusion?
-  ) async {
+  func read(_ pipe: ReportPipe) async -> Finding {
+    var splitter = LineSplitter(limit: limits.reportLine)
+    var finding = Finding()
+    while let bytes = await pipe.next() {
+      for line in splitter.append(bytes) { await handle(line, &finding) }
+    }
+    if let line = splitter.finish() { await handle(line, &finding) }
+    return finding
+  }
+
+  private func handle(_ line: LineSplitter.Line, _ finding: inout Finding) async {
     guard !line.isCut else {
-      return await refuse(line, "it has \(line.length) bytes, and \(limit) are allowed")
+      return await lose(
+        line, "it has \(line.length) bytes, and \(limits.reportLine) are allowed", &finding)
     }
     guard line.bytes.contains(where: { !$0.isBlank }) else { return }
     let reports: [CommandReport]
     do throws(CommandReportError) {
       reports = try CommandReport.reports(in: line.bytes)
+      try check(reports)
     } catch {
-      return await refuse(line, error.description)
+      return await lose(line, error.description, &finding)
     }
+    if reports.isEmpty { await onEvent(.warning(unknown(line))) }
     for report in reports {
       switch report {
-      case .result(let value): conclusion = .result(value)
-      case .skip(let reason): conclusion = .skip(reason)
+      case .result(let value): finding.conclusion = .result(value)
+      case .skip(let reason): finding.conclusion = .skip(reason)
       case .progress, .snapshot: break
       }
       await onEvent(.report(report))
     }
   }
 
-  private func refuse(_ line: LineSplitter.Line, _ reason: String) async {
-    let beginning = String(decoding: line.bytes.prefix(80), as: UTF8.self)
-    await onEvent(
-      .warning(
-        "a line in WARREN_REPORT is no report, and ignored: \(reason); it begins: \(beginning)"))
+  /// A snapshot is checked here, where it is known which line it came from; a result when the job ends with it.
+  private func check(_ reports: [CommandReport]) throws(CommandReportError) {
+    for case .snapshot(let snapshot) in reports {
+      let size = snapshot.text.utf8.count
+      guard size <= limits.snapshot else {
+        throw CommandReportError(
+          SnapshotError.tooLarge(size, limit: limits.snapshot).description)
+      }
+    }
+  }
+
+  private func lose(
+    _ line: LineSplitter.Line, _ reason: String, _ finding: inout Finding
+  ) async {
+    let message = "a line in WARREN_REPORT is no report: \(reason); it begins: \(line.beginning)"
+    finding.lose(message)
+    await onEvent(.warning(message))
+  }
+
+  private func unknown(_ line: LineSplitter.Line) -> String {
+    "a line in WARREN_REPORT has none of progress, result, skip and snapshot, and tells nothing to "
+      + "this worker; it begins: \(line.beginning)"
+  }
+}
+
+extension LineSplitter.Line {
+  fileprivate var beginning: String {
+    LogText.escaped(String(decoding: bytes.prefix(80), as: UTF8.self))
   }
 }
 

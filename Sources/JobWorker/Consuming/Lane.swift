@@ -7,6 +7,8 @@ final class Lane: Sendable {
   private struct State {
     var credit: LaneCredit
     var consumers: [Int: Consumer] = [:]
+    /// No consumers are opened for now.
+    var isPaused = false
   }
 
   let queue: JobQueue
@@ -26,7 +28,7 @@ final class Lane: Sendable {
 
   /// The number and the prefetch of a consumer to be opened now; `nil` when no slot is free.
   func open() -> (source: Int, prefetch: Int)? {
-    state.withLock { $0.credit.open() }
+    state.withLock { $0.isPaused ? nil : $0.credit.open() }
   }
 
   func opened(_ consumer: Consumer, as source: Int) async {
@@ -89,6 +91,22 @@ final class Lane: Sendable {
       state.credit.giveUpAll().compactMap { state.consumers[$0] }
     }
     for consumer in consumers { await consumer.cancel() }
+    opening.yield()
+  }
+
+  /// Takes nothing more for now. When this returns the broker delivers nothing more; what it has delivered can still be
+  /// settled.
+  func pause() async {
+    let consumers = state.withLock { state in
+      state.isPaused = true
+      return state.credit.giveUpAll().compactMap { state.consumers[$0] }
+    }
+    for consumer in consumers { await consumer.cancel() }
+  }
+
+  /// Takes messages again.
+  func resume() {
+    state.withLock { $0.isPaused = false }
     opening.yield()
   }
 

@@ -41,6 +41,16 @@ struct Lanes: Sendable {
     await lanes[queue]?.renew()
   }
 
+  /// Takes nothing more from any queue for now.
+  func pause() async {
+    for lane in lanes.values { await lane.pause() }
+  }
+
+  /// Takes from all queues again.
+  func resume() {
+    for lane in lanes.values { lane.resume() }
+  }
+
   /// From now on no job of any queue gets a slot.
   func close() {
     for lane in lanes.values { lane.slots.close() }

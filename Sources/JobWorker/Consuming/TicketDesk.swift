@@ -13,6 +13,8 @@ struct TicketDesk<Authority: JobAuthority>: Sendable {
   let lifecycle: WorkerLifecycle
   /// How long a job may run on its delivery: after that the lease alone guards it.
   let detachAfter: Duration
+  let deadlines: DeadlineQueue
+  let condition: WorkerCondition
   let logger: Logger
 
   private enum Permission {
@@ -39,6 +41,7 @@ struct TicketDesk<Authority: JobAuthority>: Sendable {
   private func attend(_ ticket: ReceivedTicket, _ slots: SlotGate) async {
     guard await slots.acquire() else { return await lanes.giveBack(ticket) }
     defer { slots.release() }
+    guard !condition.isOut else { return await lanes.giveBack(ticket) }
     switch await claim(ticket.job) {
     case .run(let assignment):
       await run(assignment, ticket)
@@ -77,11 +80,9 @@ struct TicketDesk<Authority: JobAuthority>: Sendable {
     let attempt = Attempt()
     jobs.begin(assignment, attempt)
     let delivery = HeldDelivery(ticket, lanes)
-    let alarm = Task {
-      guard (try? await Task.sleep(for: detachAfter)) != nil else { return }
-      await delivery.detach()
-    }
-    defer { alarm.cancel() }
+    // A task only for a job that does take so long.
+    let detachment = deadlines.after(detachAfter) { Task { await delivery.detach() } }
+    defer { deadlines.cancel(detachment) }
     let ending: Executor<Authority>.Ending
     if let type = registry.types[assignment.type] {
       ending = await executor.run(assignment, type, attempt)

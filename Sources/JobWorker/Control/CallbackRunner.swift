@@ -10,6 +10,7 @@ struct CallbackRunner: Sendable {
   /// Hands over what a callback keeps.
   let report: @Sendable ([JobReport]) async throws -> Void
   let limits: OutcomeLimits
+  let deadlines: DeadlineQueue
   let logger: Logger
 
   func call(_ callback: JobCallback, _ assignment: JobAssignment) async -> ControlReply {
@@ -27,13 +28,12 @@ struct CallbackRunner: Sendable {
       case .failure(let error): reply.yield(.failed(limits.bounded(String(describing: error))))
       }
     }
-    let alarm = Task {
-      try await Task.sleep(for: limit)
+    let deadline = deadlines.after(limit) {
       call.cancel()
       reply.yield(.failed("the \(callback.rawValue) callback took longer than \(limit)"))
     }
     defer {
-      alarm.cancel()
+      deadlines.cancel(deadline)
       wait.cancel()
     }
     for await answer in replies { return answer }

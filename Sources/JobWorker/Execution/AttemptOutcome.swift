@@ -1,6 +1,11 @@
 import Foundation
 import Jobs
 
+/// The work was ended from outside, as everything else on its machine may have been: nobody's failure.
+struct Interruption: Error, Hashable, CustomStringConvertible {
+  let description: String
+}
+
 /// What is reported of an attempt: a function of how its callback ended and what it had been told by then.
 ///
 /// | | ended by itself | canceled or suspended | timed out | given back |
@@ -8,6 +13,7 @@ import Jobs
 /// | returned a result | completed | completed | completed | completed |
 /// | threw ``JobSkip`` | skipped | skipped | skipped | skipped |
 /// | threw ``PermanentFailure`` | failed, permanent | canceled | timed out | failed, permanent |
+/// | threw ``WorkerTrouble`` or ``Interruption`` | returned | canceled | timed out | returned |
 /// | threw anything else | failed | canceled | timed out | returned |
 ///
 /// With several orders, the leftmost decides. Of one that was stopped or abandoned nothing is reported.
@@ -44,7 +50,14 @@ enum AttemptOutcome: Sendable, Hashable {
   private static func completed(_ value: JSONValue?, _ limits: OutcomeLimits) -> JobOutcome {
     guard let value else { return .completed(result: nil) }
     do {
-      let size = try JSONEncoder().encode(value).count
+      guard value.isNested(atMost: JSONValue.maxDepth) else {
+        return .failed(
+          error: "the result is nested more than \(JSONValue.maxDepth) levels deep",
+          permanent: true)
+      }
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = .withoutEscapingSlashes
+      let size = try encoder.encode(value).count
       guard size <= limits.result else {
         return .failed(
           error: "the result has \(size) bytes as JSON; a job's result may have \(limits.result)",
@@ -69,7 +82,9 @@ enum AttemptOutcome: Sendable, Hashable {
     if let failure = error as? PermanentFailure {
       return .failed(error: limits.bounded(failure.description), permanent: true)
     }
-    if orders.contains(.giveBack) { return .returned }
+    if orders.contains(.giveBack) || error is WorkerTrouble || error is Interruption {
+      return .returned
+    }
     return .failed(error: limits.bounded(String(describing: error)), permanent: false)
   }
 }

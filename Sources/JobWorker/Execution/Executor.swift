@@ -15,7 +15,21 @@ struct Executor<Authority: JobAuthority>: Sendable {
   let worker: WorkerID
   let settings: ExecutionSettings
   let sender: ReportSender<Authority>
+  let deadlines: DeadlineQueue
+  let condition: WorkerCondition
+  /// Takes the worker out of service, before the job goes back.
+  let onTrouble: @Sendable (WorkerTrouble) async -> Void
   let logger: Logger
+
+  /// What belongs to one attempt.
+  private struct Course: Sendable {
+    let assignment: JobAssignment
+    let type: RegisteredJobType
+    let attempt: Attempt
+    let box: ProgressBox
+    let teller: StateTeller?
+    let logger: Logger
+  }
 
   /// Runs the callback, and reports how it ended.
   ///
@@ -25,25 +39,29 @@ struct Executor<Authority: JobAuthority>: Sendable {
   func run(_ assignment: JobAssignment, _ type: RegisteredJobType, _ attempt: Attempt) async
     -> Ending
   {
-    let box = ProgressBox()
+    let box = ProgressBox(onFirst: attempt.progressed)
     let teller = StateTeller(type, assignment)
     let context = JobContext(
       assignment: assignment, logger: logger, link: link(assignment, attempt, box, teller))
+    let course = Course(
+      assignment: assignment, type: type, attempt: attempt, box: box, teller: teller,
+      logger: context.logger)
     teller?.tell(.running)
     attempt.start { try await type.execute(assignment.params, context) }
 
-    let timeout = assignment.allowance
+    let timeout = assignment.allowance.map { allowance in
+      deadlines.after(allowance) { attempt.order(.timeOut) }
+    }
     let outcome = await withTaskGroup { group in
-      group.addTask { await reporter(of: assignment, box, teller, context.logger).run() }
-      if let timeout { group.addTask { await watch(attempt, timeout) } }
-      let outcome = await settle(assignment, attempt, teller, context.logger)
+      let outcome = await settle(course, &group)
       group.cancelAll()
       // A progress that is under way comes before the outcome.
       await group.waitForAll()
       return outcome
     }
-    let ending = await finish(outcome, assignment, attempt, box, teller)
-    if await teller?.finish(within: settings.grace) == false {
+    deadlines.cancel(timeout)
+    let ending = await finish(outcome, course)
+    if await teller?.finish(within: settings.grace, deadlines) == false {
       context.logger.warning("the state-update callback takes too long; it is left alone")
     }
     return ending
@@ -97,38 +115,45 @@ struct Executor<Authority: JobAuthority>: Sendable {
     case reportedBefore(JobOutcome)
   }
 
-  /// Waits for the end.
-  private func settle(
-    _ assignment: JobAssignment, _ attempt: Attempt, _ teller: StateTeller?, _ logger: Logger
-  ) async -> Settled {
-    let timeout = assignment.allowance ?? .zero
+  /// Waits for the end. Of the group it makes use when there is progress to be passed on.
+  private func settle(_ course: Course, _ group: inout TaskGroup<Void>) async -> Settled {
+    let (assignment, attempt) = (course.assignment, course.attempt)
+    var wait = EndWait(deadlines, condition)
+    defer { wait.end(of: assignment.job) }
     var reported: JobOutcome?
     for await event in attempt.events {
       switch event {
+      case .progressed:
+        let reporter = reporter(of: course)
+        group.addTask { await reporter.run() }
       case .ordered(let orders):
         if orders.contains(.cancel) {
-          teller?.tell(.canceling)
+          course.teller?.tell(.canceling)
         } else if orders.contains(.suspend) {
-          teller?.tell(.suspending)
+          course.teller?.tell(.suspending)
         }
+        wait.begin(max(settings.grace, course.type.grace), attempt.isOverdue)
       case .released:
-        teller?.tell(.running)
+        course.teller?.tell(.running)
       case .ended(let result, let orders):
+        if case .failure(let trouble as WorkerTrouble) = result { await onTrouble(trouble) }
         let outcome = AttemptOutcome(
-          of: result, orders: orders, timeout: timeout, limits: settings.limits)
-        logger.debug("ended", metadata: ["outcome": "\(outcome)"])
+          of: amended(result), orders: orders, timeout: assignment.allowance ?? .zero,
+          limits: settings.limits)
+        course.logger.debug("ended", metadata: ["outcome": "\(outcome)"])
         guard let reported else { return .outcome(outcome) }
-        logger.warning("ended long after its time-out, which has been reported")
+        course.logger.warning("ended long after its time-out, which has been reported")
         return .reportedBefore(reported)
       case .overdue:
-        logger.warning("does not end though its time is over", metadata: ["timeout": "\(timeout)"])
-        let late = AttemptOutcome.overdue(timeout: timeout, grace: settings.grace)
-        guard attempt.orders.isDisjoint(with: [.stop, .abandon]) else { continue }
-        if await sender.send([assignment.report(.ended(late), by: worker)], of: attempt) {
-          reported = late
+        course.logger.warning("does not end though it was told to; it keeps its slot")
+        wait.isStuck(assignment, course.type, isSettled: attempt.orders.contains(.stop))
+        endWorker(unless: &wait, course)
+        if attempt.orders.contains(.timeOut), await reportOverdue(course) {
+          reported = overdueOutcome(course)
+          wait.isStuck(assignment, course.type, isSettled: true)
         }
       case .abandoned:
-        logger.error("did not end when it was told to; the worker does not wait for it")
+        course.logger.error("did not end when it was told to; the worker does not wait for it")
         return reported.map(Settled.reportedBefore) ?? .outcome(.silence)
       }
     }
@@ -137,41 +162,106 @@ struct Executor<Authority: JobAuthority>: Sendable {
     return .outcome(.silence)
   }
 
-  private func finish(
-    _ settled: Settled, _ assignment: JobAssignment, _ attempt: Attempt, _ box: ProgressBox,
-    _ teller: StateTeller?
-  ) async -> Ending {
+  /// What ends by a signal while its worker is told to end was told so from outside, too: `systemctl restart` signals all
+  /// processes.
+  private func amended(_ result: Result<JSONValue?, any Error>) -> Result<JSONValue?, any Error> {
+    guard case .failure(let failure as CommandFailure) = result, failure.isBySignal,
+      sender.lifecycle.phase >= .draining
+    else { return result }
+    return .failure(Interruption(description: failure.description))
+  }
+
+  private func overdueOutcome(_ course: Course) -> JobOutcome {
+    AttemptOutcome.overdue(
+      timeout: course.assignment.allowance ?? .zero,
+      grace: max(settings.grace, course.type.grace))
+  }
+
+  private func reportOverdue(_ course: Course) async -> Bool {
+    guard course.attempt.orders.isDisjoint(with: [.stop, .abandon]) else { return false }
+    let report = course.assignment.report(.ended(overdueOutcome(course)), by: worker)
+    return await sender.send([report], of: course.attempt)
+  }
+
+  /// Has the worker end itself when the attempt does not end by then.
+  private func endWorker(unless wait: inout EndWait, _ course: Course) {
+    guard let limit = settings.stuckLimit else { return }
+    let (lifecycle, logger) = (sender.lifecycle, course.logger)
+    let error = StuckWorkerError(
+      job: course.assignment.job, type: course.assignment.type, limit: limit)
+    wait.begin(limit) {
+      logger.critical("\(error)")
+      lifecycle.fail(error)
+    }
+  }
+
+  private func finish(_ settled: Settled, _ course: Course) async -> Ending {
+    let (assignment, attempt) = (course.assignment, course.attempt)
     switch settled {
     case .outcome(.silence):
       return .silent
     case .reportedBefore(let outcome):
-      teller?.tell(outcome, after: attempt.orders)
+      course.teller?.tell(outcome, after: attempt.orders)
       return .reported
     case .outcome(.report(let outcome)):
-      let last = box.take()?.bounded(by: settings.limits)
+      let last = course.box.take()?.bounded(by: settings.limits)
       let reports = [last.map(JobReport.Content.progress), .ended(outcome)].compactMap(\.self)
       let isReported = await sender.send(
         reports.map { assignment.report($0, by: worker) }, of: attempt)
-      if isReported { teller?.tell(outcome, after: attempt.orders, last) }
+      if isReported { course.teller?.tell(outcome, after: attempt.orders, last) }
       return isReported ? .reported : .silent
     }
   }
 
-  private func watch(_ attempt: Attempt, _ timeout: Duration) async {
-    // Cancelled when the attempt has ended.
-    guard (try? await Task.sleep(for: timeout)) != nil else { return }
-    attempt.order(.timeOut)
-    guard (try? await Task.sleep(for: settings.grace)) != nil else { return }
-    attempt.isOverdue()
+  private func reporter(of course: Course) -> ProgressReporter<Authority> {
+    ProgressReporter(
+      authority: authority, box: course.box, teller: course.teller,
+      interval: settings.progressInterval, limits: settings.limits,
+      report: { [assignment = course.assignment, worker] in
+        assignment.report(.progress($0), by: worker)
+      }, logger: course.logger)
   }
 
-  private func reporter(
-    of assignment: JobAssignment, _ box: ProgressBox, _ teller: StateTeller?, _ logger: Logger
-  ) -> ProgressReporter<Authority> {
-    ProgressReporter(
-      authority: authority, box: box, teller: teller, interval: settings.progressInterval,
-      limits: settings.limits,
-      report: { assignment.report(.progress($0), by: worker) }, logger: logger)
+  /// Gives a job back that cannot be run here.
+  func giveBack(_ assignment: JobAssignment, _ attempt: Attempt) async -> Ending {
+    let report = assignment.report(.ended(.returned), by: worker)
+    return await sender.send([report], of: attempt) ? .reported : .silent
+  }
+}
+
+/// The wait for an attempt that was told to end, in two steps: the grace period, and then the time for which it may be stuck.
+private struct EndWait {
+  private let deadlines: DeadlineQueue
+  private let condition: WorkerCondition
+  private var deadline: DeadlineQueue.ID?
+  private var stuckSince: Timestamp?
+
+  init(_ deadlines: DeadlineQueue, _ condition: WorkerCondition) {
+    self.deadlines = deadlines
+    self.condition = condition
+  }
+
+  /// The first order counts: a further one gives no more time.
+  mutating func begin(_ limit: Duration, _ action: @escaping @Sendable () -> Void) {
+    guard deadline == nil else { return }
+    deadline = deadlines.after(limit, do: action)
+  }
+
+  mutating func isStuck(
+    _ assignment: JobAssignment, _ type: RegisteredJobType, isSettled: Bool
+  ) {
+    let since = stuckSince ?? .now
+    if stuckSince == nil { deadline = nil }
+    stuckSince = since
+    condition.add(
+      StuckAttempt(
+        job: assignment.job, attempt: assignment.attempt, type: assignment.type,
+        queue: type.group.queue, since: since, isSettled: isSettled))
+  }
+
+  func end(of job: JobID) {
+    deadlines.cancel(deadline)
+    if stuckSince != nil { condition.remove(job) }
   }
 }
 
@@ -183,13 +273,5 @@ extension JobAssignment {
 
   func report(_ content: JobReport.Content, by worker: WorkerID) -> JobReport {
     JobReport(job: job, attempt: attempt, worker: worker, content: content)
-  }
-}
-
-extension Executor {
-  /// Gives a job back that cannot be run here.
-  func giveBack(_ assignment: JobAssignment, _ attempt: Attempt) async -> Ending {
-    let report = assignment.report(.ended(.returned), by: worker)
-    return await sender.send([report], of: attempt) ? .reported : .silent
   }
 }

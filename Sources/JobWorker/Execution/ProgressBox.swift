@@ -8,8 +8,13 @@ final class ProgressBox: Sendable {
   let wakeUps: AsyncStream<Void>
   private let continuation: AsyncStream<Void>.Continuation
 
-  init() {
+  /// Called when something is put in for the first time: until then nobody has to wait for it.
+  private let onFirst: @Sendable () -> Void
+  private let hasBegun = Atomic(false)
+
+  init(onFirst: @escaping @Sendable () -> Void = {}) {
     (wakeUps, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    self.onFirst = onFirst
   }
 
   /// Replaces what was there. Details that have not been taken stay until there are new ones.
@@ -18,7 +23,9 @@ final class ProgressBox: Sendable {
       defer { latest = progress.keeping(details: latest?.details) }
       return latest == nil
     }
-    if wasEmpty { continuation.yield() }
+    guard wasEmpty else { return }
+    continuation.yield()
+    if !hasBegun.exchange(true, ordering: .acquiringAndReleasing) { onFirst() }
   }
 
   /// Puts back what could not be passed on, unless there is something newer.

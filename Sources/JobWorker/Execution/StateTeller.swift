@@ -17,7 +17,9 @@ final class StateTeller: Sendable {
 
   private let assignment: JobAssignment
   private let states: AsyncStream<JobState>.Continuation
-  private let ended: AsyncStream<Never>
+  /// Whether the callback has seen everything, or is left alone.
+  private let ends: AsyncStream<Bool>
+  private let end: AsyncStream<Bool>.Continuation
   private let told: Mutex<Told>
 
   /// `nil` when the type has no such callback.
@@ -25,15 +27,16 @@ final class StateTeller: Sendable {
     guard let callback = type.stateUpdate else { return nil }
     let (stream, states) = AsyncStream.makeStream(
       of: JobState.self, bufferingPolicy: .bufferingNewest(Self.backlog))
-    let (ended, end) = AsyncStream.makeStream(of: Never.self)
+    let (ends, end) = AsyncStream.makeStream(of: Bool.self)
     self.assignment = assignment
     self.states = states
-    self.ended = ended
+    self.ends = ends
+    self.end = end
     told = Mutex(Told(maxRetries: assignment.maxRetries))
     // Not a child task: nobody can be made to wait for ever for a callback that does not return.
     Task {
       for await state in stream { await callback(assignment.params, state) }
-      end.finish()
+      end.yield(true)
     }
   }
 
@@ -80,21 +83,12 @@ final class StateTeller: Sendable {
   /// Waits until the callback has seen everything.
   ///
   /// - Returns: `false` when it takes longer than `limit`.
-  func finish(within limit: Duration) async -> Bool {
+  func finish(within limit: Duration, _ deadlines: DeadlineQueue) async -> Bool {
     states.finish()
-    return await withTaskGroup { group in
-      group.addTask {
-        for await _ in self.ended {}
-        return !Task.isCancelled
-      }
-      group.addTask {
-        // Only cancellation ends it early; either way the wait is over.
-        try? await Task.sleep(for: limit)
-        return false
-      }
-      defer { group.cancelAll() }
-      return await group.next() ?? false
-    }
+    let deadline = deadlines.after(limit) { [end] in end.yield(false) }
+    defer { deadlines.cancel(deadline) }
+    for await isThrough in ends { return isThrough }
+    return false
   }
 }
 

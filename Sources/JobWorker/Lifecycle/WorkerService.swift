@@ -18,6 +18,8 @@ struct WorkerService<Authority: JobAuthority>: Service {
   let control: ControlDesk
   let announcer: Announcer
   let lease: LeaseKeeper
+  let outages: OutageHandler
+  let health: HealthReporter
   let lifecycle: WorkerLifecycle
   let drainLimit: Duration
   let grace: Duration
@@ -43,6 +45,8 @@ struct WorkerService<Authority: JobAuthority>: Service {
       group.addTask { await control.run() }
       group.addTask { await announcer.run() }
       group.addTask { await lease.run() }
+      group.addTask { await outages.run() }
+      group.addTask { await health.run() }
       group.addTask { await end() }
       await withDiscardingTaskGroup { readings in
         for reader in readers { readings.addTask { await reader.run() } }

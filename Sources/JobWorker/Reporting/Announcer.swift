@@ -10,23 +10,28 @@ struct Announcer: Sendable {
   private let mail: BrokerAuthority
   private let lifecycle: WorkerLifecycle
   private let logger: Logger
+  private let condition: WorkerCondition
   private let wakeUps: AsyncStream<Void>
   private let continuation: AsyncStream<Void>.Continuation
 
   /// - Parameters:
   ///   - announcement: what does not change while the worker runs.
   ///   - jobs: what it has at hand, of which the rest is made each time.
+  ///   - condition: what keeps it from working as it should.
+  ///   - wakeUps: each has the worker announced; several meanwhile do it once.
   ///   - mail: how messages reach the server; through the broker, even where the authority is in the process.
   init(
-    _ announcement: WorkerAnnouncement, jobs: JobsAtHand, mail: BrokerAuthority,
-    lifecycle: WorkerLifecycle, logger: Logger
+    _ announcement: WorkerAnnouncement, jobs: JobsAtHand, condition: WorkerCondition,
+    wakeUps: (stream: AsyncStream<Void>, continuation: AsyncStream<Void>.Continuation),
+    mail: BrokerAuthority, lifecycle: WorkerLifecycle, logger: Logger
   ) {
     self.announcement = announcement
     self.jobs = jobs
+    self.condition = condition
     self.mail = mail
     self.lifecycle = lifecycle
     self.logger = logger
-    (wakeUps, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    (self.wakeUps, continuation) = wakeUps
   }
 
   /// Has the worker announced soon. Asked for several times meanwhile, it is done once.
@@ -42,6 +47,8 @@ struct Announcer: Sendable {
         do {
           var announcement = announcement
           announcement.running = jobs.running
+          announcement.outage = condition.outage
+          announcement.stuck = condition.stuck.isEmpty ? nil : condition.stuck
           try await mail.send(.announcement(announcement))
           break
         } catch {

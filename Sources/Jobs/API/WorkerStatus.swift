@@ -14,11 +14,15 @@ public struct WorkerStatus: Sendable, Hashable, Codable {
   public let types: [JobTypeID]
   /// How many jobs it has.
   public let running: Int
+  /// Why it takes no jobs for now; `nil` when it does.
+  public let outage: WorkerOutage?
+  /// Attempts that were told to end and do not, each of which holds a slot; `nil` when there are none.
+  public let stuck: [StuckAttempt]?
 
   /// The state of a worker; what a server answers with.
   public init(
     id: WorkerID, host: String, processID: Int32, startedAt: Timestamp, queues: [JobQueue],
-    types: [JobTypeID], running: Int
+    types: [JobTypeID], running: Int, outage: WorkerOutage? = nil, stuck: [StuckAttempt]? = nil
   ) {
     self.id = id
     self.host = host
@@ -27,10 +31,12 @@ public struct WorkerStatus: Sendable, Hashable, Codable {
     self.queues = queues
     self.types = types
     self.running = running
+    self.outage = outage
+    self.stuck = stuck
   }
 
   private enum CodingKeys: String, CodingKey {
-    case id, host, queues, types, running
+    case id, host, queues, types, running, outage, stuck
     case processID = "pid"
     case startedAt = "started_at"
   }

@@ -11,3 +11,12 @@ public enum JobOutcome: Sendable, Hashable, Codable {
   /// The worker gives the job back unfinished, because it is being stopped: this is no failure and no retry.
   case returned
 }
+
+/// How much of a job is kept, in bytes of JSON. What a worker lets through, and what a configuration may ask for, agree with
+/// these.
+public enum JobLimits {
+  /// Of a result.
+  public static let result = 1 << 20
+  /// Of a snapshot.
+  public static let snapshot = 1 << 20
+}

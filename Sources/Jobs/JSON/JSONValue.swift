@@ -18,9 +18,12 @@ public enum JSONValue: Sendable, Hashable {
 
   /// Parses a JSON text.
   ///
-  /// - Throws: ``JSONError`` when the bytes are no JSON text in UTF-8, or nested more deeply than ``maxDepth``.
-  public init(parsing bytes: some Collection<UInt8>) throws(JSONError) {
-    try JSONText.check(bytes, atMost: Self.maxDepth)
+  /// - Parameter maxDepth: how deeply it may be nested; more than ``maxDepth`` for what is around a value.
+  /// - Throws: ``JSONError`` when the bytes are no JSON text in UTF-8, or nested more deeply than that.
+  public init(
+    parsing bytes: some Collection<UInt8>, maxDepth: Int = Self.maxDepth
+  ) throws(JSONError) {
+    try JSONText.check(bytes, atMost: maxDepth)
     do {
       self = try JSONDecoder().decode(JSONValue.self, from: Data(bytes))
     } catch {

@@ -9,6 +9,8 @@ public struct RegisteredJobType: Sendable {
   public let description: JobTypeDescription
   /// Runs the execution callback; the result is `nil` when the type has none.
   public let execute: @Sendable (JSONValue, JobContext) async throws -> JSONValue?
+  /// How long its callback may take to end after it was told to, where that is longer than its worker waits by itself.
+  public let grace: Duration
   /// Called while a job is created, and before it is resumed.
   public let initialize: Callback?
   /// Told of each status and progress.
@@ -20,11 +22,12 @@ public struct RegisteredJobType: Sendable {
 
   /// A type whose work is done without a Swift type for its params: a program, say.
   public init(
-    group: JobGroup, description: JobTypeDescription,
+    group: JobGroup, description: JobTypeDescription, grace: Duration = .zero,
     execute: @escaping @Sendable (JSONValue, JobContext) async throws -> JSONValue?
   ) {
     self.group = group
     self.description = description
+    self.grace = grace
     self.execute = execute
     self.initialize = nil
     self.stateUpdate = nil
@@ -45,6 +48,7 @@ public struct RegisteredJobType: Sendable {
   public init<Params, Result>(_ type: JobType<Params, Result>) {
     group = type.group
     description = type.description
+    grace = .zero
     execute = { (params: JSONValue, context: JobContext) async throws -> JSONValue? in
       let result = try await type.execute(try JobType<Params, Result>.typed(params), context)
       if result is NoResult { return nil }

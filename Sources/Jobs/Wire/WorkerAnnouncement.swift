@@ -1,3 +1,51 @@
+/// Why a worker that is there takes no jobs for now: it cannot start programs, say.
+public struct WorkerOutage: Sendable, Hashable, Codable {
+  /// What is wrong with the worker, for people.
+  public let reason: String
+  /// Since when.
+  public let since: Timestamp
+
+  /// An outage; noted by the worker.
+  public init(reason: String, since: Timestamp) {
+    self.reason = reason
+    self.since = since
+  }
+}
+
+/// An attempt that was told to end and does not: it holds a slot of its worker.
+public struct StuckAttempt: Sendable, Hashable, Codable {
+  /// Of which job.
+  public let job: JobID
+  /// Which attempt.
+  public let attempt: Int
+  /// Whose callback does not end.
+  public let type: JobTypeID
+  /// Whose slot it holds.
+  public let queue: JobQueueName
+  /// Since when it should have ended.
+  public let since: Timestamp
+  /// Whether the job goes its way without it, so that the server does not count it as running any more.
+  public let isSettled: Bool
+
+  /// A stuck attempt; noted by its worker.
+  public init(
+    job: JobID, attempt: Int, type: JobTypeID, queue: JobQueueName, since: Timestamp,
+    isSettled: Bool
+  ) {
+    self.job = job
+    self.attempt = attempt
+    self.type = type
+    self.queue = queue
+    self.since = since
+    self.isSettled = isSettled
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case job, attempt, type, queue, since
+    case isSettled = "settled"
+  }
+}
+
 /// What a worker says of itself when it starts, when it is asked, and after each reconnection.
 public struct WorkerAnnouncement: Sendable, Hashable, Codable {
   /// Who it is.
@@ -16,11 +64,16 @@ public struct WorkerAnnouncement: Sendable, Hashable, Codable {
   public let types: [JobTypeDescription]
   /// What it runs at the moment. It may have been taken for lost meanwhile, and its jobs given to others.
   public var running: [RunningAttempt]
+  /// Why it takes no jobs for now; `nil` when it does, and from a worker that is older than this.
+  public var outage: WorkerOutage?
+  /// What does not end though it was told to; `nil` when there is nothing.
+  public var stuck: [StuckAttempt]?
 
   /// An announcement; made by the worker.
   public init(
     worker: WorkerID, host: String, processID: Int32, startedAt: Timestamp, queues: [JobQueue],
-    groups: [JobGroup], types: [JobTypeDescription], running: [RunningAttempt] = []
+    groups: [JobGroup], types: [JobTypeDescription], running: [RunningAttempt] = [],
+    outage: WorkerOutage? = nil, stuck: [StuckAttempt]? = nil
   ) {
     self.worker = worker
     self.host = host
@@ -30,10 +83,12 @@ public struct WorkerAnnouncement: Sendable, Hashable, Codable {
     self.groups = groups
     self.types = types
     self.running = running
+    self.outage = outage
+    self.stuck = stuck
   }
 
   private enum CodingKeys: String, CodingKey {
-    case worker, host, queues, groups, types, running
+    case worker, host, queues, groups, types, running, outage, stuck
     case processID = "pid"
     case startedAt = "started_at"
   }

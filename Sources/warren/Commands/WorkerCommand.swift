@@ -25,6 +25,13 @@ struct WorkerCommand: AsyncParsableCommand {
   @Option(help: "How many jobs of each queue to run at once; as configured without it.")
   var capacity: Int?
 
+  @Option(
+    help: ArgumentHelp(
+      "A file that is touched every 5 seconds while the worker is healthy: connected to the broker, and not stuck. "
+        + "`warren health --file` looks at it.",
+      valueName: "path"))
+  var healthFile: String?
+
   func validate() throws {
     if let capacity, !JobQueue.capacities.contains(capacity) {
       throw ValidationError(
@@ -40,10 +47,22 @@ struct WorkerCommand: AsyncParsableCommand {
     let runtime = CommandRuntime()
     // Better not to start than to fail every job.
     if !configuration.types.isEmpty { try runtime.prepare() }
-    let worker = JobWorker(
-      configuration: try configuration.workerConfiguration(
-        try configuration.registry(runtime), queues: chosen), logger: logger)
+    var settings = try configuration.workerConfiguration(
+      try configuration.registry(runtime), queues: chosen)
+    settings.healthFile = try healthFile.map(Self.healthFile(at:))
+    let worker = JobWorker(configuration: settings, logger: logger)
     try await ProcessGroup.run(worker.services, logger: logger)
+  }
+
+  /// Tried at once: a file that cannot be touched would have the supervisor end a worker that is well.
+  private static func healthFile(at path: String) throws -> HealthFile {
+    let file = HealthFile(path: path)
+    do {
+      try file.touch()
+    } catch {
+      throw ValidationError("--health-file: \(path) cannot be written: \(error)")
+    }
+    return file
   }
 
   /// The queues to take jobs from, with their capacities.

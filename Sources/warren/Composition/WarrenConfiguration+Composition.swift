@@ -33,7 +33,7 @@ extension WarrenConfiguration {
       broker: try ConnectionConfiguration(url: broker.url),
       names: try TransportNames(prefix: prefix),
       queues: queues.isEmpty ? nil : queues, registry: registry, drainLimit: worker.drainTimeout,
-      detachAfter: worker.detachAfter)
+      stuckLimit: worker.stuckLimit, detachAfter: worker.detachAfter)
   }
 }
 

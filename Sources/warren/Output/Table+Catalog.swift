@@ -40,15 +40,24 @@ extension Table {
     self.init(
       [
         Heading("worker"), Heading("host"), Heading("pid", isNumber: true), Heading("started"),
-        Heading("running", isNumber: true), Heading("queues"), Heading("types"),
+        Heading("running", isNumber: true), Heading("state"), Heading("queues"), Heading("types"),
       ],
       rows: workers.map { worker in
         [
           worker.id.rawValue, worker.host, String(worker.processID),
-          HumanTime.text(worker.startedAt, now: now), String(worker.running),
+          HumanTime.text(worker.startedAt, now: now), String(worker.running), worker.state,
           worker.queues.map { "\($0.name) \($0.capacity)" }.joined(separator: ", "),
           worker.types.map(\.description).joined(separator: ", "),
         ]
       })
+  }
+}
+
+extension WorkerStatus {
+  /// What keeps it from working as it should.
+  fileprivate var state: String {
+    if let outage { return "out: \(outage.reason)" }
+    guard let stuck, !stuck.isEmpty else { return "ok" }
+    return "stuck: " + stuck.map { "\($0.type) \($0.job)" }.joined(separator: ", ")
   }
 }

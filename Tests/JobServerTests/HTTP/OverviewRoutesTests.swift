@@ -51,6 +51,29 @@ struct OverviewRoutesTests {
     }
   }
 
+  @Test("a worker that cannot work says why, and a callback that does not end counts")
+  func workersAtFault() async throws {
+    try await APIFixture.with { fixture in
+      let stuck = try [true, false].map { isSettled in
+        StuckAttempt(
+          job: JobID(), attempt: 2, type: try JobTypeID("test:job"), queue: .compute, since: .now,
+          isSettled: isSettled)
+      }
+      let outage = WorkerOutage(reason: "no space left", since: .now)
+      fixture.announce("w1", queues: [.compute], outage: outage, stuck: stuck)
+      try await fixture.test { client in
+        let worker = try #require(
+          try await client.read(.get, "/workers", as: WorkerList.self).workers.first)
+        #expect(worker.outage == outage)
+        #expect(worker.stuck == stuck)
+        // The other one is a job of the store, if it is running.
+        #expect(worker.running == 1)
+        let queues = try await client.read(.get, "/queues", as: QueueList.self).queues
+        #expect(queues.map(\.running) == [1, 0, 0])
+      }
+    }
+  }
+
   @Test("nothing to list is an empty list")
   func noWorkers() async throws {
     try await APIFixture.with { fixture in
@@ -114,10 +137,13 @@ struct OverviewRoutesTests {
 }
 
 extension APIFixture {
-  fileprivate func announce(_ id: String, queues: [JobQueueName]) {
+  fileprivate func announce(
+    _ id: String, queues: [JobQueueName], outage: WorkerOutage? = nil, stuck: [StuckAttempt]? = nil
+  ) {
     service.directory.add(
       WorkerAnnouncement(
         worker: WorkerID(rawValue: id), host: "host", processID: 7, startedAt: .now,
-        queues: queues.map { JobQueue(name: $0, capacity: 2) }, groups: [], types: []))
+        queues: queues.map { JobQueue(name: $0, capacity: 2) }, groups: [], types: [],
+        outage: outage, stuck: stuck))
   }
 }

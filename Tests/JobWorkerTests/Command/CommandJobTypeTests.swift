@@ -41,7 +41,7 @@ import Testing
     let outcomes = try await run(
       """
       echo '{"progress": 42, "details": "going"}' >> "$WARREN_REPORT"
-      echo '{"progress": -1}' >> "$WARREN_REPORT"
+      echo '{"heartbeat": -1}' >> "$WARREN_REPORT"
       echo '{"result": {"n": 1}}' >> "$WARREN_REPORT"
       echo ignored
       """, harness: harness)

@@ -120,7 +120,7 @@ import Testing
     #expect(CommandVerdict(outcome) == .skipped("old"))
   }
 
-  @Test func badReportsAreWarningsAndGoodOnesBetweenThemCount() async throws {
+  @Test func badReportsFailTheJobAndSayWhy() async throws {
     let (outcome, events) = try await run(
       #"""
       echo nonsense >> "$WARREN_REPORT"
@@ -129,7 +129,12 @@ import Testing
       printf '\377\376\n' >> "$WARREN_REPORT"
       """#
     ) { $0.limits.reportLine = 2000 }
-    #expect(CommandVerdict(outcome) == .completed("good"))
+    #expect(outcome.conclusion == .result("good"))
+    guard case .failed(let message, permanent: true) = CommandVerdict(outcome) else {
+      Issue.record("\(outcome)")
+      return
+    }
+    #expect(message.contains("nonsense") && message.hasSuffix("(and 2 more lines that are lost)"))
     let warnings = events.compactMap { event -> String? in
       if case .warning(let text) = event { text } else { nil }
     }
@@ -159,18 +164,19 @@ import Testing
     #expect(try await run("ulimit -c 0; kill -SEGV $$").outcome.end == .signaled(11))
   }
 
-  @Test func aProgramThatCannotBeRunIsNamed() async throws {
-    let missing = try await RunningCommand(["no-such-program", "x"]).outcome()
-    #expect(missing.end == .exited(127))
-    #expect(missing.errorTail.contains(#"cannot run "no-such-program": No such file"#))
-    let unfit = try await RunningCommand(["/dev/null"]).outcome()
-    #expect(unfit.end == .exited(126))
-    #expect(unfit.errorTail.contains(#"cannot run "/dev/null": Permission denied"#))
-    await #expect(throws: CommandError.self) {
-      try await RunningCommand(["sh", String(repeating: "x", count: 4 << 20)]).outcome()
+  @Test(arguments: [
+    (["no-such-program", "x"], "No such file or directory"), (["/dev/null"], "Permission denied"),
+    (["sh", String(repeating: "x", count: 4 << 20)], "Argument list too long"),
+  ])
+  func aProgramThatCannotBeRunIsNamed(command: [String], reason: String) async throws {
+    await #expect(throws: CommandError.cannotRun(program: command[0], reason: reason)) {
+      try await RunningCommand(command).outcome()
     }
-    // No program at all is the shepherd's refusal; a template never renders it.
-    #expect(try await RunningCommand([]).outcome().end == .exited(125))
+  }
+
+  @Test(arguments: [125, 126, 127])
+  func theShepherdsExitCodesMayBeTheProgramsToo(code: Int32) async throws {
+    #expect(try await run("exit \(code)").outcome.end == .exited(code))
   }
 
   @Test func theProgramInheritsNothingButItsThreeStreams() async throws {

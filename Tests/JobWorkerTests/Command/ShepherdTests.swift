@@ -10,10 +10,24 @@ import Testing
   private typealias Started = Execution<NoInput, SequenceOutput, SequenceOutput>
   private let shepherd: FilePath
   private let scratch: WorkerRuntimeDirectory
+  private let link: ShepherdLink
 
   init() throws {
     shepherd = try ShepherdLocator().locate()
     scratch = try WorkerRuntimeDirectory()
+    link = try ShepherdLink(in: scratch)
+  }
+
+  private func pipes(lifeline: FilePath? = nil) -> [String] {
+    [
+      "--lifeline", (lifeline ?? scratch.lifeline).string, "--orders", link.orders.string,
+      "--status", link.status.string,
+    ]
+  }
+
+  private func order(_ order: String) throws {
+    let orders = try FileDescriptor.open(link.orders, .readWrite)
+    _ = try orders.closeAfter { try orders.writeAll(order.utf8) }
   }
 
   /// Runs the shepherd, and returns how it ended and what it said on standard error.
@@ -36,9 +50,8 @@ import Testing
       let script = #"setsid sh -c 'echo $$; exec sleep 1000' & trap "" TERM; echo $$; wait"#
       let result = try await Subprocess.run(
         .path(shepherd),
-        arguments: [
-          "--lifeline", lifeline.string, "--grace-ms", "100000", "--", "sh", "-c", script,
-        ],
+        arguments: Arguments(
+          pipes(lifeline: lifeline) + ["--grace-ms", "100000", "--", "sh", "-c", script]),
         input: .none, output: .sequence, error: .sequence
       ) { execution in
         var processes: [Int32] = []
@@ -59,50 +72,114 @@ import Testing
     let lifeline = scratch.newPath("nobodys-lifeline")
     #expect(mkfifo(lifeline.string, 0o600) == 0)
     let marker = scratch.newPath("marker")
-    let (status, error) = try await run([
-      "--lifeline", lifeline.string, "--grace-ms", "0", "--", "touch", marker.string,
-    ])
+    let (status, error) = try await run(
+      pipes(lifeline: lifeline) + ["--grace-ms", "0", "--", "touch", marker.string])
     #expect(status == .exited(125))
     #expect(error.contains("the worker is gone"))
     #expect(!FileManager.default.fileExists(atPath: marker.string))
   }
 
-  @Test(arguments: [[Signal.terminate, .terminate], [.interrupt, .terminate], [.userDefinedOne]])
-  func aSecondSignalKillsAtOnce(signals: [Signal]) async throws {
+  @Test(arguments: ["TT", "TK", "K", "signal"])
+  func aSecondOrderKillsAtOnce(orders: String) async throws {
     let script = #"trap "echo told" TERM; echo ready; while :; do sleep 0.01; done"#
     let result = try await Subprocess.run(
       .path(shepherd),
-      arguments: [
-        "--lifeline", scratch.lifeline.string, "--grace-ms", "100000", "--", "sh", "-c", script,
-      ],
+      arguments: Arguments(pipes() + ["--grace-ms", "100000", "--", "sh", "-c", script]),
       input: .none, output: .sequence, error: .sequence
     ) { execution in
-      // After each line, "ready" and "told", the next signal.
-      var signals = signals[...]
-      for try await _ in execution.standardOutput.strings() {
-        if let signal = signals.popFirst() { try execution.send(signal: signal) }
+      // After each line, "ready" and "told", the next order.
+      var orders = orders == "signal" ? "" : orders
+      for try await line in execution.standardOutput.strings() {
+        if !orders.isEmpty {
+          try order(String(orders.removeFirst()))
+        } else if line == "ready" {
+          try execution.send(signal: .userDefinedOne)
+        }
       }
-      #expect(signals.isEmpty)
+      #expect(orders.isEmpty)
     }
     #expect(result.terminationStatus == .signaled(SIGKILL))
+    #expect(link.told().end == .signaled(SIGKILL))
+    #expect(!link.told().isInterrupted)
+  }
+
+  @Test(arguments: [Signal.terminate, .interrupt, .terminalClosed, .quit])
+  func aSignalFromOutsideEndsNothingAndIsTold(signal: Signal) async throws {
+    let script = #"echo ready; read line < "$1"; exit 7"#
+    let gate = scratch.newPath("gate")
+    #expect(mkfifo(gate.string, 0o600) == 0)
+    let result = try await Subprocess.run(
+      .path(shepherd),
+      arguments: Arguments(
+        pipes() + ["--grace-ms", "1", "--", "sh", "-c", script, "sh", gate.string]),
+      input: .none, output: .sequence, error: .sequence
+    ) { execution in
+      for try await _ in execution.standardOutput.strings() {
+        try execution.send(signal: signal)
+        let writer = try FileDescriptor.open(gate, .readWrite)
+        _ = try writer.writeAll("on\n".utf8)
+      }
+    }
+    #expect(result.terminationStatus == .exited(7))
+    var expected = ShepherdStatus()
+    expected.hasStarted = true
+    expected.isInterrupted = true
+    expected.end = .exited(7)
+    #expect(link.told() == expected)
+  }
+
+  @Test(arguments: [125, 126, 127])
+  func anExitCodeOfTheProgramIsNotTheShepherds(code: Int32) async throws {
+    let (status, _) = try await run(
+      pipes() + ["--grace-ms", "1", "--", "sh", "-c", "exit \(code)"])
+    #expect(status == .exited(code))
+    let told = link.told()
+    #expect(told.end == .exited(code) && told.fault == nil && told.hasStarted)
+  }
+
+  @Test(arguments: [
+    ("/nonexistent/program", Errno.noSuchFileOrDirectory, Int32(127)),
+    ("/etc/passwd", .permissionDenied, 126),
+  ])
+  func aProgramThatCannotBeRunIsToldWithItsError(
+    program: String, number: Errno, code: Int32
+  ) async throws {
+    let (status, _) = try await run(pipes() + ["--grace-ms", "1", "--", program])
+    #expect(status == .exited(code))
+    let told = link.told()
+    #expect(told.fault == .program(number) && told.end == nil && !told.hasStarted)
+  }
+
+  @Test func theCheckStartsAChild() async throws {
+    #expect(try await run(["--check"]).0 == .exited(0))
+  }
+
+  @Test func whatTheShepherdCannotDoIsTold() {
+    let status = ShepherdStatus(
+      parsing: "failed worker 11 fork: Resource temporarily unavailable\n")
+    #expect(status.fault == .worker("fork: Resource temporarily unavailable"))
+    #expect(!status.hasStarted)
   }
 
   @Test(arguments: [
     ([], "--lifeline is missing"),
-    (["--lifeline", "LIFELINE", "true"], "--grace-ms is missing"),
-    (["--lifeline", "LIFELINE", "--grace-ms", "1"], "no program given"),
-    (["--lifeline", "LIFELINE", "--grace-ms", "-1", "true"], "takes milliseconds"),
-    (["--lifeline", "LIFELINE", "--grace-ms", "5s", "true"], "takes milliseconds"),
-    (
-      ["--lifeline", "LIFELINE", "--grace-ms", "99999999999999999999", "true"], "takes milliseconds"
-    ),
+    (["--lifeline", "x", "true"], "--orders is missing"),
+    (["--lifeline", "x", "--orders", "x", "true"], "--status is missing"),
+    (["PIPES", "true"], "--grace-ms is missing"),
+    (["PIPES", "--grace-ms", "1"], "no program given"),
+    (["PIPES", "--grace-ms", "-1", "true"], "takes milliseconds"),
+    (["PIPES", "--grace-ms", "5s", "true"], "takes milliseconds"),
+    (["PIPES", "--grace-ms", "99999999999999999999", "true"], "takes milliseconds"),
     (["--nonsense", "true"], "usage:"),
-    (["--lifeline", "/nonexistent", "--grace-ms", "1", "true"], "/nonexistent: No such file"),
-    (["--lifeline", "/dev/null", "--grace-ms", "1", "true"], "no FIFO"),
+    (
+      ["PIPES", "--lifeline", "/nonexistent", "--grace-ms", "1", "true"],
+      "/nonexistent: No such file"
+    ),
+    (["PIPES", "--orders", "/dev/null", "--grace-ms", "1", "true"], "/dev/null: Invalid argument"),
   ])
   func wrongArgumentsAreRefused(arguments: [String], message: String) async throws {
     let (status, error) = try await run(
-      arguments.map { $0 == "LIFELINE" ? scratch.lifeline.string : $0 })
+      arguments.flatMap { $0 == "PIPES" ? pipes() : [$0] })
     #expect(status == .exited(125))
     #expect(error.contains(message), "\(error)")
   }
@@ -112,8 +189,8 @@ import Testing
     let result = try await Subprocess.run(
       .path("/bin/sh"),
       arguments: [
-        "-c", script, "sh", shepherd.string, "--lifeline", scratch.lifeline.string, "--grace-ms",
-        "1",
+        "-c", script, "sh", shepherd.string, "--lifeline", scratch.lifeline.string, "--orders",
+        link.orders.string, "--status", link.status.string, "--grace-ms", "1",
         "grep", "-E", "^Sig(Blk|Ign):", "/proc/self/status",
       ],
       output: .string(limit: 10_000), error: .discarded)

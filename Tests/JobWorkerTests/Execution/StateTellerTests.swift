@@ -38,7 +38,7 @@ import Testing
     teller.tell(.running)
     teller.tell(nil, try JobProgress(40, "more"))
     teller.tell(outcome, after: orders)
-    #expect(await teller.finish(within: .seconds(10)))
+    #expect(await teller.finish(within: .seconds(10), DeadlineQueue()))
     let last = try #require(states.all.last)
     #expect(states.all.count == 3)
     #expect(last.status == status)
@@ -52,7 +52,7 @@ import Testing
     let teller = try teller(states, maxRetries: 3)
     teller.allow(retries: 0)
     teller.tell(.failed(error: "e", permanent: false), after: [])
-    #expect(await teller.finish(within: .seconds(10)))
+    #expect(await teller.finish(within: .seconds(10), DeadlineQueue()))
     #expect(states.all.map(\.status) == [.failed])
   }
 

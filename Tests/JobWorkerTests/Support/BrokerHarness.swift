@@ -51,12 +51,10 @@ struct BrokerHarness: Sendable {
     }
   }
 
-  /// Runs a worker while `body` does; it is told to end afterwards, and waited for.
-  func withWorker(
+  func worker(
     _ types: [RegisteredJobType], capacity: Int = 1,
-    configure: (inout JobWorkerConfiguration) -> Void = { _ in },
-    _ body: @Sendable @escaping (RunningWorker) async throws -> Void
-  ) async throws {
+    configure: (inout JobWorkerConfiguration) -> Void = { _ in }
+  ) throws -> JobWorker<MemoryAuthority> {
     var registry = JobRegistry()
     registry.register(JobQueue(name: .compute, capacity: capacity))
     for type in types { try registry.register(type) }
@@ -64,7 +62,28 @@ struct BrokerHarness: Sendable {
       broker: try ConnectionConfiguration(url: broker.url), names: names, registry: registry,
       patience: .seconds(5), obeysSignals: false)
     configure(&configuration)
-    let worker = JobWorker(configuration: configuration, authority: authority, logger: silent)
+    return JobWorker(configuration: configuration, authority: authority, logger: silent)
+  }
+
+  /// Waits until a worker has announced something.
+  func announced(
+    _ worker: WorkerID, _ isRight: @escaping @Sendable (WorkerAnnouncement) -> Bool
+  ) async -> Bool {
+    await mail.wait(for: .seconds(60)) { messages in
+      messages.contains { message in
+        guard case .announcement(let announcement) = message else { return false }
+        return announcement.worker == worker && isRight(announcement)
+      }
+    }
+  }
+
+  /// Runs a worker while `body` does; it is told to end afterwards, and waited for.
+  func withWorker(
+    _ types: [RegisteredJobType], capacity: Int = 1,
+    configure: (inout JobWorkerConfiguration) -> Void = { _ in },
+    _ body: @Sendable @escaping (RunningWorker) async throws -> Void
+  ) async throws {
+    let worker = try worker(types, capacity: capacity, configure: configure)
     let running = RunningWorker(
       id: worker.id, group: ServiceGroup(services: worker.services, logger: silent))
     try await withThrowingTaskGroup { group in

@@ -8,6 +8,9 @@ struct ExecutorHarness: Sendable {
   let authority = MemoryAuthority()
   let lifecycle = WorkerLifecycle()
   let attempt = Attempt()
+  let deadlines = DeadlineQueue()
+  let condition = WorkerCondition()
+  let troubles = Recorder<String>()
   let assignment: JobAssignment
   let executor: Executor<BatchingAuthority<MemoryAuthority>>
   /// The outcomes that the worker would keep.
@@ -27,7 +30,8 @@ struct ExecutorHarness: Sendable {
       authority: batching, worker: worker, settings: settings,
       sender: ReportSender(
         authority: batching, keep: { [kept] in kept.add($0) }, lifecycle: lifecycle, logger: silent),
-      logger: silent)
+      deadlines: deadlines, condition: condition,
+      onTrouble: { [troubles] in troubles.add($0.description) }, logger: silent)
   }
 
   @discardableResult
