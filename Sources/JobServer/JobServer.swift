@@ -27,7 +27,9 @@ public struct JobServer: Sendable {
     let catalog = try await Catalog(store: store, registry: configuration.registry)
     let directory = WorkerDirectory()
     let names = configuration.names
-    let topology = JobTopology.server(names, queues: catalog.queues.map(\.name))
+    let topology: @Sendable (BrokerInfo) -> Topology = { broker in
+      JobTopology.server(names, queues: catalog.queues.map(\.name), broker: broker.version)
+    }
 
     let publishing = Self.connection("server publishing", configuration, topology, logger)
     let consuming = Self.connection("server consuming", configuration, topology, logger)
@@ -69,6 +71,9 @@ public struct JobServer: Sendable {
     services = [
       ConnectionService(publishing),
       ConnectionService(consuming),
+      QueueCheck(
+        connection: publishing, names: names, virtualHost: configuration.broker.virtualHost,
+        logger: logger, queues: { catalog.queues.map(\.name) }),
       BackgroundTasks(log: log, contests: contests),
       commands,
       declarations,
@@ -114,7 +119,8 @@ public struct JobServer: Sendable {
   }
 
   private static func connection(
-    _ role: String, _ configuration: JobServerConfiguration, _ topology: Topology, _ logger: Logger
+    _ role: String, _ configuration: JobServerConfiguration,
+    _ topology: @escaping @Sendable (BrokerInfo) -> Topology, _ logger: Logger
   ) -> Connection {
     var broker = configuration.broker
     broker.connectionName = "warren \(role)"

@@ -28,11 +28,14 @@ public struct JobWorker<Authority: JobAuthority>: Sendable {
     var logger = logger
     logger[metadataKey: "worker"] = "\(id)"
     // The exclusive queue is declared on the connection that jobs come through, so that both end together.
-    let consuming = Self.connection(
-      "consuming", configuration,
-      JobTopology.worker(names, id: id, queues: configuration.queues.map(\.name)), logger)
-    let publishing = Self.connection(
-      "publishing", configuration, JobTopology.server(names, queues: []), logger)
+    let consuming = Self.connection("consuming", configuration, logger) { broker in
+      JobTopology.worker(
+        names, id: configuration.id, queues: configuration.queues.map(\.name),
+        broker: broker.version)
+    }
+    let publishing = Self.connection("publishing", configuration, logger) { broker in
+      JobTopology.server(names, queues: [], broker: broker.version)
+    }
     let mail = BrokerAuthority(
       connection: publishing, names: names, patience: configuration.patience)
     let service = Self.service(
@@ -103,7 +106,8 @@ public struct JobWorker<Authority: JobAuthority>: Sendable {
   }
 
   private static func connection(
-    _ role: String, _ configuration: JobWorkerConfiguration, _ topology: Topology, _ logger: Logger
+    _ role: String, _ configuration: JobWorkerConfiguration, _ logger: Logger,
+    topology: @escaping @Sendable (BrokerInfo) -> Topology
   ) -> Connection {
     var broker = configuration.broker
     broker.connectionName = "warren worker \(configuration.id) \(role)"

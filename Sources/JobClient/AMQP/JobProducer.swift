@@ -35,7 +35,8 @@ public struct JobProducer: Sendable {
     configuration.connectionName = "warren producer"
     let names = try TransportNames(prefix: prefix)
     let connection = Connection(
-      configuration: configuration, topology: JobTopology.producer(names), logger: logger)
+      configuration: configuration,
+      topology: { JobTopology.producer(names, broker: $0.version) }, logger: logger)
     return try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await connection.run() }
       try await connection.waitUntilReady(timeout: configuration.connectTimeout)

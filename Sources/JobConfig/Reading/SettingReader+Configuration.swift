@@ -83,7 +83,7 @@ extension SettingReader {
     settings.host = string(section, "host", "a host's name or address") ?? settings.host
     settings.port = integer(section, "port", in: 0...65_535) ?? settings.port
     settings.maxBodyBytes =
-      integer(section, "max_body_bytes", in: 1...(1 << 30)) ?? settings.maxBodyBytes
+      integer(section, "max_body_bytes", in: 1...(8 << 20)) ?? settings.maxBodyBytes
     return settings
   }
 

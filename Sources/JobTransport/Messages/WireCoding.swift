@@ -33,8 +33,23 @@ public enum WireCoding {
     try decode([ClaimRequest].self, from: message)
   }
 
+  /// The most bytes of the answers in one message: RabbitMQ takes messages of 16 MiB from 4.0 on.
+  static let mostOfAnswers = 8 << 20
+
   public static func message(_ answers: [ClaimAnswer]) throws(WireError) -> Message {
-    try encode(answers, kind: MessageKind.claims, persistent: false)
+    try encode(bounded(answers), kind: MessageKind.claims, persistent: false)
+  }
+
+  /// What does not fit into one message is asked for again, and the answer to the same claim is the same.
+  private static func bounded(_ answers: [ClaimAnswer]) -> [ClaimAnswer] {
+    var size = 0
+    return answers.map { answer in
+      guard case .run(let assignment) = answer else { return answer }
+      let bound = assignment.sizeBound
+      guard size == 0 || size + bound <= mostOfAnswers else { return .askAgain }
+      size += bound
+      return answer
+    }
   }
 
   public static func answers(_ message: Message) throws(WireError) -> [ClaimAnswer] {
@@ -103,11 +118,12 @@ public enum WireCoding {
     return message
   }
 
-  /// What a worker holds for as long as its connection lasts. Its body says nothing.
+  /// What a worker holds for as long as its connection lasts. Its body says nothing. It outlasts a restart of the broker, which
+  /// is an end of that connection too: whoever is back first gets it, the worker or the server.
   public static func lease() -> Message {
     var properties = MessageProperties()
     properties.type = MessageKind.lease
-    properties.deliveryMode = .transient
+    properties.deliveryMode = .persistent
     return Message(properties: properties)
   }
 

@@ -29,6 +29,9 @@ public struct TransportNames: Sendable, Hashable {
   /// The routing key of a command to all workers.
   public let everyWorker = "*"
 
+  /// Whether a name is, or may become, one of these. Nobody else's answers are to be sent there.
+  public func isOwn(_ name: String) -> Bool { name == prefix || name.hasPrefix("\(prefix).") }
+
   /// The queue that holds the tickets of a job queue.
   public func queue(_ name: JobQueueName) -> String { "\(prefix).\(name)" }
   /// The control queue of one worker.

@@ -99,11 +99,16 @@ final class WarrenSystem: Sendable {
 
   /// Starts the server again, after its end; waits until it is ready.
   func restartServer() async throws {
+    try startServer()
+    try await untilReady()
+  }
+
+  /// Starts the server again, after its end, and does not wait for it.
+  func startServer() throws {
     let server = try ChildProcess(
       Self.program("warren"), ["serve", "--config", configuration.path] + serve,
       environment: environment, log: folder.appending(path: "server.log"))
     serverProcess.withLock { $0 = server }
-    try await untilReady()
   }
 
   func untilReady() async throws {

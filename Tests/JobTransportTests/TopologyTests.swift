@@ -1,0 +1,161 @@
+import AMQP
+import Jobs
+import Testing
+
+@testable import JobTransport
+
+/// What is declared on which broker. Only 3.10 is at hand in these tests; of the others it is known what they demand.
+@Suite("Topology")
+struct TopologyTests {
+  private let names: TransportNames
+  private let worker = WorkerID(rawValue: "w")
+
+  init() throws {
+    names = try TransportNames()
+  }
+
+  private static let before4 = [
+    nil, BrokerInfo.Version(3, 10, 8), BrokerInfo.Version(3, 13, 7),
+  ]
+  private static let from4 = [
+    BrokerInfo.Version(4, 0, 0), BrokerInfo.Version(4, 1, 5), BrokerInfo.Version(4, 3, 0),
+  ]
+
+  private func all(_ version: BrokerInfo.Version?) -> [QueueDeclaration] {
+    let queues: [JobQueueName] = [.compute, .download]
+    var all = JobTopology.server(names, queues: queues, broker: version)
+    all.merge(JobTopology.worker(names, id: worker, queues: queues, broker: version))
+    return all.queues
+  }
+
+  private func isQuorum(_ queue: QueueDeclaration) -> Bool {
+    queue.arguments["x-queue-type"] == "quorum"
+  }
+
+  @Test(
+    "a limit of deliveries is never sent before 4.0: there -1 is taken for 0", arguments: before4)
+  func noLimit(_ version: BrokerInfo.Version?) {
+    for queue in all(version) { #expect(queue.arguments["x-delivery-limit"] == nil, "\(queue)") }
+  }
+
+  @Test("from 4.0 on no quorum queue throws out what is delivered often", arguments: from4)
+  func unlimited(_ version: BrokerInfo.Version) {
+    let quorum = all(version).filter(isQuorum)
+    #expect(
+      Set(quorum.map(\.name)) == [
+        "jobs.submit", "jobs.reports", "jobs.reports.unknown", "jobs.dead", "jobs.compute",
+        "jobs.download",
+      ])
+    for queue in quorum { #expect(queue.arguments["x-delivery-limit"] == -1, "\(queue)") }
+  }
+
+  @Test("what is thrown out of a quorum queue has a place to go", arguments: before4 + from4)
+  func deadLetters(_ version: BrokerInfo.Version?) {
+    for queue in all(version).filter(isQuorum) {
+      let exchange = queue.arguments["x-dead-letter-exchange"]
+      switch queue.name {
+      case "jobs.dead": #expect(exchange == nil)
+      case "jobs.compute", "jobs.download":
+        // Tickets are forgotten there, and jobs published by hand are taken in.
+        #expect(exchange == "jobs.submit")
+      default:
+        #expect(exchange == "jobs.dead")
+        // Without both, the broker may lose it on the way.
+        #expect(queue.arguments["x-dead-letter-strategy"] == "at-least-once")
+        #expect(queue.arguments["x-overflow"] == "reject-publish")
+      }
+    }
+  }
+
+  @Test("no queue is both transient and shared: 4.3 refuses it", arguments: before4 + from4)
+  func transient(_ version: BrokerInfo.Version?) {
+    for queue in all(version) { #expect(queue.durable || queue.exclusive, "\(queue)") }
+  }
+
+  @Test("a lease goes with its last consumer, or expires", arguments: before4 + from4)
+  func lease(_ version: BrokerInfo.Version?) throws {
+    let lease = try #require(all(version).first { $0.name == "jobs.lease.w" })
+    #expect(lease.durable)
+    #expect(lease.autoDelete)
+    #expect(!lease.exclusive)
+    #expect(lease.arguments["x-queue-type"] == "classic")
+    #expect(lease.arguments["x-single-active-consumer"] == true)
+    #expect(lease.arguments["x-expires"] == 60_000)
+    #expect(WireCoding.lease().properties.deliveryMode == .persistent)
+  }
+
+  @Test("all sides declare the same", arguments: before4 + from4)
+  func same(_ version: BrokerInfo.Version?) {
+    let server = JobTopology.server(names, queues: [.compute], broker: version)
+    for other in [
+      JobTopology.producer(names, broker: version),
+      JobTopology.worker(names, id: worker, queues: [.compute], broker: version),
+    ] {
+      for queue in other.queues where !queue.name.hasSuffix(".w") {
+        #expect(server.queues.contains(queue), "\(queue)")
+      }
+      for exchange in other.exchanges { #expect(server.exchanges.contains(exchange)) }
+    }
+  }
+
+  @Test("its own queues are known by their names")
+  func own() {
+    for name in ["jobs", "jobs.submit", "jobs.dead", "jobs.worker.w", "jobs.lease.w", "jobs.any"] {
+      #expect(names.isOwn(name))
+    }
+    for name in ["", "jobsx", "my.jobs", "amq.gen-1", "amq.rabbitmq.reply-to.g1h2"] {
+      #expect(!names.isOwn(name))
+    }
+  }
+
+  private static let lacking =
+    "PRECONDITION_FAILED - inequivalent arg 'x-dead-letter-exchange' for queue 'jobs.submit' in vhost '/': received the value 'jobs.dead' of type 'longstr' but current is none"
+
+  @Test("what a queue lacks is given to it by a policy")
+  func policy() throws {
+    let queue = try #require(all(.init(4, 0)).first { $0.name == "jobs.submit" })
+    #expect(
+      QueueAdvice.command(for: queue, refused: Self.lacking, virtualHost: "/")
+        == #"rabbitmqctl set_policy -p '/' --priority 1 --apply-to queues 'jobs.submit' '^jobs\.submit$' '{"dead-letter-exchange":"jobs.dead","dead-letter-strategy":"at-least-once","overflow":"reject-publish","delivery-limit":1000000}'"#
+    )
+  }
+
+  @Test("what a queue has otherwise can only be had by deleting it")
+  func deletion() throws {
+    let queue = try #require(all(nil).first { $0.name == "jobs.submit" })
+    let reason =
+      "PRECONDITION_FAILED - inequivalent arg 'x-queue-type' for queue 'jobs.submit' in vhost 'it''s': received 'quorum' but current is 'classic'"
+    #expect(
+      QueueAdvice.command(for: queue, refused: reason, virtualHost: "it's")
+        == #"rabbitmqctl delete_queue -p 'it'\''s' 'jobs.submit' (with what is in it: run it empty first)"#
+    )
+  }
+
+  @Test("claims that are answered together fit into one message; what does not is asked for again")
+  func answers() throws {
+    let type = try JobTypeID("files:checksum")
+    let large = (0..<12).map { number in
+      ClaimAnswer.run(
+        JobAssignment(
+          job: JobID(), type: type, attempt: 1,
+          params: ["text": .string(String(repeating: "x", count: 1 << 20))]))
+    }
+    let message = try WireCoding.message(large + [.drop(.ended)])
+    #expect(message.body.count <= 8 << 20)
+    let answers = try WireCoding.answers(message)
+    #expect(answers.count == 13)
+    #expect(answers.prefix(7) == large.prefix(7))
+    #expect(answers[7..<12].allSatisfy { $0 == .askAgain })
+    #expect(answers.last == .drop(.ended))
+  }
+
+  @Test("one answer that is larger than the bound travels all the same")
+  func largeAnswer() throws {
+    let answer = ClaimAnswer.run(
+      JobAssignment(
+        job: JobID(), type: try JobTypeID("files:checksum"), attempt: 1,
+        params: ["text": .string(String(repeating: "x", count: 9 << 20))]))
+    let answers = try WireCoding.answers(try WireCoding.message([.drop(.ended), answer, answer]))
+    #expect(answers == [.drop(.ended), answer, .askAgain])
+  }
+}
