@@ -82,9 +82,11 @@ public struct JobServer: Sendable {
         releases: hub.releases, control: control, commands: commands, log: log),
       EventPublisher(queue: hub.events, broker: publishing, names: names, log: log),
       ReportConsumer(
-        authority: authority, registrar: registrar, inbox: inbox, broker: consuming,
+        authority: authority, registrar: registrar, inbox: inbox, kept: holders.kept,
+        broker: consuming,
         deadLetters: deadLetters, names: names, clock: clock, log: log),
-      UnknownReports(broker: publishing, names: names, clock: clock, log: log),
+      UnknownReports(
+        broker: publishing, names: names, kept: holders.kept, clock: clock, log: log),
       ClaimConsumer(
         authority: authority, consuming: consuming, publishing: publishing, names: names,
         log: log),

@@ -13,6 +13,7 @@ struct ReportConsumer<Broker: MessageBroker>: Service {
   let authority: ServerAuthority
   let registrar: WorkerRegistrar
   let inbox: InboxMarks
+  let kept: KeptAttempts
   let broker: Broker
   let deadLetters: DeadLetterPublisher<Broker>
   let names: TransportNames
@@ -82,6 +83,7 @@ struct ReportConsumer<Broker: MessageBroker>: Service {
     var parts: [DeadLetter.Letter.Part] = []
     if let unknown = received.unknown {
       log.count(\.unknownReports)
+      kept.add(received.unknownAttempts)
       parts.append(
         .init(
           unknown, reason: "unknown-report",

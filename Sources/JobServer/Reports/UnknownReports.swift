@@ -9,6 +9,7 @@ import ServiceLifecycle
 struct UnknownReports<Broker: MessageBroker>: Service {
   let broker: Broker
   let names: TransportNames
+  let kept: KeptAttempts
   let clock: any ServerClock
   let log: ServerLog
 
@@ -59,6 +60,7 @@ struct UnknownReports<Broker: MessageBroker>: Service {
     var understood = 0
     let publications = deliveries.map { delivery in
       let received = try? WireCoding.received(delivery.message)
+      kept.add(received?.unknownAttempts ?? [])
       let isKnown = received?.understood != nil
       if isKnown { understood += 1 }
       return Publication(
@@ -68,9 +70,9 @@ struct UnknownReports<Broker: MessageBroker>: Service {
     let verdicts = await broker.publish(publications, timeout: .seconds(10))
     let tags = zip(deliveries, verdicts).map { ($0.tag, $1 == .confirmed) }
     await consumer.ack(tags.filter(\.1).map(\.0))
-    let kept = tags.filter { !$0.1 }.map(\.0)
-    guard kept.isEmpty else {
-      await consumer.nack(kept, requeue: true)
+    let unconfirmed = tags.filter { !$0.1 }.map(\.0)
+    guard unconfirmed.isEmpty else {
+      await consumer.nack(unconfirmed, requeue: true)
       throw AMQPError.nacked
     }
     return understood

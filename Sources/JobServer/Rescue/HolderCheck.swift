@@ -16,6 +16,8 @@ struct HolderCheck: Sendable {
   let logger: Logger
   private let clock: any ServerClock
   private let repetitions = Repetitions()
+  /// Attempts of which an outcome is kept that only a newer server understands.
+  let kept = KeptAttempts()
 
   init(
     store: StatusStore, control: WorkerControl, inbox: InboxMarks, poisonLimit: Int,
@@ -80,6 +82,8 @@ struct HolderCheck: Sendable {
       current.attempt == job.attempt, current.worker == worker
     else { return true }
     let attempt = RunningAttempt(job: job.id, attempt: job.attempt)
+    // Nothing was lost: asked again, the worker would report the same.
+    if kept.contains(attempt) { return true }
     guard repetitions.count(attempt) <= Self.mostRepetitions else {
       logger.error(
         "an outcome that was asked for again and again does not arrive; its attempt counts as lost",
@@ -111,6 +115,24 @@ struct HolderCheck: Sendable {
         metadata: ["job": "\(job.id)", "worker": "\(job.worker?.rawValue ?? "")"])
     }
     return true
+  }
+}
+
+/// The attempts of which reports are kept for a newer server. Bounded: of the newest it is known.
+final class KeptAttempts: Sendable {
+  private static let limit = 100_000
+  private let attempts = Mutex<Set<RunningAttempt>>([])
+
+  func add(_ more: [RunningAttempt]) {
+    guard !more.isEmpty else { return }
+    attempts.withLock { attempts in
+      if attempts.count + more.count > Self.limit { attempts = [] }
+      attempts.formUnion(more)
+    }
+  }
+
+  func contains(_ attempt: RunningAttempt) -> Bool {
+    attempts.withLock { $0.contains(attempt) }
   }
 }
 

@@ -17,6 +17,8 @@ public struct ReceivedWorkerMessage: Sendable {
   /// A message with what a newer server may understand.
   public let unknown: Message?
   public let malformed: [Malformed]
+  /// The attempts that reports of unknown kinds are about.
+  public private(set) var unknownAttempts: [RunningAttempt] = []
 
   init(understood: WorkerMessage) {
     self.understood = understood
@@ -56,6 +58,7 @@ public struct ReceivedWorkerMessage: Sendable {
     self.understood = understood.isEmpty ? nil : .reports(understood)
     self.unknown = unknown.isEmpty ? nil : Self.message(unknown, like: message)
     self.malformed = malformed
+    unknownAttempts = unknown.compactMap { try? $0.decode(as: RunningAttempt.self) }
   }
 
   private static let reports = "reports"

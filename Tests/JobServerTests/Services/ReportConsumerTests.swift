@@ -17,7 +17,8 @@ import Testing
         authority: fixture.authority, directory: fixture.directory, catalog: fixture.catalog,
         initializer: fixture.initializer, leases: NoLeases(), connection: fixture.broker,
         names: fixture.names, declarations: fixture.declarations, log: fixture.log),
-      inbox: fixture.inbox, broker: fixture.broker, deadLetters: fixture.deadLetters,
+      inbox: fixture.inbox, kept: fixture.holders.kept, broker: fixture.broker,
+      deadLetters: fixture.deadLetters,
       names: fixture.names, clock: fixture.clock, log: fixture.log)
   }
 
@@ -58,6 +59,12 @@ import Testing
       #expect(!text.contains(jobs[1].id.description))
       #expect(fixture.broker.state.value.confirmed.allSatisfy { $0.exchange != "jobs.dead" })
       #expect(fixture.log.counters.unknownReports == 1)
+      // Its worker says that it has reported: it is neither asked again nor taken for lost.
+      fixture.broker.set(answer: { _ in .failure(.timeout("nobody")) })
+      let job = try #require(try await fixture.store.job(jobs[0].id))
+      for _ in 0..<10 { #expect(await fixture.holders.settle(job, knowing: .reported)) }
+      #expect(try await fixture.status(jobs[0]) == .running)
+      #expect(fixture.broker.state.value.offered.allSatisfy { $0.exchange != "jobs.control" })
     }
   }
 
@@ -172,7 +179,8 @@ import Testing
     let messages = [unknown, known, unknown]
     fixture.broker.state.update { $0.queues["jobs.reports.unknown"] = messages }
     let redrive = UnknownReports(
-      broker: fixture.broker, names: fixture.names, clock: fixture.clock, log: fixture.log)
+      broker: fixture.broker, names: fixture.names, kept: fixture.holders.kept,
+      clock: fixture.clock, log: fixture.log)
     try await fixture.run([consumer(fixture), redrive]) {
       try await fixture.until(jobs[0], is: .completed)
       let kept = try await fixture.broker.consumer(of: "jobs.reports.unknown")
