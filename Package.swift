@@ -14,9 +14,9 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let lifecycle: Target.Dependency = .product(
   name: "ServiceLifecycle", package: "swift-service-lifecycle")
 
+// Linux only: the broker's client rests on eventfd, the shepherd on Linux' process calls.
 let package = Package(
   name: "warren",
-  platforms: [.macOS(.v15)],
   products: [
     .library(name: "AMQP", targets: ["AMQP"]),
     .library(name: "Jobs", targets: ["Jobs"]),
@@ -45,7 +45,8 @@ let package = Package(
   targets: [
     // The broker: librabbitmq, fenced into one module that knows nothing of jobs.
     .systemLibrary(
-      name: "CRabbitMQ", pkgConfig: "librabbitmq", providers: [.apt(["librabbitmq-dev"])]),
+      name: "CRabbitMQ", pkgConfig: "librabbitmq",
+      providers: [.apt(["librabbitmq-dev", "libssl-dev"])]),
     .target(name: "AMQP", dependencies: ["CRabbitMQ", logging], swiftSettings: strict),
 
     // The domain, pure; and how it travels over the broker.

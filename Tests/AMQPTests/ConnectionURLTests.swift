@@ -55,11 +55,11 @@ struct ConnectionURLTests {
     #expect(configuration.connectTimeout == .milliseconds(1_500))
     #expect(configuration.channelMax == 12)
     #expect(configuration.authentication == .external)
-    #expect(
-      configuration.tls
-        == TLSConfiguration(
-          caCertificateFile: "/ca.pem", certificateFile: "/c+d.pem", keyFile: "/k k.pem",
-          verifyPeer: false))
+    var tls = TLSConfiguration(
+      caCertificateFile: "/ca.pem", certificateFile: "/c+d.pem", keyFile: "/k k.pem",
+      verifyPeer: false)
+    tls.serverName = "h"
+    #expect(configuration.tls == tls)
     #expect(configuration.virtualHost == "v")
     let verified = try ConnectionConfiguration(url: "amqps://h?verify=verify_peer")
     #expect(verified.tls?.verifyPeer == true)
@@ -79,7 +79,7 @@ struct ConnectionURLTests {
       ("amqp://h?connection_timeout=0", "connection_timeout"),
       ("amqp://h?heartbeat=1&heartbeat=2", "twice"), ("amqp://h?cacertfile=/x", "amqps"),
       ("amqps://h?cacertfile=", "PEM"), ("amqps://h?verify=maybe", "verify_none"),
-      ("amqps://h?certfile=/c", "keyfile"), ("amqps://h?server_name_indication=g", "host"),
+      ("amqps://h?certfile=/c", "keyfile"), ("amqps://h?server_name_indication=", "host name"),
       ("amqp://h?auth_mechanism=magic", "external"), ("amqp://a%00b@h", "NUL"),
     ])
   func refused(url: String, word: String) {

@@ -234,7 +234,7 @@ struct ConsumingTests {
     try await withConnection(configuration { $0.channelMax = 5 }) { connection in
       let queue = try await connection.temporaryQueue()
       var consumers: [Consumer] = []
-      for _ in 1...2 {
+      for _ in 1...4 {
         consumers.append(try await connection.consume(Subscription(queue: queue, prefetch: 1)))
       }
       let error = await #expect(throws: AMQPError.self) {

@@ -13,7 +13,9 @@ final class ContentAssemblerTests {
   private func header(size: UInt64, properties: MessageProperties) throws -> Content? {
     try assembler.header(size: size, properties: properties)
   }
-  private func body(_ fragment: [UInt8]) throws -> Content? { try assembler.body(fragment) }
+  private func body(_ fragment: [UInt8]) throws -> Content? {
+    try fragment.withUnsafeBytes { try assembler.body($0) }
+  }
 
   @Test("A message without a body is complete with its header")
   func empty() throws {
@@ -33,7 +35,7 @@ final class ContentAssemblerTests {
       let size = (300 + count - 1) / count
       while !rest.isEmpty {
         #expect(content == nil)
-        content = try assembler.body(Array(rest.prefix(size)))
+        content = try self.body(Array(rest.prefix(size)))
         rest = rest.dropFirst(size)
       }
       #expect(content?.message == Message(body: body, properties: properties))

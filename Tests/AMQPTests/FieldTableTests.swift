@@ -51,18 +51,18 @@ struct FieldTableTests {
   func limits() {
     let long = String(repeating: "ä", count: 128)
     #expect(throws: AMQPError.self) {
-      try MessageProperties(contentType: long).check(frameMax: 131_072)
+      try MessageProperties(contentType: long).checkedSize()
     }
     #expect(throws: AMQPError.self) {
-      try MessageProperties(headers: ["x": [long: 1]]).check(frameMax: 131_072)
+      try MessageProperties(headers: ["x": [long: 1]]).checkedSize()
     }
     let headers: FieldTable = ["big": .string(String(repeating: "x", count: 5_000))]
+    let large = Publication(
+      Message(properties: MessageProperties(headers: headers)), exchange: "", routingKey: "")
+    #expect(throws: AMQPError.self) { try large.checkedSize(frameMax: 4_096) }
+    #expect(throws: Never.self) { try large.checkedSize(frameMax: 8_192) }
     #expect(throws: AMQPError.self) {
-      try MessageProperties(headers: headers).check(frameMax: 4_096)
-    }
-    #expect(throws: Never.self) { try MessageProperties(headers: headers).check(frameMax: 8_192) }
-    #expect(throws: AMQPError.self) {
-      try Publication(Message(), exchange: "", routingKey: long).check(frameMax: 131_072)
+      try Publication(Message(), exchange: "", routingKey: long).checkedSize(frameMax: 131_072)
     }
   }
 }

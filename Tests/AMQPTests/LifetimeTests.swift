@@ -131,5 +131,5 @@ private struct Descriptor {
 
 extension Connection {
   /// The socket and the wake-up descriptor.
-  fileprivate var descriptors: [Int32] { [socket?.descriptor ?? -1, loop.wakeUp.descriptor] }
+  fileprivate var descriptors: [Int32] { [session?.descriptor ?? -1, loop.wakeUpDescriptor] }
 }

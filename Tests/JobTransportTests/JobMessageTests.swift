@@ -37,6 +37,20 @@ struct JobMessageTests {
     #expect(try JobMessage.submission(message(body: "")).params == [:])
   }
 
+  @Test("headers that could not be read, and values of any size, are refused in a few words")
+  func unreadableHeaders() {
+    var unreadable = message()
+    unreadable.properties.headersRefused = "the headers are nested more than 100 levels deep"
+    #expect(refusal(unreadable)?.description.contains("100 levels") == true)
+    var nested = FieldValue.array([])
+    for _ in 0..<99 { nested = .array([nested]) }
+    let long = FieldValue.string(String(repeating: "x", count: 100_000))
+    for value in [nested, long, .table(["a": nested])] {
+      let error = refusal(message(headers: ["tenant-id": value]))
+      #expect(error.map { "\($0)".utf8.count < 400 } == true)
+    }
+  }
+
   @Test("the type may be a header, for tools that cannot set the property")
   func typeHeader() throws {
     let submission = try JobMessage.submission(

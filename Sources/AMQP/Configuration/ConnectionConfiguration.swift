@@ -4,6 +4,9 @@ public struct ConnectionConfiguration: Sendable, Hashable {
   public var host: String
   /// 5672 for AMQP, 5671 for AMQP over TLS.
   public var port: UInt16
+  /// Further nodes of the same cluster. They are tried in order, the one that was connected last
+  /// first; each by all of its addresses.
+  public var otherHosts: [BrokerHost] = []
   /// The virtual host; `/` is RabbitMQ's default one.
   public var virtualHost: String
   /// The user's name.
@@ -22,19 +25,27 @@ public struct ConnectionConfiguration: Sendable, Hashable {
   public var connectionName: String = ""
   /// The `product` in the connection's client properties.
   public var product: String = "Warren"
-  /// Bound for reaching the broker, and again for logging in. While an attempt to connect is under
-  /// way the connection does nothing else, so other bounds may be exceeded by this much.
+  /// Bound for finding the addresses of a host, for reaching each of them, and for logging in.
   public var connectTimeout: Duration = .seconds(5)
   /// Bound for an answer of the broker to a declaration and the like, once connected; and for
   /// waiting to be connected.
   public var rpcTimeout: Duration = .seconds(20)
   /// The largest frame to offer, 4,096 to 2,147,483,647 bytes.
   public var frameMax: UInt32 = 131_072
-  /// How many channels to ask for: one per consumer and three more. 0: as many as the broker
-  /// allows.
+  /// How many channels to ask for: one per consumer, one per exchange that is published to, and
+  /// two more; at least 4. 0: as many as the broker allows.
   public var channelMax: UInt16 = 0
   /// How many publications may be unconfirmed at a time, at least 1; further ones wait.
   public var maximumUnconfirmed: Int = 4_096
+  /// How many bytes of publications, as they go over the wire, may wait to be sent and confirmed.
+  /// Who publishes more waits for room. A batch that alone is larger goes when nothing else waits.
+  public var maximumPendingBytes: Int = 64 << 20
+  /// How many bytes of deliveries (bodies, and 256 for each) may wait to be taken, over all consumers
+  /// of the connection. Above it the socket is not read until half of it is taken: so a consumer
+  /// without a prefetch, or with ``Subscription/noAck``, cannot fill the memory. Nothing else is read
+  /// meanwhile either, so confirms and answers should not depend on the connection of such a
+  /// consumer.
+  public var maximumBufferedBytes: Int = 64 << 20
   /// When to try again.
   public var reconnect = ReconnectPolicy()
 
@@ -56,25 +67,42 @@ public struct ConnectionConfiguration: Sendable, Hashable {
   /// `heartbeat`, `connection_timeout` (ms), `channel_max`, `auth_mechanism`, `cacertfile`,
   /// `certfile`, `keyfile`, `verify` and `server_name_indication`.
   ///
+  /// The URL may list several hosts, divided by commas: `amqp://user:password@a:5672,b,[::1]/vhost`.
+  ///
   /// Throws ``AMQPError/url(_:)``, which names the part that is wrong and what would be right.
   public init(url: String) throws(AMQPError) {
     self = try ConnectionURL(url).configuration()
   }
 
   /// Host, port and virtual host, without user or password: safe to log.
-  public var endpoint: String {
-    let host = host.contains(":") ? "[\(host)]" : host
+  public var endpoint: String { endpoint(BrokerHost(host, port: port)) }
+
+  /// The port of a host that is given without one.
+  var defaultPort: UInt16 { tls == nil ? ConnectionURL.plainPort : ConnectionURL.tlsPort }
+
+  /// All hosts, the first one first.
+  var hosts: [BrokerHost] { [BrokerHost(host, port: port)] + otherHosts }
+
+  func endpoint(_ host: BrokerHost) -> String {
+    let name = host.name.contains(":") ? "[\(host.name)]" : host.name
     let vhost = virtualHost == "/" ? "" : "/\(virtualHost)"
-    return "\(tls == nil ? "amqp" : "amqps")://\(host):\(port)\(vhost)"
+    return "\(tls == nil ? "amqp" : "amqps")://\(name):\(host.port)\(vhost)"
   }
+
+  /// For declarations, for requests, for publishing to one exchange, for one consumer.
+  static let leastChannels: UInt16 = 4
 
   /// Throws ``AMQPError/invalidArgument(_:)`` for what C strings or AMQP cannot carry.
   func check() throws(AMQPError) {
-    for (what, value) in [
-      ("host", host), ("virtual host", virtualHost), ("user name", username),
-      ("password", password),
-    ] where value.utf8.contains(0) {
+    for (what, value) in [("virtual host", virtualHost)] + hosts.map({ ("host", $0.name) })
+    where value.utf8.contains(0) {
       throw .invalidArgument("the \(what) contains a NUL character")
+    }
+    try Credentials(username: username, password: password).check()
+    guard channelMax == 0 || channelMax >= Self.leastChannels else {
+      throw .invalidArgument(
+        "channelMax is \(channelMax): at least \(Self.leastChannels) channels are needed, for "
+          + "declarations, requests, publishing and a consumer; 0 is as many as the broker allows")
     }
     try ShortString.check(virtualHost, "the virtual host")
     try ShortString.check(connectionName, "the connection's name")
@@ -83,6 +111,11 @@ public struct ConnectionConfiguration: Sendable, Hashable {
     }
     guard maximumUnconfirmed >= 1 else {
       throw .invalidArgument("maximumUnconfirmed is \(maximumUnconfirmed), the least is 1")
+    }
+    for (what, value) in [
+      ("maximumPendingBytes", maximumPendingBytes), ("maximumBufferedBytes", maximumBufferedBytes),
+    ] where value < 1 {
+      throw .invalidArgument("\(what) is \(value), the least is 1")
     }
     if let tls, (tls.certificateFile == nil) != (tls.keyFile == nil) {
       throw .tls("a client certificate needs both certfile and keyfile")

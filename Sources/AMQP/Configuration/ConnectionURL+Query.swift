@@ -22,6 +22,9 @@ extension ConnectionURL {
   func configuration() throws(AMQPError) -> ConnectionConfiguration {
     var configuration = ConnectionConfiguration(
       host: host, port: port, virtualHost: virtualHost, tls: secure ? TLSConfiguration() : nil)
+    configuration.otherHosts = otherHosts.map { other in
+      BrokerHost(other.name, port: other.port ?? configuration.defaultPort)
+    }
     if let username { configuration.username = username }
     if let password { configuration.password = password }
     var seen: Set<Parameter> = []
@@ -74,12 +77,10 @@ extension ConnectionURL {
       default: throw .url("verify is verify_peer or verify_none, not \(value)")
       }
     case .serverNameIndication:
-      // librabbitmq sends the name that it connects to, and verifies the certificate against it.
-      guard value == host else {
-        throw .url(
-          "server_name_indication is always the host here (\(host)): connect to \(value) by its name"
-        )
+      guard !value.isEmpty, !value.utf8.contains(0) else {
+        throw .url("server_name_indication must be a host name")
       }
+      configuration.tls?.serverName = value
     }
   }
 

@@ -1,5 +1,5 @@
 /// An AMQP URL taken apart by RabbitMQ's URI specification:
-/// `amqp[s]://[user[:password]@]host[:port][/vhost][?name=value&…]`, each part percent-decoded by
+/// `amqp[s]://[user[:password]@]host[:port][,host[:port]…][/vhost][?name=value&…]`, each part percent-decoded by
 /// itself.
 ///
 /// Deviating from that specification, `amqp://host/` means the virtual host `/` as `amqp://host`
@@ -13,8 +13,15 @@ struct ConnectionURL: Equatable {
   var password: String?
   var host = "localhost"
   var port: UInt16?
+  /// Those behind the first one.
+  var otherHosts: [Host] = []
   var virtualHost = "/"
   var query: [QueryItem] = []
+
+  struct Host: Equatable {
+    var name: String
+    var port: UInt16?
+  }
 
   struct QueryItem: Equatable {
     var name: String
@@ -46,7 +53,16 @@ struct ConnectionURL: Equatable {
       try parse(user: rest[..<at])
       rest = rest[rest.index(after: at)...]
     }
-    try parse(authority: rest)
+    let hosts = rest.split(separator: ",", omittingEmptySubsequences: false)
+    guard hosts.count == 1 || hosts.allSatisfy({ !$0.isEmpty }) else {
+      throw .url("a host is missing between the commas of \(rest)")
+    }
+    for text in hosts.dropFirst() {
+      try parse(authority: text)
+      otherHosts.append(Host(name: host, port: port))
+      (host, port) = ("localhost", nil)
+    }
+    if let first = hosts.first { try parse(authority: first) }
   }
 
   private mutating func parse(user text: Substring) throws(AMQPError) {

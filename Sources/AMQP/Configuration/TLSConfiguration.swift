@@ -11,6 +11,10 @@ public struct TLSConfiguration: Sendable, Hashable {
   /// name. Turning this off leaves the connection open to anyone in between.
   public var verifyPeer: Bool
 
+  /// The name to ask the broker's TLS for, and to verify its certificate against
+  /// (`server_name_indication` in a URL); `nil`: the host that is connected to.
+  public var serverName: String?
+
   /// Verifies the broker against the system's authorities, unless told otherwise.
   public init(
     caCertificateFile: String? = nil, certificateFile: String? = nil, keyFile: String? = nil,

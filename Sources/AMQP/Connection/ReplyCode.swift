@@ -4,4 +4,5 @@ enum ReplyCode {
   static let accessRefused: UInt16 = 403
   static let notFound: UInt16 = 404
   static let resourceLocked: UInt16 = 405
+  static let preconditionFailed: UInt16 = 406
 }

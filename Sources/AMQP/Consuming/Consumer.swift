@@ -39,6 +39,13 @@ public struct Consumer: AsyncSequence, Sendable {
     await handle.connection.cancel(consumer: handle.id)
   }
 
+  /// Changes how many deliveries may be unacknowledged at a time, now and after each reconnect. The
+  /// broker takes a number for new subscriptions only, so the subscription is made anew: an exclusive
+  /// or single active consumer may lose its place to another one. What is unacknowledged stays so.
+  public func setPrefetch(_ prefetch: UInt16) async throws(AMQPError) {
+    try await handle.connection.setPrefetch(prefetch, consumer: handle.id)
+  }
+
   /// Tells the broker that these deliveries are dealt with. Does not wait for anything. Tags of an
   /// earlier generation are ignored: the broker has taken those messages back already.
   public func ack(_ deliveries: [DeliveryTag]) async {

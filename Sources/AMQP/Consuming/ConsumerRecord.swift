@@ -1,27 +1,39 @@
 /// What a connection knows of one of its consumers. Belongs to the connection's actor.
 final class ConsumerRecord {
+  /// What a delivery takes beside its body, about.
+  private static let overhead = 256
+
   let id: UInt64
-  let subscription: Subscription
-  let buffer = DeliveryBuffer()
+  private(set) var subscription: Subscription
+  let buffer: DeliveryBuffer
   /// The channel of the current subscription, and its number in the tags of its deliveries.
-  private(set) var channel: UInt16?
+  private(set) var channel: Channel?
   private(set) var generation: UInt64 = 0
   /// The name by which the broker knows the current subscription.
   var consumerTag: String?
   /// What has been delivered on the current channel and is not settled.
   var ledger = SettlementLedger()
   /// What has come since deliveries were last handed on.
-  var gathered: [Delivery] = []
+  private(set) var gathered: [Delivery] = []
+  private var gatheredBytes = 0
   /// Whether the application wants no more.
   var isCancelled = false
+  /// Whether the session knows that it has something to tell.
+  var isInLineToSettle = false
+  /// Called when settlements have been sent.
+  var onSettled: () -> Void = {}
 
-  init(id: UInt64, subscription: Subscription) {
+  init(id: UInt64, subscription: Subscription, budget: ReceiveBudget? = nil) {
     self.id = id
     self.subscription = subscription
+    buffer = DeliveryBuffer(budget: budget)
   }
 
+  /// Changes how many deliveries may be unacknowledged.
+  func setPrefetch(_ prefetch: UInt16) { subscription.prefetch = prefetch }
+
   /// A new channel: tags of the one before become stale.
-  func begin(channel: UInt16, generation: UInt64) {
+  func begin(channel: Channel, generation: UInt64) {
     lost()
     self.channel = channel
     self.generation = generation
@@ -31,8 +43,11 @@ final class ConsumerRecord {
   func lost() {
     channel = nil
     consumerTag = nil
+    isInLineToSettle = false
     ledger = SettlementLedger()
+    if subscription.noAck { handOn() }
     gathered = []
+    gatheredBytes = 0
     if !subscription.noAck { buffer.removeAll() }
   }
 
@@ -49,12 +64,19 @@ final class ConsumerRecord {
       Delivery(
         message: message, exchange: exchange, routingKey: routingKey, redelivered: redelivered,
         tag: DeliveryTag(generation: generation, value: tag)))
+    gatheredBytes += message.body.count + Self.overhead
   }
 
   /// Hands on what has come.
   func handOn() {
     guard !gathered.isEmpty else { return }
-    buffer.append(gathered)
+    let count = gathered.count
+    buffer.append(gathered, bytes: gatheredBytes)
     gathered = []
+    // The next turn probably brings as much.
+    gathered.reserveCapacity(min(count, 256))
+    gatheredBytes = 0
   }
+
+  func settled() { onSettled() }
 }

@@ -24,6 +24,9 @@ struct FIFO<Element> {
     return element
   }
 
+  /// Replaces the first element, which there must be.
+  mutating func replaceFirst(_ element: Element) { elements[head] = element }
+
   /// Empties the queue; returns what was in it, in order.
   mutating func removeAll() -> [Element] {
     defer { self = FIFO() }

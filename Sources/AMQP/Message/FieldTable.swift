@@ -49,6 +49,12 @@ public struct FieldTable: Sendable, ExpressibleByDictionaryLiteral {
     entries.reduce(4) { $0 + 1 + $1.name.utf8.count + $1.value.encodedSize }
   }
 
+  /// Whether tables and arrays are inside each other at most so many levels deep, this table being
+  /// the first.
+  func depth(atMost limit: Int) -> Bool {
+    limit > 0 && entries.allSatisfy { $0.value.depth(atMost: limit - 1) }
+  }
+
   /// The first name, at any depth, that is longer than AMQP can carry.
   var overlongName: String? {
     for entry in entries {
@@ -82,6 +88,14 @@ extension FieldTable: Hashable {
 }
 
 extension FieldValue {
+  fileprivate func depth(atMost limit: Int) -> Bool {
+    switch self {
+    case .table(let table): table.depth(atMost: limit)
+    case .array(let values): limit > 0 && values.allSatisfy { $0.depth(atMost: limit - 1) }
+    default: true
+    }
+  }
+
   fileprivate var overlongName: String? {
     switch self {
     case .table(let table): table.overlongName

@@ -100,3 +100,31 @@ extension FieldValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
     self = .table(table)
   }
 }
+
+extension FieldValue: CustomStringConvertible {
+  /// The value as a message or log line may show it: texts in quotes and shortened to 100 characters,
+  /// bytes, arrays and tables by their size only.
+  public var description: String {
+    switch self {
+    case .bool(let value): "\(value)"
+    case .int8(let value): "\(value)"
+    case .uint8(let value): "\(value)"
+    case .int16(let value): "\(value)"
+    case .uint16(let value): "\(value)"
+    case .int32(let value): "\(value)"
+    case .uint32(let value): "\(value)"
+    case .int64(let value): "\(value)"
+    case .uint64(let value): "\(value)"
+    case .float(let value): "\(value)"
+    case .double(let value): "\(value)"
+    case .decimal(let scale, let value): "\(value)e-\(scale)"
+    case .string(let value):
+      value.utf8.count <= 100 ? "\"\(value)\"" : "\"\(value.prefix(100))…\""
+    case .bytes(let value): "\(value.count) bytes"
+    case .array(let values): "an array of \(values.count) values"
+    case .timestamp(let value): "the time \(value)"
+    case .table(let table): "a table of \(table.count) values"
+    case .void: "nothing"
+    }
+  }
+}

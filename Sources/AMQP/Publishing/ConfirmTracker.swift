@@ -1,105 +1,133 @@
 /// Matches the broker's answers to the publications of one confirm channel.
 ///
 /// The broker numbers publications 1, 2, 3 … as they come, and acknowledges each or, with
-/// `multiple`, all up to a number. A return bears no number; it comes before the acknowledgement of
-/// its message and repeats that message, so it is matched by content. Two in-flight messages that
-/// are equal in everything cannot be told apart by the caller either: which of them gets the
-/// verdict makes no difference.
+/// `multiple`, all up to a number. What is kept is a token for each run of publications, not for each
+/// of them.
 struct ConfirmTracker<Token> {
-  private struct Entry {
+  private struct Run {
     var token: Token
-    /// Kept of mandatory publications only: what a return is compared with.
-    var publication: Publication?
-    var returned: PublishVerdict?
+    /// The index of its first publication, in whatever the token stands for.
+    var index: Int
+    /// The number of its first publication.
+    var first: UInt64
+    var count: Int
   }
 
-  /// The in-flight publications from number `first` on; `nil` where one has been answered out of
-  /// order.
-  private var entries: [Entry?] = []
-  /// How many leading elements of `entries` are answered and not yet removed.
-  private var answered = 0
-  /// The number of `entries[answered]`.
-  private var first: UInt64 = 1
+  private var runs: [Run] = []
+  /// How many leading elements of `runs` are answered and not yet removed.
+  private var head = 0
+  /// The first number without an answer.
+  private var front: UInt64 = 1
+  /// The number of the next publication.
+  private var next: UInt64 = 1
+  /// The numbers behind `front` that have been answered.
+  private var early: Set<UInt64> = []
+
   /// How many publications await their answer.
-  private(set) var count = 0
+  var count: Int { Int(next - front) - early.count }
 
-  /// Notes a publication that is about to be sent.
-  mutating func sent(_ token: Token, _ publication: Publication) {
-    entries.append(
-      Entry(token: token, publication: publication.mandatory ? publication : nil, returned: nil))
-    count += 1
+  /// Notes publications that are about to be sent: those from `range` of what `token` stands for.
+  mutating func sent(_ token: Token, _ range: Range<Int>) {
+    runs.append(Run(token: token, index: range.lowerBound, first: next, count: range.count))
+    next += UInt64(range.count)
   }
 
-  /// Notes a return. False if it fits no publication in flight.
-  mutating func returned(
-    _ message: Message, exchange: String, routingKey: String, code: UInt16, text: String
-  ) -> Bool {
-    var best: (index: Int, score: Int)?
-    for index in answered..<entries.count {
-      guard let entry = entries[index], entry.returned == nil, let publication = entry.publication,
-        publication.routingKey == routingKey, publication.exchange == exchange
-      else { continue }
-      // The broker may have changed headers (it removes BCC), so likeness decides, not equality
-      // alone.
-      let score =
-        (publication.message.properties == message.properties ? 2 : 0)
-        + (publication.message.body == message.body ? 1 : 0)
-      if score > (best?.score ?? -1) { best = (index, score) }
-      if score == 3 { break }
-    }
-    guard let best else { return false }
-    entries[best.index]?.returned = .returned(replyCode: code, text: text)
-    return true
-  }
-
-  /// Takes an acknowledgement (`ack` true) or refusal, and hands each publication that it answers
-  /// to `body`, in order.
+  /// Takes an acknowledgement or refusal, and hands the publications that it answers to `body`, in
+  /// order.
   ///
   /// Throws ``AMQPError/protocolViolation(_:)`` for a number that was never sent. One that has been
   /// answered already is ignored.
   mutating func answered(
-    tag: UInt64, multiple: Bool, ack: Bool, _ body: (Token, PublishVerdict) -> Void
+    tag: UInt64, multiple: Bool, _ body: (Token, Range<Int>) -> Void
   ) throws(AMQPError) {
-    let verdict: PublishVerdict = ack ? .confirmed : .nacked
     // Number 0 with `multiple` means all (specification, basic.ack, delivery-tag).
-    let last = tag == 0 && multiple ? first + UInt64(entries.count - answered) - 1 : tag
-    guard last < first + UInt64(entries.count - answered) else {
+    let last = tag == 0 && multiple ? next - 1 : tag
+    guard last < next else {
       throw .protocolViolation("a confirm of publication \(tag), which was never sent")
     }
-    guard last >= first else { return }
-    let index = answered + Int(last - first)
-    for position in (multiple ? answered : index)...index {
-      guard let entry = entries[position] else { continue }
-      entries[position] = nil
-      count -= 1
-      body(entry.token, entry.returned ?? verdict)
+    guard last >= front else { return }
+    if multiple {
+      unanswered(from: front, to: last, body)
+      front = last + 1
+      if !early.isEmpty { early = early.filter { $0 >= front } }
+    } else if last == front {
+      unanswered(from: last, to: last, body)
+      front += 1
+    } else {
+      guard early.insert(last).inserted else { return }
+      if let run = run(of: last) { body(run.token, place(of: last, in: run)) }
+      return
     }
+    while !early.isEmpty, early.remove(front) != nil { front += 1 }
     compact()
   }
 
-  /// The channel is gone: hands each unanswered publication to `body` with `.unknown(why)` (a
-  /// returned one with its return), and begins anew with number 1.
-  mutating func lost(_ why: String, _ body: (Token, PublishVerdict) -> Void) {
-    let unanswered = entries[answered...]
+  /// Hands each run of publications without an answer to `body`, in order, and begins anew with
+  /// number 1: the channel is gone.
+  mutating func lost(_ body: (Token, Range<Int>) -> Void) {
+    if next > front { unanswered(from: front, to: next - 1, body) }
     self = ConfirmTracker()
-    for case let entry? in unanswered {
-      body(entry.token, entry.returned ?? .unknown(why))
+  }
+
+  /// The first publication without an answer that `matches`.
+  func first(where matches: (Token, Int) -> Bool) -> (Token, Int)? {
+    for run in runs[head...] {
+      for offset in 0..<run.count {
+        let number = run.first + UInt64(offset)
+        guard number >= front, !early.contains(number) else { continue }
+        if matches(run.token, run.index + offset) { return (run.token, run.index + offset) }
+      }
     }
+    return nil
+  }
+
+  private func unanswered(
+    from begin: UInt64, to last: UInt64, _ body: (Token, Range<Int>) -> Void
+  ) {
+    for run in runs[head...] {
+      guard run.first <= last else { return }
+      let from = max(begin, run.first)
+      let to = min(last, run.first + UInt64(run.count) - 1)
+      guard from <= to else { continue }
+      guard !early.isEmpty else {
+        let start = run.index + Int(from - run.first)
+        body(run.token, start..<(start + Int(to - from) + 1))
+        continue
+      }
+      for number in from...to where !early.contains(number) {
+        body(run.token, place(of: number, in: run))
+      }
+    }
+  }
+
+  private func place(of number: UInt64, in run: Run) -> Range<Int> {
+    let index = run.index + Int(number - run.first)
+    return index..<(index + 1)
+  }
+
+  private func run(of number: UInt64) -> Run? {
+    var (low, high) = (head, runs.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if runs[middle].first + UInt64(runs[middle].count) <= number {
+        low = middle + 1
+      } else {
+        high = middle
+      }
+    }
+    return low < runs.count ? runs[low] : nil
   }
 
   /// Drops the answered beginning; moves the rest only when at least half is dropped, so each costs
   /// constant time.
   private mutating func compact() {
-    while answered < entries.count, entries[answered] == nil {
-      answered += 1
-      first += 1
-    }
-    if answered == entries.count {
-      entries.removeAll(keepingCapacity: true)
-      answered = 0
-    } else if answered > 64, answered * 2 >= entries.count {
-      entries.removeSubrange(..<answered)
-      answered = 0
+    while head < runs.count, runs[head].first + UInt64(runs[head].count) <= front { head += 1 }
+    if head == runs.count {
+      runs.removeAll(keepingCapacity: true)
+      head = 0
+    } else if head > 64, head * 2 >= runs.count {
+      runs.removeSubrange(..<head)
+      head = 0
     }
   }
 }

@@ -18,11 +18,19 @@ public struct Publication: Sendable, Hashable {
     self.mandatory = mandatory
   }
 
-  /// Throws ``AMQPError/invalidArgument(_:)`` if AMQP cannot carry it on a connection with that
-  /// `frameMax`.
-  func check(frameMax: Int) throws(AMQPError) {
+  /// The most bytes that its frames take. Throws ``AMQPError/invalidArgument(_:)`` if AMQP cannot
+  /// carry it on a connection with that `frameMax`; it must be refused before the first frame is
+  /// sent, since a message cannot be taken back half-way.
+  func checkedSize(frameMax: Int) throws(AMQPError) -> Int {
     try ShortString.check(exchange, "the exchange's name")
     try ShortString.check(routingKey, "the routing key")
-    try message.properties.check(frameMax: frameMax)
+    let properties = try message.properties.checkedSize()
+    // Frame header and end 8, class, weight and body size 12.
+    guard properties + 20 <= frameMax else {
+      throw .invalidArgument(
+        "properties and headers take \(properties + 20) bytes, the connection allows \(frameMax) "
+          + "(frame_max)")
+    }
+    return FrameEncoder.size(self, properties: properties, frameMax: frameMax)
   }
 }

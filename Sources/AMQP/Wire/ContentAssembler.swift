@@ -40,20 +40,16 @@ struct ContentAssembler {
   }
 
   /// Takes a body frame; returns the message if it is complete.
-  mutating func body(_ fragment: [UInt8]) throws(AMQPError) -> Content? {
+  mutating func body(_ fragment: UnsafeRawBufferPointer) throws(AMQPError) -> Content? {
     guard case .body(let subject, let properties, let size, var received) = state else {
       throw .protocolViolation("a body frame without a header")
     }
     // The enum must not keep a second reference, or each append would copy.
     state = .idle
-    if received.isEmpty {
-      received = fragment
-      if UInt64(received.count) < size {
-        received.reserveCapacity(Int(min(size, Self.reserved)))
-      }
-    } else {
-      received.append(contentsOf: fragment)
+    if received.isEmpty, UInt64(fragment.count) < size {
+      received.reserveCapacity(Int(min(size, Self.reserved)))
     }
+    received.append(contentsOf: fragment)
     let count = UInt64(received.count)
     guard count <= size else {
       throw .protocolViolation("a body of more than the \(size) bytes announced")

@@ -1,50 +1,154 @@
 import CRabbitMQ
 
-// The pointers here are librabbitmq's, valid until the channel's buffers are released, which
-// `BrokerSocket` does after each frame. Everything is copied out before that; nothing of a pointer
-// leaves this file.
+// The pointers here lead into the frame that is being decoded, and into librabbitmq's pool. All that
+// is kept is copied out before either goes; nothing of a pointer leaves this file.
 
-extension InboundFrame {
-  /// Copies what librabbitmq decoded. `nil` for a frame that means nothing to a client.
-  init?(_ frame: amqp_frame_t) {
-    switch Int32(frame.frame_type) {
-    case AMQP_FRAME_METHOD:
-      guard let decoded = frame.payload.method.decoded else { return nil }
-      self.init(
-        channel: frame.channel, payload: .method(InboundMethod(frame.payload.method.id, decoded)))
-    case AMQP_FRAME_HEADER:
-      let header = frame.payload.properties
-      guard header.class_id == UInt16(AMQP_BASIC_CLASS), let decoded = header.decoded else {
-        return nil
+/// The methods that a broker sends to a client.
+enum InboundMethod: Equatable {
+  case start(properties: FieldTable, mechanisms: [String])
+  case secure
+  case tune(channelMax: UInt16, frameMax: UInt32, heartbeat: UInt16)
+  case connectionOpenOk
+  case connectionClose(code: UInt16, text: String)
+  case connectionCloseOk
+  case secretUpdated
+  case blocked(reason: String)
+  case unblocked
+  case channelOpenOk
+  case channelClose(code: UInt16, text: String)
+  case channelCloseOk
+  case flow(active: Bool)
+  case declared(queue: String, messages: UInt32, consumers: UInt32)
+  /// purge-ok and delete-ok: how many messages went.
+  case removed(messages: UInt32)
+  case consumeOk(consumerTag: String)
+  case cancelled(consumerTag: String)
+  case gotNothing
+  /// Announces a message.
+  case content(Content.Subject)
+  case confirm(tag: UInt64, multiple: Bool, ack: Bool)
+  /// Any of the replies that carry nothing: exchange.declare-ok, queue.bind-ok, qos-ok, select-ok,
+  /// cancel-ok …
+  case done
+  case unexpected(UInt32)
+}
+
+/// Decodes methods, with librabbitmq where they are rare, by itself where they come with each
+/// message.
+struct MethodDecoder: ~Copyable {
+  private var pool = amqp_pool_t()
+  /// The names that came last: most deliveries of a channel repeat them.
+  private var exchange = LastName()
+  private var routingKey = LastName()
+
+  init() { init_amqp_pool(&pool, 4_096) }
+
+  deinit {
+    var pool = pool
+    empty_amqp_pool(&pool)
+  }
+
+  mutating func decode(_ payload: UnsafeRawBufferPointer) throws(AMQPError) -> InboundMethod {
+    guard payload.count >= 4 else { throw .protocolViolation("a method without a number") }
+    let id = UInt32(bigEndian: payload.loadUnaligned(as: UInt32.self))
+    switch id {
+    case AMQP_BASIC_ACK_METHOD, AMQP_BASIC_NACK_METHOD:
+      guard payload.count >= 13 else { throw .protocolViolation("a confirm that is cut short") }
+      return .confirm(
+        tag: UInt64(bigEndian: payload.loadUnaligned(fromByteOffset: 4, as: UInt64.self)),
+        multiple: payload[12] & 1 != 0, ack: id == AMQP_BASIC_ACK_METHOD)
+    case AMQP_BASIC_DELIVER_METHOD:
+      return try delivery(payload)
+    case updateSecretOk:
+      return .secretUpdated
+    case AMQP_CONNECTION_START_METHOD:
+      // The only table that a broker sends in a method.
+      do throws(FieldScan.Refusal) {
+        var scan = FieldScan(payload, from: min(6, payload.count))
+        _ = try scan.table()
+      } catch {
+        throw .protocolViolation("server properties that are \(error.reason)")
       }
-      let properties = decoded.assumingMemoryBound(to: amqp_basic_properties_t.self)
-      self.init(
-        channel: frame.channel,
-        payload: .header(size: header.body_size, MessageProperties(properties.pointee)))
-    case AMQP_FRAME_BODY:
-      self.init(channel: frame.channel, payload: .body([UInt8](frame.payload.body_fragment)))
-    default:
-      return nil
+    default: break
     }
+    defer { recycle_amqp_pool(&pool) }
+    var decoded: UnsafeMutableRawPointer?
+    let encoded = amqp_bytes_t(
+      len: payload.count - 4,
+      // The library only reads it; its type has no const.
+      bytes: UnsafeMutableRawPointer(mutating: payload.baseAddress! + 4))
+    let status = amqp_decode_method(id, &pool, encoded, &decoded)
+    switch status {
+    case AMQP_STATUS_OK.rawValue: break
+    case AMQP_STATUS_UNKNOWN_METHOD.rawValue: return .unexpected(id)
+    default: throw .protocolViolation("method \(id >> 16).\(id & 0xFFFF) that cannot be decoded")
+    }
+    guard let decoded else { return .unexpected(id) }
+    return InboundMethod(id, decoded)
+  }
+
+  /// basic.deliver: consumer tag, delivery tag, redelivered, exchange, routing key.
+  private mutating func delivery(
+    _ payload: UnsafeRawBufferPointer
+  ) throws(AMQPError) -> InboundMethod {
+    let tag = 5 + Int(payload.count > 4 ? payload[4] : 0)
+    guard payload.count > tag + 9 else { throw .protocolViolation("a delivery that is cut short") }
+    let exchangeAt = tag + 10
+    let keyAt = exchangeAt + Int(payload[exchangeAt - 1]) + 1
+    guard keyAt <= payload.count, keyAt + Int(payload[keyAt - 1]) <= payload.count else {
+      throw .protocolViolation("a delivery that is cut short")
+    }
+    return .content(
+      .delivery(
+        tag: UInt64(bigEndian: payload.loadUnaligned(fromByteOffset: tag, as: UInt64.self)),
+        redelivered: payload[tag + 8] & 1 != 0,
+        exchange: exchange.text(
+          UnsafeRawBufferPointer(rebasing: payload[exchangeAt..<(keyAt - 1)])),
+        routingKey: routingKey.text(
+          UnsafeRawBufferPointer(rebasing: payload[keyAt..<(keyAt + Int(payload[keyAt - 1]))]))))
   }
 }
 
+/// Makes text of bytes, once for those that repeat the last ones.
+private struct LastName {
+  private var bytes: [UInt8] = []
+  private var string = ""
+
+  mutating func text(_ new: UnsafeRawBufferPointer) -> String {
+    if new.count != bytes.count || !new.elementsEqual(bytes) {
+      bytes = [UInt8](new)
+      string = String(decoding: new, as: UTF8.self)
+    }
+    return string
+  }
+}
+
+/// connection.update-secret-ok (10.71), a RabbitMQ extension that librabbitmq does not know.
+private let updateSecretOk: UInt32 = 10 << 16 | 71
+
 extension InboundMethod {
-  init(_ id: amqp_method_number_t, _ decoded: UnsafeMutableRawPointer) {
+  fileprivate init(_ id: amqp_method_number_t, _ decoded: UnsafeMutableRawPointer) {
     func fields<T>(_ type: T.Type) -> T { decoded.assumingMemoryBound(to: type).pointee }
     switch id {
-    case AMQP_BASIC_DELIVER_METHOD:
-      let method = fields(amqp_basic_deliver_t.self)
+    case AMQP_CONNECTION_START_METHOD:
+      let method = fields(amqp_connection_start_t.self)
+      self = .start(
+        properties: FieldTable(method.server_properties),
+        mechanisms: String(method.mechanisms).split(separator: " ").map(String.init))
+    case AMQP_CONNECTION_SECURE_METHOD: self = .secure
+    case AMQP_CONNECTION_TUNE_METHOD:
+      let method = fields(amqp_connection_tune_t.self)
+      self = .tune(
+        channelMax: method.channel_max, frameMax: method.frame_max, heartbeat: method.heartbeat)
+    case AMQP_CONNECTION_OPEN_OK_METHOD: self = .connectionOpenOk
+    case AMQP_BASIC_GET_OK_METHOD:
+      let method = fields(amqp_basic_get_ok_t.self)
       self = .content(
-        .delivery(
+        .got(
           tag: method.delivery_tag, redelivered: method.redelivered != 0,
-          exchange: String(method.exchange), routingKey: String(method.routing_key)))
-    case AMQP_BASIC_ACK_METHOD:
-      let method = fields(amqp_basic_ack_t.self)
-      self = .confirm(tag: method.delivery_tag, multiple: method.multiple != 0, ack: true)
-    case AMQP_BASIC_NACK_METHOD:
-      let method = fields(amqp_basic_nack_t.self)
-      self = .confirm(tag: method.delivery_tag, multiple: method.multiple != 0, ack: false)
+          exchange: String(method.exchange), routingKey: String(method.routing_key),
+          remaining: method.message_count))
+    case AMQP_BASIC_GET_EMPTY_METHOD: self = .gotNothing
     case AMQP_BASIC_RETURN_METHOD:
       let method = fields(amqp_basic_return_t.self)
       self = .content(
@@ -88,27 +192,62 @@ extension InboundMethod {
   }
 }
 
-extension MessageProperties {
-  init(_ c: amqp_basic_properties_t) {
-    func text(_ flag: Int32, _ bytes: amqp_bytes_t) -> String? {
-      c._flags & amqp_flags_t(flag) == 0 ? nil : String(bytes)
+extension MessageProperties.Fields {
+  /// Decodes properties as they came. Headers that must not be decoded are left out, and
+  /// ``headersRefused`` says why.
+  init(encoded bytes: UnsafeRawBufferPointer) {
+    self.init()
+    let headers: (range: Range<Int>, refusal: FieldScan.Refusal?)?
+    do throws(FieldScan.Refusal) {
+      headers = try FieldScan.headers(of: bytes)
+    } catch {
+      headersRefused = "the properties are \(error.reason)"
+      return
     }
+    guard let headers, let refusal = headers.refusal else {
+      decode(bytes)
+      return
+    }
+    var rest = [UInt8](bytes[..<headers.range.lowerBound])
+    rest += bytes[headers.range.upperBound...]
+    rest[0] &= ~0x20
+    rest.withUnsafeBytes { decode($0) }
+    headersRefused = "the headers are \(refusal.reason)"
+  }
+
+  private mutating func decode(_ bytes: UnsafeRawBufferPointer) {
+    var pool = amqp_pool_t()
+    init_amqp_pool(&pool, 1_024)
+    defer { empty_amqp_pool(&pool) }
+    var decoded: UnsafeMutableRawPointer?
+    let encoded = amqp_bytes_t(
+      len: bytes.count, bytes: UnsafeMutableRawPointer(mutating: bytes.baseAddress))
+    guard
+      amqp_decode_properties(UInt16(AMQP_BASIC_CLASS), &pool, encoded, &decoded)
+        == AMQP_STATUS_OK.rawValue, let decoded
+    else {
+      headersRefused = "the properties are malformed"
+      return
+    }
+    fill(decoded.assumingMemoryBound(to: amqp_basic_properties_t.self).pointee)
+  }
+
+  private mutating func fill(_ c: amqp_basic_properties_t) {
     func has(_ flag: Int32) -> Bool { c._flags & amqp_flags_t(flag) != 0 }
-    self.init(
-      contentType: text(AMQP_BASIC_CONTENT_TYPE_FLAG, c.content_type),
-      contentEncoding: text(AMQP_BASIC_CONTENT_ENCODING_FLAG, c.content_encoding),
-      headers: has(AMQP_BASIC_HEADERS_FLAG) ? FieldTable(c.headers) : [:],
-      deliveryMode: has(AMQP_BASIC_DELIVERY_MODE_FLAG)
-        ? DeliveryMode(rawValue: c.delivery_mode) : nil,
-      priority: has(AMQP_BASIC_PRIORITY_FLAG) ? c.priority : nil,
-      correlationID: text(AMQP_BASIC_CORRELATION_ID_FLAG, c.correlation_id),
-      replyTo: text(AMQP_BASIC_REPLY_TO_FLAG, c.reply_to),
-      expiration: text(AMQP_BASIC_EXPIRATION_FLAG, c.expiration),
-      messageID: text(AMQP_BASIC_MESSAGE_ID_FLAG, c.message_id),
-      timestamp: has(AMQP_BASIC_TIMESTAMP_FLAG) ? c.timestamp : nil,
-      type: text(AMQP_BASIC_TYPE_FLAG, c.type),
-      userID: text(AMQP_BASIC_USER_ID_FLAG, c.user_id),
-      appID: text(AMQP_BASIC_APP_ID_FLAG, c.app_id))
+    func text(_ flag: Int32, _ bytes: amqp_bytes_t) -> String? { has(flag) ? String(bytes) : nil }
+    contentType = text(AMQP_BASIC_CONTENT_TYPE_FLAG, c.content_type)
+    contentEncoding = text(AMQP_BASIC_CONTENT_ENCODING_FLAG, c.content_encoding)
+    if has(AMQP_BASIC_HEADERS_FLAG) { headers = FieldTable(c.headers) }
+    if has(AMQP_BASIC_DELIVERY_MODE_FLAG) { deliveryMode = DeliveryMode(rawValue: c.delivery_mode) }
+    if has(AMQP_BASIC_PRIORITY_FLAG) { priority = c.priority }
+    correlationID = text(AMQP_BASIC_CORRELATION_ID_FLAG, c.correlation_id)
+    replyTo = text(AMQP_BASIC_REPLY_TO_FLAG, c.reply_to)
+    expiration = text(AMQP_BASIC_EXPIRATION_FLAG, c.expiration)
+    messageID = text(AMQP_BASIC_MESSAGE_ID_FLAG, c.message_id)
+    if has(AMQP_BASIC_TIMESTAMP_FLAG) { timestamp = c.timestamp }
+    type = text(AMQP_BASIC_TYPE_FLAG, c.type)
+    userID = text(AMQP_BASIC_USER_ID_FLAG, c.user_id)
+    appID = text(AMQP_BASIC_APP_ID_FLAG, c.app_id)
   }
 }
 

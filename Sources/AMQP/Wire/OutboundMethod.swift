@@ -1,5 +1,21 @@
-/// The methods that this client sends, except basic.publish, which goes with its content.
-enum OutboundMethod {
+/// What a broker and a client have agreed to.
+struct ConnectionLimits: Equatable {
+  /// The highest channel number.
+  var channelMax: UInt16
+  /// The largest frame.
+  var frameMax: Int
+  /// Seconds; 0 is none.
+  var heartbeat: UInt16
+}
+
+/// What this client sends, except basic.publish, which goes with its content.
+enum OutboundMethod: Equatable {
+  case protocolHeader
+  case heartbeat
+  case startOk(properties: FieldTable, mechanism: String, response: [UInt8])
+  case tuneOk(ConnectionLimits)
+  case connectionOpen(virtualHost: String)
+  case updateSecret([UInt8], reason: String)
   case connectionClose
   case connectionCloseOk
   case channelOpen
@@ -8,6 +24,7 @@ enum OutboundMethod {
   case flowOk(active: Bool)
   case confirmSelect
   case exchangeDeclare(ExchangeDeclaration)
+  case exchangeInspect(String)
   case exchangeDelete(String, ifUnused: Bool)
   case queueDeclare(QueueDeclaration)
   case queueInspect(String)
@@ -18,17 +35,22 @@ enum OutboundMethod {
   case qos(prefetch: UInt16)
   case consume(Subscription)
   case cancel(consumerTag: String)
+  case get(queue: String, noAck: Bool)
   case settle(Settlement)
 
   /// What it is about, for messages.
   var subject: String {
     switch self {
+    case .protocolHeader, .startOk, .tuneOk, .connectionOpen: "log in"
+    case .heartbeat: "heartbeat"
+    case .updateSecret: "connection.update-secret"
     case .connectionClose, .connectionCloseOk: "connection close"
     case .channelOpen: "channel open"
     case .channelClose, .channelCloseOk: "channel close"
     case .flowOk: "channel flow"
     case .confirmSelect: "confirm.select"
     case .exchangeDeclare(let exchange): "declare exchange \(exchange.name)"
+    case .exchangeInspect(let name): "inspect exchange \(name)"
     case .exchangeDelete(let name, _): "delete exchange \(name)"
     case .queueDeclare(let queue): "declare queue \(queue.name)"
     case .queueInspect(let name): "inspect queue \(name)"
@@ -39,6 +61,7 @@ enum OutboundMethod {
     case .qos: "basic.qos"
     case .consume(let subscription): "consume from queue \(subscription.queue)"
     case .cancel: "cancel a consumer"
+    case .get(let queue, _): "get from queue \(queue)"
     case .settle: "acknowledge"
     }
   }

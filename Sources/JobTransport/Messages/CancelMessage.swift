@@ -39,7 +39,7 @@ public enum CancelMessage {
     default:
       throw wrong("'\(reason)' must be text of at most \(JobCancellation.longestReason) characters")
     }
-    let headers = JobMessageHeaders(table: message.properties.headers)
+    let headers = try JobMessageHeaders(message)
     cancellation.tenantID = try headers.uuid(tenantID) ?? .zero
     return cancellation
   }

@@ -21,7 +21,7 @@ public enum JobMessage {
   ///
   /// - Throws: ``JobMessageError`` that names the property or header that is wrong.
   public static func submission(_ message: Message) throws(JobMessageError) -> JobSubmission {
-    let headers = JobMessageHeaders(table: message.properties.headers)
+    let headers = try JobMessageHeaders(message)
     var submission = JobSubmission(type: try type(message), params: try params(message))
     if let id = message.properties.messageID {
       guard let id = JobID(id) else {

@@ -7,6 +7,12 @@ import Jobs
 struct JobMessageHeaders {
   let table: FieldTable
 
+  /// Throws if they came in a shape that cannot be read at all.
+  init(_ message: Message) throws(JobMessageError) {
+    if let why = message.properties.headersRefused { throw JobMessageError(.badHeader, why) }
+    table = message.properties.headers
+  }
+
   func uuid(_ name: String) throws(JobMessageError) -> UUID? {
     guard let value = table[name] else { return nil }
     guard let text = value.stringValue, let uuid = UUID(uuidString: text) else {

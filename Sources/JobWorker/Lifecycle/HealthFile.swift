@@ -79,7 +79,7 @@ struct HealthReporter: Sendable {
               condition.set(link, isConnected: true)
               touch()
             case .disconnected: condition.set(link, isConnected: false)
-            case .blocked, .unblocked, .resubscribing: break
+            case .blocked, .unblocked, .declarationRefused, .resubscribing: break
             }
           }
         }

@@ -1,3 +1,53 @@
+/// Someone who waits for the connection to be ready. Belongs to the connection's actor.
+struct ReadyWaiter {
+  var deadline: Deadline?
+  var resume: (Result<Void, AMQPError>) -> Void
+}
+
+/// A pause before another attempt. Belongs to the connection's actor.
+struct Pause {
+  /// Whether it ends early when the connection that it concerns is lost.
+  var endsWithSession: Bool
+  var deadline: Deadline?
+  var resume: () -> Void
+}
+
+/// What the supervisor of a connection is told, and whether it waits to be told. Belongs to the
+/// connection's actor.
+struct NoticeBox {
+  enum Notice {
+    case lost(generation: UInt64, AMQPError)
+    case repair(consumer: UInt64, AMQPError)
+    /// Something of the topology was refused.
+    case redeclare
+    case stop
+  }
+
+  private var notices = FIFO<Notice>()
+  private var waiter: (() -> Void)?
+
+  mutating func post(_ notice: Notice) {
+    notices.append(notice)
+    let waiter = self.waiter
+    self.waiter = nil
+    waiter?()
+  }
+
+  mutating func take() -> Notice? { notices.popFirst() }
+
+  /// Calls `waiter` once there is a notice.
+  mutating func wait(_ waiter: @escaping () -> Void) {
+    if notices.isEmpty {
+      self.waiter = waiter
+    } else {
+      waiter()
+    }
+  }
+
+  /// Forgets what concerned a connection that is gone.
+  mutating func removeAll() { _ = notices.removeAll() }
+}
+
 extension Connection {
   /// Waits until the connection is made and recovered, for at most `timeout`.
   ///
@@ -5,11 +55,8 @@ extension Connection {
   /// ``AMQPError/closed(_:)`` once ``run()`` has ended, ``AMQPError/cancelled`` if the task is
   /// cancelled.
   public func waitUntilReady(timeout: Duration) async throws(AMQPError) {
-    switch phase {
-    case .ready: return
-    case .ended, .closing: throw .closed("run() has ended")
-    case .notStarted, .connecting, .recovering: break
-    }
+    guard life.phase != .ready else { return }
+    guard !life.isOver else { throw .closed("run() has ended") }
     let id = nextNumber()
     let result: Result<Void, AMQPError> = await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
@@ -18,7 +65,7 @@ extension Connection {
           return
         }
         readyWaiters[id] = ReadyWaiter(
-          deadline: schedule(after: timeout) {
+          deadline: timers.schedule(after: timeout) {
             self.endReadyWait(id, self.notReady(within: timeout))
           },
           resume: { continuation.resume(returning: $0) })
@@ -39,7 +86,7 @@ extension Connection {
     let why =
       lastError?.description
       ?? {
-        if case .notStarted = phase { "run() has not been called" } else { "still connecting" }
+        if life.phase == .notStarted { "run() has not been called" } else { "still connecting" }
       }()
     return .timeout("no connection to the broker within \(timeout): \(why)")
   }
@@ -51,7 +98,7 @@ extension Connection {
     await withCheckedContinuation { continuation in
       pauses[id] = Pause(
         endsWithSession: endsWithSession,
-        deadline: schedule(after: duration) {
+        deadline: timers.schedule(after: duration) {
           self.endPause(id)
         },
         resume: { continuation.resume() })
@@ -66,22 +113,5 @@ extension Connection {
 
   func endPauses(_ which: (Pause) -> Bool) {
     for id in pauses.filter({ which($0.value) }).keys { endPause(id) }
-  }
-
-  /// Tries until it succeeds, as long as it fails only because the connection is lost, and for at
-  /// most `rpcTimeout` and the time that one answer may take. For what may be done twice without
-  /// harm.
-  func retrying<Value: Sendable>(
-    _ body: () async throws(AMQPError) -> Value
-  ) async throws(AMQPError) -> Value {
-    let end = ContinuousClock.now + configuration.rpcTimeout
-    while true {
-      try await waitUntilReady(timeout: end - .now)
-      do throws(AMQPError) {
-        return try await body()
-      } catch {
-        guard error.isConnectionLoss, .now < end else { throw error }
-      }
-    }
   }
 }

@@ -1,5 +1,0 @@
-/// A publication's place in its batch.
-struct PublishSlot {
-  let batch: PublishBatch
-  let index: Int
-}

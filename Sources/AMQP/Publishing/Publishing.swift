@@ -1,0 +1,141 @@
+import Synchronization
+
+extension Connection {
+  /// Publishes, and waits for the broker's verdict on each: one per publication, in order.
+  ///
+  /// They are encoded by the calling task, written in one go where they go to one exchange, and
+  /// confirmed together; further calls do not wait for earlier ones. Publications to one exchange
+  /// keep their order, unless the broker refuses one, which is then sent once more.
+  ///
+  /// While the connection is down, or blocked by the broker, they wait, and while more than
+  /// ``ConnectionConfiguration/maximumPendingBytes`` wait, so does the caller. What has no verdict
+  /// after `timeout` is ``PublishVerdict/notSent(_:)``, or ``PublishVerdict/unknown(_:)`` if it has
+  /// been sent, and takes no memory any more. Cancelling the task does not cut it short: what is
+  /// written cannot be taken back, and the outcome of a job that was cancelled must get through all
+  /// the same.
+  public nonisolated func publish(
+    _ publications: [Publication], timeout: Duration = .seconds(30)
+  ) async -> [PublishVerdict] {
+    guard !publications.isEmpty else { return [] }
+    let end = ContinuousClock.now + timeout
+    let frameMax = frameMax.load(ordering: .relaxed)
+    let (cost, refused) = PublishBatch.measure(publications, frameMax: frameMax)
+    if !room.take(cost), await !waitForRoom(cost, timeout) {
+      return lacking(publications.count, refused, timeout)
+    }
+    return await withCheckedContinuation { continuation in
+      start(publications, cost, frameMax, refused, timeout, end) {
+        continuation.resume(returning: $0)
+      }
+    }
+  }
+
+  /// Publishes one message: see ``publish(_:timeout:)-([Publication],_)``.
+  public nonisolated func publish(
+    _ publication: Publication, timeout: Duration = .seconds(30)
+  ) async -> PublishVerdict {
+    await publish([publication], timeout: timeout).first ?? .notSent("")
+  }
+
+  /// Hands publications over without waiting for the broker's verdict, which can be asked for later:
+  /// so that one task can keep many batches under way. Returns at once unless more than
+  /// ``ConnectionConfiguration/maximumPendingBytes`` wait already, in which case it waits for room.
+  /// In all else it is as ``publish(_:timeout:)-([Publication],_)``.
+  public nonisolated func submit(
+    _ publications: [Publication], timeout: Duration = .seconds(30)
+  ) async -> SubmittedPublications {
+    let submitted = SubmittedPublications()
+    guard !publications.isEmpty else {
+      submitted.promise.give([])
+      return submitted
+    }
+    let end = ContinuousClock.now + timeout
+    let frameMax = frameMax.load(ordering: .relaxed)
+    let (cost, refused) = PublishBatch.measure(publications, frameMax: frameMax)
+    if !room.take(cost), await !waitForRoom(cost, timeout) {
+      submitted.promise.give(lacking(publications.count, refused, timeout))
+      return submitted
+    }
+    start(publications, cost, frameMax, refused, timeout, end) { submitted.promise.give($0) }
+    return submitted
+  }
+
+  private nonisolated func waitForRoom(_ cost: Int, _ timeout: Duration) async -> Bool {
+    await room.wait(cost) { giveUp in
+      perform { connection in
+        _ = connection.timers.schedule(after: timeout) { giveUp() }
+      }
+    }
+  }
+
+  private nonisolated func lacking(
+    _ count: Int, _ refused: [Int: AMQPError], _ timeout: Duration
+  ) -> [PublishVerdict] {
+    (0..<count).map { index in
+      if let error = refused[index] { return .notSent("\(error)") }
+      return .notSent(
+        "timed out after \(timeout): \(room.limit) bytes of publications wait already "
+          + "(maximumPendingBytes)")
+    }
+  }
+
+  /// Encodes publications, and hands them to the connection's thread.
+  private nonisolated func start(
+    _ publications: [Publication], _ cost: Int, _ frameMax: Int, _ refused: [Int: AMQPError],
+    _ timeout: Duration, _ end: ContinuousClock.Instant,
+    completion: @escaping @Sendable ([PublishVerdict]) -> Void
+  ) {
+    let batch = PublishBatch(publications, cost: cost, frameMax: frameMax, refused: refused) {
+      [room] verdicts in
+      room.free(cost)
+      completion(verdicts)
+    }
+    guard !batch.isFinished else { return }
+    perform { $0.submit(batch, timeout, until: end) }
+  }
+
+  private func submit(
+    _ batch: PublishBatch, _ timeout: Duration, until end: ContinuousClock.Instant
+  ) {
+    batch.observe { [unowned self] in count($0) }
+    batch.deadline = timers.schedule(after: end - .now) { [weak batch] in
+      batch?.finish(self.whyUnconfirmed(after: timeout))
+    }
+    publisher.submit(batch)
+  }
+
+  private func count(_ verdicts: [PublishVerdict]) {
+    for verdict in verdicts {
+      switch verdict {
+      case .confirmed: statisticsSoFar.confirmed += 1
+      case .returned: statisticsSoFar.returned += 1
+      case .nacked: statisticsSoFar.nacked += 1
+      case .notSent: statisticsSoFar.notSent += 1
+      case .unknown: statisticsSoFar.unknown += 1
+      }
+    }
+  }
+
+  func whyUnconfirmed(after timeout: Duration) -> String {
+    let why =
+      if let reason = session?.blockedReason {
+        "the broker has blocked publishing: \(reason)"
+      } else if life.phase == .ready {
+        "no confirm"
+      } else {
+        lastError?.description ?? "not connected"
+      }
+    return "timed out after \(timeout): \(why)"
+  }
+}
+
+/// Publications that were handed over: their verdicts come later.
+public struct SubmittedPublications: Sendable {
+  let promise = VerdictPromise()
+
+  /// The broker's verdict on each, in order, as soon as all have one; at the latest when the time
+  /// that was given is up. May be asked for more than once.
+  public var verdicts: [PublishVerdict] {
+    get async { await promise.value }
+  }
+}

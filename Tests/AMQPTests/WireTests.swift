@@ -1,0 +1,143 @@
+import Testing
+
+@testable import AMQP
+
+@Suite("Field tables from outside")
+struct FieldScanTests {
+  /// The bytes of a header property with `levels` arrays inside each other.
+  static func properties(nesting levels: Int) -> [UInt8] {
+    var value: [UInt8] = []
+    for _ in 0..<levels {
+      let length = UInt32(value.count)
+      value = [UInt8(ascii: "A")] + withUnsafeBytes(of: length.bigEndian) { Array($0) } + value
+    }
+    let entry = [UInt8(4)] + Array("deep".utf8) + value
+    let table = withUnsafeBytes(of: UInt32(entry.count).bigEndian) { Array($0) } + entry
+    // Headers, delivery mode and correlation id.
+    return [0x34, 0] + table + [2, 3] + Array("abc".utf8)
+  }
+
+  @Test(
+    "100 levels mean 100: deeper ones are refused, and all else is there",
+    arguments: [1_000, 8_000, 100])
+  func tooDeep(levels: Int) {
+    let properties = Self.properties(nesting: levels).withUnsafeBytes {
+      MessageProperties(received: $0)
+    }
+    #expect(properties.headersRefused?.contains("100 levels") == true)
+    #expect(properties.headers.isEmpty)
+    #expect(properties.deliveryMode == .persistent)
+    #expect(properties.correlationID == "abc")
+    #expect("\(properties)".utf8.count < 1_000)
+  }
+
+  @Test("99 arrays inside the table are decoded")
+  func deepest() {
+    let properties = Self.properties(nesting: 99).withUnsafeBytes {
+      MessageProperties(received: $0)
+    }
+    #expect(properties.headersRefused == nil)
+    var depth = 0
+    var value = properties.headers["deep"]
+    while case .array(let inner)? = value {
+      depth += 1
+      value = inner.first
+    }
+    #expect(depth == 99)
+  }
+
+  @Test("Bytes that are cut off anywhere, or changed anywhere, are decoded or refused")
+  func damaged() {
+    let whole = Self.properties(nesting: 3)
+    for count in 0..<whole.count {
+      let properties = whole.prefix(count).withUnsafeBytes { MessageProperties(received: $0) }
+      if count != 2 || whole[0] != 0 { #expect(properties.headersRefused != nil, "\(count)") }
+    }
+    var generator = SystemRandomNumberGenerator()
+    for _ in 0..<20_000 {
+      var bytes = whole
+      for _ in 0..<Int.random(in: 1...4, using: &generator) {
+        bytes[Int.random(in: bytes.indices, using: &generator)] = .random(
+          in: .min ... .max, using: &generator)
+      }
+      let properties = bytes.withUnsafeBytes { MessageProperties(received: $0) }
+      _ = properties.headers.encodedSize
+    }
+  }
+}
+
+@Suite("Cutting what comes into frames")
+struct FrameReaderTests {
+  private func bytes(_ frames: [(kind: UInt8, payload: [UInt8])]) -> [UInt8] {
+    frames.flatMap { frame in
+      [frame.kind, 0, 7] + withUnsafeBytes(of: UInt32(frame.payload.count).bigEndian) { Array($0) }
+        + frame.payload + [0xCE]
+    }
+  }
+
+  @Test(
+    "Whole frames come out, however the bytes come in", arguments: [1, 2, 3, 7, 8, 1_000, 65_536])
+  func pieces(size: Int) throws {
+    let payloads = [0, 1, 8, 4_000, 70_000, 3, 131_064].map { count in
+      (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 13) }
+    }
+    let all = bytes(payloads.map { (3, $0) })
+    var reader = FrameReader(frameMax: 131_072)
+    var found: [[UInt8]] = []
+    var rest = all[...]
+    while !rest.isEmpty {
+      let room = reader.room()
+      let part = Array(rest.prefix(min(size, room.count)))
+      room.copyBytes(from: part)
+      reader.filled(part.count)
+      rest = rest.dropFirst(part.count)
+      while let frame = try reader.next() {
+        #expect(frame.kind == .body && frame.channel == 7)
+        found.append(Array(frame.payload))
+      }
+    }
+    #expect(found == payloads)
+    let isRead = reader.isEmpty
+    #expect(isRead)
+  }
+
+  @Test("An unknown kind, a size beyond the limit, a missing end are violations")
+  func wrong() throws {
+    func read(_ bytes: [UInt8]) throws {
+      var reader = FrameReader(frameMax: 4_096)
+      reader.room().copyBytes(from: bytes)
+      reader.filled(bytes.count)
+      while try reader.next() != nil {}
+    }
+    #expect(throws: AMQPError.self) { try read(Array("HTTP/1.1".utf8)) }
+    #expect(throws: AMQPError.self) { try read([UInt8(ascii: "H")]) }
+    #expect(throws: AMQPError.self) { try read([1, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 1]) }
+    #expect(throws: AMQPError.self) { try read([8, 0, 0, 0, 0, 0, 0, 0]) }
+    #expect(throws: Never.self) { try read([8, 0, 0, 0, 0, 0, 0, 0xCE]) }
+  }
+
+  @Test("Methods that are cut short or unknown are violations or said to be unknown")
+  func methods() throws {
+    var decoder = MethodDecoder()
+    var generator = SystemRandomNumberGenerator()
+    let numbers: [UInt32] = [
+      60 << 16 | 60, 60 << 16 | 80, 60 << 16 | 50, 10 << 16 | 10, 10 << 16 | 50, 20 << 16 | 40,
+      50 << 16 | 11, 60 << 16 | 71, 99 << 16 | 99,
+    ]
+    for _ in 0..<50_000 {
+      let number = numbers.randomElement(using: &generator) ?? 0
+      let payload =
+        withUnsafeBytes(of: number.bigEndian) { Array($0) }
+        + (0..<Int.random(in: 0...40, using: &generator)).map { _ in
+          UInt8.random(in: .min ... .max, using: &generator)
+        }
+      payload.withUnsafeBytes { bytes in
+        // Either is fine; ending the process is not.
+        _ = try? decoder.decode(bytes)
+      }
+    }
+    let unknown: [UInt8] = [0, 99, 0, 99]
+    let method = try unknown.withUnsafeBytes { try decoder.decode($0) }
+    #expect(method == .unexpected(99 << 16 | 99))
+  }
+}
