@@ -29,7 +29,7 @@ enum ExitStatus: Int32, CaseIterable {
     case .timedOut: "the time to wait has passed; the job goes on"
     case .unexpectedAnswer: "what answers is no Warren server of this version, or something broke"
     case .restartNeeded:
-      "a worker ended itself because a callback of its does not end; start it again"
+      "a worker ended itself, since a callback does not end; start it again"
     case .interrupted: "interrupted by Ctrl-C; a job that was waited for goes on"
     }
   }
