@@ -7,6 +7,9 @@ import ServiceLifecycle
 
 /// Takes job messages, and cancellations, from the intake queue. What cannot be accepted goes into the dead-letter queue
 /// with its reason; neither that, nor telling the worker of a canceled job, holds up what is behind.
+///
+/// Tickets come here as well, when the broker throws them out of their queue. They are forgotten, since the server issues
+/// again what is lost; among the dead letters they would bury the others.
 struct SubmitConsumer<Broker: MessageBroker>: Service {
   private typealias Submission = (delivery: Delivery, submission: JobSubmission)
   private typealias Cancellation = (delivery: Delivery, cancellation: JobCancellation)
@@ -45,8 +48,13 @@ struct SubmitConsumer<Broker: MessageBroker>: Service {
   ) async -> [DeadLetter.Letter] {
     var submissions: [Submission] = []
     var cancellations: [Cancellation] = []
+    var tickets: [DeliveryTag] = []
     var refused: [DeadLetter.Letter] = []
     for delivery in deliveries {
+      guard !WireCoding.isTicket(delivery.message) else {
+        tickets.append(delivery.tag)
+        continue
+      }
       let size = delivery.message.body.count
       guard size <= maxBodyBytes else {
         refused.append(
@@ -65,6 +73,12 @@ struct SubmitConsumer<Broker: MessageBroker>: Service {
         refused.append(
           .init(delivery, reason: error.reason.rawValue, explanation: error.description))
       }
+    }
+    if !tickets.isEmpty {
+      log.burst(
+        .debug, "tickets that were thrown out of their queue are forgotten",
+        ["count": "\(tickets.count)"])
+      await consumer.ack(tickets)
     }
     refused += await store(submissions, of: consumer)
     // After the jobs: a producer may cancel what it has just submitted.

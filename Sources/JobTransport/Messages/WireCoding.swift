@@ -19,9 +19,14 @@ public enum WireCoding {
     return message
   }
 
+  /// Whether a message says that it is a ticket.
+  public static func isTicket(_ message: Message) -> Bool {
+    message.properties.type == MessageKind.ticket
+  }
+
   /// - Returns: `nil` when the message is no ticket but, by its type, something else.
   public static func ticket(_ message: Message) throws(WireError) -> Ticket? {
-    guard message.properties.type == MessageKind.ticket else { return nil }
+    guard isTicket(message) else { return nil }
     return try decode(Ticket.self, from: message)
   }
 

@@ -41,6 +41,25 @@ import Testing
     }
   }
 
+  @Test("forgets the tickets that the broker has thrown out of their queue")
+  func tickets() async throws {
+    let fixture = try await ServerFixture()
+    let ticket = try WireCoding.message(Ticket(job: JobID(), type: try JobTypeID("test:job")))
+    // Not even its body matters.
+    var spoilt = Message(text: "{")
+    spoilt.properties.type = ticket.properties.type
+    let id = JobID()
+    let deliveries = [ticket, try submission(id), spoilt]
+    try await fixture.run([consumer(fixture)]) {
+      let intake = try await fixture.broker.consumer(of: "jobs.submit")
+      intake.deliver(deliveries)
+      try await intake.untilAcknowledged(3)
+      #expect(try await fixture.store.job(id) != nil)
+      #expect(fixture.broker.state.value.offered.isEmpty)
+      #expect(fixture.log.counters.refusedMessages == 0)
+    }
+  }
+
   @Test("lays what no dead-letter queue takes at the end of its own, so that others are delivered")
   func rotation() async throws {
     let fixture = try await ServerFixture()
