@@ -8,6 +8,9 @@ public protocol MessageBroker: Sendable {
   /// Counts the connections; what was true of the broker on an earlier one need not be on this.
   var generation: UInt64 { get async }
 
+  /// The broker's version, on which it depends what is declared; `nil` if it is not known.
+  var brokerVersion: BrokerInfo.Version? { get async }
+
   /// Publishes, and waits for the verdict on each: one per publication, in order.
   func publish(_ publications: [Publication], timeout: Duration) async -> [PublishVerdict]
 
@@ -28,7 +31,9 @@ where Element == [Delivery], Failure == AMQPError {
 }
 
 extension Consumer: MessageConsumer {}
-extension Connection: MessageBroker {}
+extension Connection: MessageBroker {
+  public var brokerVersion: BrokerInfo.Version? { broker?.version }
+}
 
 extension MessageBroker {
   /// Publishes one message and waits for the verdict.

@@ -41,7 +41,8 @@ struct WorkerRegistrar: Sendable {
 
   private func declare(_ queue: JobQueueName) async {
     do {
-      try await connection.declare(JobTopology.work(names, queues: [queue]))
+      try await connection.declare(
+        JobTopology.work(names, queues: [queue], broker: connection.brokerVersion))
     } catch .channelClosed(let code, let text) {
       log.logger.error(
         "the broker refuses the queue of a worker; delete or rename the one that is there",

@@ -122,7 +122,8 @@ struct Dispatcher<Broker: MessageBroker>: Service {
     log.burst(
       .warning, "a queue was missing and is declared again", ["queue": "\(names.queue(queue))"])
     do {
-      try await broker.declare(JobTopology.work(names, queues: [queue]))
+      try await broker.declare(
+        JobTopology.work(names, queues: [queue], broker: broker.brokerVersion))
     } catch {
       log.burst(
         .error, "a queue cannot be declared; its jobs wait",

@@ -94,7 +94,8 @@ struct TicketAudit<Broker: MessageBroker>: Service {
     } catch .channelClosed(404, _) {
       log.burst(
         .warning, "a queue is gone and is declared again", ["queue": "\(names.queue(queue))"])
-      try await broker.declare(JobTopology.work(names, queues: [queue]))
+      try await broker.declare(
+        JobTopology.work(names, queues: [queue], broker: broker.brokerVersion))
       return 0
     }
   }

@@ -6,6 +6,7 @@ public import Jobs
 ///
 /// What is declared depends on the broker's version: from 4.0 on, RabbitMQ takes a message out of a quorum queue that was
 /// delivered 20 times and not acknowledged, unless the queue says otherwise. Before that a negative limit is taken for 0.
+/// Nobody may leave the version out by accident: another declaration of the same queue is refused.
 public enum JobTopology {
   /// How long the broker waits for the acknowledgement of a running job, in milliseconds: seven days. RabbitMQ reads
   /// it from the queue from 3.12 on; older nodes need `consumer_timeout` in their configuration.
@@ -21,7 +22,7 @@ public enum JobTopology {
   /// All that the server reads from and writes to.
   public static func server(
     _ names: TransportNames, queues: some Sequence<JobQueueName>,
-    broker: BrokerInfo.Version? = nil
+    broker: BrokerInfo.Version?
   ) -> Topology {
     var topology = producer(names, broker: broker)
     topology.exchanges += [
@@ -40,7 +41,7 @@ public enum JobTopology {
 
   /// What a producer needs: the intake, and where it leads to what cannot stay there.
   public static func producer(
-    _ names: TransportNames, broker: BrokerInfo.Version? = nil
+    _ names: TransportNames, broker: BrokerInfo.Version?
   ) -> Topology {
     Topology(
       exchanges: [
@@ -63,7 +64,7 @@ public enum JobTopology {
   /// ticket is forgotten there, since it is issued again. Among the dead letters, tickets would bury the others.
   public static func work(
     _ names: TransportNames, queues: some Sequence<JobQueueName>,
-    broker: BrokerInfo.Version? = nil
+    broker: BrokerInfo.Version?
   ) -> Topology {
     var topology = Topology(exchanges: [ExchangeDeclaration(names.work, kind: .direct)])
     for queue in queues {
@@ -81,7 +82,7 @@ public enum JobTopology {
   /// What a worker reads from and writes to. Its control queue is exclusive: it lasts as long as the connection.
   public static func worker(
     _ names: TransportNames, id: WorkerID, queues: some Sequence<JobQueueName>,
-    broker: BrokerInfo.Version? = nil
+    broker: BrokerInfo.Version?
   ) -> Topology {
     var topology = work(names, queues: queues, broker: broker)
     topology.exchanges.append(ExchangeDeclaration(names.control, kind: .direct))

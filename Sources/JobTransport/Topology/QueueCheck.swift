@@ -39,7 +39,7 @@ public struct QueueCheck: Service {
   }
 
   private func check() async {
-    let version = await connection.broker?.version
+    let version = await connection.brokerVersion
     let queues = queues()
     let work = JobTopology.work(names, queues: queues, broker: version)
     for queue in JobTopology.server(names, queues: queues, broker: version).queues {

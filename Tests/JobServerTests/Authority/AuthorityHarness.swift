@@ -42,7 +42,8 @@ struct AuthorityHarness: Sendable {
         auditInterval: audit ?? .seconds(3600), auditSilence: .zero),
       logger: logger)
     let connection = Connection(
-      configuration: broker, topology: JobTopology.server(names, queues: [.compute]),
+      configuration: broker,
+      topology: { JobTopology.server(names, queues: [.compute], broker: $0.version) },
       logger: logger)
     let harness = AuthorityHarness(
       authority: path == .inProcess

@@ -26,7 +26,8 @@ struct LostReportTests {
     let worker = worker
     try await AuthorityHarness.with(.broker, audit: .milliseconds(100)) { harness in
       try await harness.connection.declare(
-        JobTopology.worker(harness.names, id: worker, queues: []))
+        JobTopology.worker(
+          harness.names, id: worker, queues: [], broker: harness.connection.brokerVersion))
       let commands = try await harness.connection.consume(
         Subscription(queue: harness.names.worker(worker), prefetch: 0, noAck: true))
       try await withThrowingTaskGroup(of: Void.self) { group in

@@ -115,17 +115,21 @@ import Testing
     }
   }
 
-  @Test("declares a queue that is missing, and issues its tickets then")
-  func missing() async throws {
+  @Test(
+    "declares a queue that is missing as its broker needs it, and issues its tickets then",
+    arguments: [BrokerInfo.Version(3, 10, 8), BrokerInfo.Version(4, 1)])
+  func missing(_ version: BrokerInfo.Version) async throws {
     let fixture = try await ServerFixture()
     let broker = fixture.broker
+    broker.state.update { $0.version = version }
+    let expected = JobTopology.work(fixture.names, queues: [.compute], broker: version).queues
     broker.set { [broker] _ in
       broker.state.value.declared.isEmpty
         ? .returned(replyCode: 312, text: "NO_ROUTE") : .confirmed
     }
     _ = try await fixture.jobs(1)
     try await fixture.run([dispatcher(fixture)]) {
-      try await broker.state.until("declared") { $0.declared == ["jobs.compute"] }
+      try await broker.state.until("declared") { $0.declared == expected }
       try await fixture.clock.passing(by: .seconds(1)) {
         try await broker.state.until("issued") { $0.confirmed.count == 1 }
       }

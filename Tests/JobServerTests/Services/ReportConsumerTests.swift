@@ -22,6 +22,24 @@ import Testing
       names: fixture.names, clock: fixture.clock, log: fixture.log)
   }
 
+  @Test(
+    "has the queue of a worker declared as its broker needs it",
+    arguments: [BrokerInfo.Version(3, 10, 8), BrokerInfo.Version(4, 1)])
+  func queue(_ version: BrokerInfo.Version) async throws {
+    let fixture = try await ServerFixture()
+    fixture.broker.state.update { $0.version = version }
+    let queue = try JobQueueName("video")
+    let expected = JobTopology.work(fixture.names, queues: [queue], broker: version).queues
+    let registrar = consumer(fixture).registrar
+    let announcement = WorkerAnnouncement(
+      worker: worker, host: "h", processID: 1, startedAt: .now,
+      queues: [JobQueue(name: queue, capacity: 1)], groups: [], types: [])
+    try await fixture.run([]) {
+      try await registrar.welcome(announcement)
+      try await fixture.broker.state.until("declared") { $0.declared == expected }
+    }
+  }
+
   private func completion(_ job: Job) -> JobReport {
     JobReport(job: job.id, attempt: 1, worker: worker, content: .ended(.completed(result: 1)))
   }

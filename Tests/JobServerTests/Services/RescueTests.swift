@@ -214,6 +214,27 @@ private struct Workers: Sendable {
       for job in present { #expect(try await fixture.store.job(job.id)?.ticketIssued == true) }
     }
   }
+
+  @Test(
+    "declares a queue that is gone as its broker needs it",
+    arguments: [BrokerInfo.Version(3, 10, 8), BrokerInfo.Version(4, 1)])
+  func gone(_ version: BrokerInfo.Version) async throws {
+    let fixture = try await ServerFixture()
+    _ = try await fixture.jobs(1) { $0.ticketIssued = true }
+    fixture.broker.state.update { state in
+      state.version = version
+      state.gone = ["jobs.compute"]
+    }
+    let expected = JobTopology.work(fixture.names, queues: [.compute], broker: version).queues
+    let audit = TicketAudit(
+      store: fixture.store, directory: fixture.directory, control: fixture.control,
+      broker: fixture.broker, names: fixture.names, work: fixture.hub.work, clock: fixture.clock,
+      log: fixture.log)
+    try await fixture.run([audit]) {
+      try await fixture.clock.advance(by: .seconds(5), whenSleeping: 1)
+      try await fixture.broker.state.until("declared") { $0.declared == expected }
+    }
+  }
 }
 
 @Suite("The consumer of claims", .timeLimit(.minutes(2))) struct ClaimConsumerTests {

@@ -10,14 +10,17 @@ final class MemoryBroker: MessageBroker {
 
   struct State: Sendable, CustomStringConvertible {
     var generation: UInt64 = 1
+    var version: BrokerInfo.Version? = .init(3, 10, 8)
     /// All that was handed over, confirmed or not.
     var offered: [Publication] = []
     /// What the broker has confirmed.
     var confirmed: [Publication] = []
     var asked: [Publication] = []
-    var declared: [String] = []
+    var declared: [QueueDeclaration] = []
     /// Messages that nobody consumes.
     var queues: [String: [Message]] = [:]
+    /// Queues that are gone until they are declared.
+    var gone: Set<String> = []
     var consumers: [String: MemoryConsumer] = [:]
 
     var description: String { "\(offered.count) offered, \(confirmed.count) confirmed" }
@@ -47,6 +50,8 @@ final class MemoryBroker: MessageBroker {
   }
 
   var generation: UInt64 { state.value.generation }
+
+  var brokerVersion: BrokerInfo.Version? { state.value.version }
 
   func publish(_ publications: [Publication], timeout: Duration) async -> [PublishVerdict] {
     state.update { $0.offered += publications }
@@ -86,11 +91,18 @@ final class MemoryBroker: MessageBroker {
   }
 
   func declare(_ topology: Topology) async throws(AMQPError) {
-    state.update { $0.declared += topology.queues.map(\.name) }
+    state.update { state in
+      state.declared += topology.queues
+      state.gone.subtract(topology.queues.map(\.name))
+    }
   }
 
   func inspect(queue: String) async throws(AMQPError) -> QueueInfo {
-    let count = state.value.queues[queue]?.count ?? 0
+    let state = state.value
+    guard !state.gone.contains(queue) else {
+      throw .channelClosed(code: 404, text: "NOT_FOUND - no queue '\(queue)'")
+    }
+    let count = state.queues[queue]?.count ?? 0
     return QueueInfo(name: queue, messages: UInt32(count), consumers: 0)
   }
 

@@ -34,11 +34,13 @@ struct BrokerHarness: Sendable {
 
   private init(_ broker: ThrowawayBroker) throws {
     self.broker = broker
-    names = try TransportNames(prefix: "t-\(UUID().uuidString.prefix(8).lowercased())")
+    let names = try TransportNames(prefix: "t-\(UUID().uuidString.prefix(8).lowercased())")
+    self.names = names
     var configuration = try ConnectionConfiguration(url: broker.url)
     configuration.connectionName = "test"
     connection = Connection(
-      configuration: configuration, topology: JobTopology.server(names, queues: [.compute]),
+      configuration: configuration,
+      topology: { JobTopology.server(names, queues: [.compute], broker: $0.version) },
       logger: silent)
   }
 
