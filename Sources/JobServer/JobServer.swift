@@ -57,7 +57,7 @@ public struct JobServer: Sendable {
     let leases = LeaseWatch(
       store: store, directory: directory, control: control, examiner: examiner,
       broker: consuming, names: names, clock: clock, log: log)
-    let intake = Intake(catalog: catalog, store: store) { initializer.share($0) }
+    let intake = Intake(catalog: catalog, store: store, names: names) { initializer.share($0) }
     authority = ServerAuthority(
       store: store, contests: contests, control: control, commands: commands,
       poisonLimit: configuration.poisonLimit, clock: clock, log: log)

@@ -1,5 +1,6 @@
 import Foundation
 import JobStore
+import JobTransport
 public import Jobs
 
 /// A job that was accepted, now or before under the same idempotency key.
@@ -13,6 +14,8 @@ public struct ScheduledJob: Sendable, Hashable {
 struct Intake: Sendable {
   let catalog: Catalog
   let store: StatusStore
+  /// Where nobody's answers may go.
+  let names: TransportNames
   /// Told, in the transaction that finds it, of each job that was asked for again.
   var repeated: @Sendable (Job) -> Void = { _ in }
 
@@ -51,6 +54,10 @@ struct Intake: Sendable {
   ) -> Result<NewJob, ScheduleError> {
     guard let type = catalog.type(submission.type) else {
       return .failure(.unknownType(submission.type, known: catalog.types.map(\.id)))
+    }
+    // The server would write into its own queues what whoever reads them does not understand.
+    if let address = submission.reply?.address, names.isOwn(address) {
+      return .failure(.ownAddress(address))
     }
     do {
       let job = try submission.job(of: type.description, queue: type.queue, at: now)

@@ -5,6 +5,8 @@ public import Jobs
 public enum ScheduleError: Error, Sendable, CustomStringConvertible {
   case unknownType(JobTypeID, known: [JobTypeID])
   case invalidParams(JobTypeID, ParamsError)
+  /// The final job is to be sent to one of Warren's own queues.
+  case ownAddress(String)
   /// The idempotency key, or the id, belongs to a job of another type or with other params.
   case conflict(existing: Job, key: Bool)
   /// The idempotency key, or the id, belongs to a job whose stored data cannot be read.
@@ -29,6 +31,9 @@ public enum ScheduleError: Error, Sendable, CustomStringConvertible {
       return "there is no job type \(id); \(names)"
     case .invalidParams(let id, let error):
       return "the params of \(id) do not fit: \(error)"
+    case .ownAddress(let address):
+      return
+        "reply_to must not be a queue of Warren's own, as '\(address.prefix(100))' is by its name; give a queue of yours, or amq.rabbitmq.reply-to"
     case .conflict(let existing, let key):
       let what = key ? "idempotency key" : "id"
       return "the \(what) belongs to job \(existing.id), which has another type or other params"

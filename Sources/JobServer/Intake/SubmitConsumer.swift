@@ -159,6 +159,7 @@ extension ScheduleError {
     switch self {
     case .unknownType: "unknown-type"
     case .invalidParams: "invalid-params"
+    case .ownAddress: "bad-property"
     case .conflict: "conflict"
     case .unreadable: "unreadable"
     case .deleted: "deleted"

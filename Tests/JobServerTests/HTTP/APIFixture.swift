@@ -55,7 +55,9 @@ struct APIFixture: Sendable {
     let initializer = Initializer(store: store, callbacks: callbacks, logger: logger)
     let log = ServerLog(logger)
     service = JobService(
-      intake: Intake(catalog: catalog, store: store) { initializer.share($0) }, store: store,
+      intake: Intake(
+        catalog: catalog, store: store, names: try TransportNames(prefix: "test")
+      ) { initializer.share($0) }, store: store,
       hub: hub, catalog: catalog,
       directory: directory, control: control,
       holders: holders, callbacks: callbacks, initializer: initializer, resuming: ResumeGuard(),

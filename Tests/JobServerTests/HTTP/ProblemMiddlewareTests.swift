@@ -49,6 +49,14 @@ struct ProblemMiddlewareTests {
     #expect(problem.jobID == id)
   }
 
+  @Test("a reply that would go to one of Warren's own queues is a bad request")
+  func ownAddress() async throws {
+    let problem = try await problem { throw ScheduleError.ownAddress("jobs.submit") }
+    #expect(problem.type == "/problems/invalid-body")
+    #expect(problem.status == 400)
+    #expect(problem.detail.contains("'jobs.submit'"))
+  }
+
   @Test("each kind has a path of its own and a status that is an error")
   func kinds() {
     #expect(Set(ProblemKind.allCases.map(\.path)).count == ProblemKind.allCases.count)

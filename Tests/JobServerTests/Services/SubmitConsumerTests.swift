@@ -144,6 +144,26 @@ import Testing
     }
   }
 
+  @Test(
+    "refuses to have Warren's own queues answered into",
+    arguments: ["jobs", "jobs.submit", "jobs.compute", "jobs.worker.w"])
+  func ownQueues(_ address: String) async throws {
+    let fixture = try await ServerFixture()
+    let (id, other) = (JobID(), JobID())
+    let bad = try submission(id, reply: JobReply(address: address))
+    let good = try submission(other, reply: JobReply(address: "jobs-of-mine"))
+    try await fixture.run([consumer(fixture)]) {
+      let intake = try await fixture.broker.consumer(of: "jobs.submit")
+      intake.deliver([bad, good])
+      try await intake.untilAcknowledged(2)
+      #expect(try await Set(fixture.store.jobs([id, other]).keys) == [other])
+      let dead = fixture.broker.state.value.confirmed.filter { $0.exchange == "jobs.dead" }
+      let headers = dead.first?.message.properties.headers
+      #expect(headers?["x-warren-reason"] == "bad-property")
+      #expect(headers?["x-warren-explanation"]?.stringValue?.contains("'\(address)'") == true)
+    }
+  }
+
   @Test("lets the reply of a repeated submission be sent as well")
   func repetition() async throws {
     let fixture = try await ServerFixture()

@@ -66,7 +66,7 @@ final class ServerFixture: Sendable {
     let initializer = Initializer(
       store: store, callbacks: callbacks, logger: logger, clock: clock)
     self.initializer = initializer
-    intake = Intake(catalog: catalog, store: store) { initializer.share($0) }
+    intake = Intake(catalog: catalog, store: store, names: names) { initializer.share($0) }
     authority = ServerAuthority(
       store: store, contests: contests, control: control, commands: commands, poisonLimit: 5,
       clock: clock, log: log)
