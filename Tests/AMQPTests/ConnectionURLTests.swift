@@ -68,10 +68,11 @@ struct ConnectionURLTests {
   @Test(
     "What is wrong is named",
     arguments: [
-      ("", "amqp://"), ("localhost:5672", "amqp://"), ("http://host", "http"),
-      ("amqp://host:0", "port"), ("amqp://host:65536", "65536"), ("amqp://host:x", "x"),
-      ("amqp://host:+1", "+1"), ("amqp://::1", "brackets"), ("amqp://[::1", "]"),
-      ("amqp://[::1]x", "x"), ("amqp://[host]", "IPv6"), ("amqp://h/a/b", "%2F"),
+      ("", "amqp://"), ("localhost:5672", "amqp://"), ("http://host", "scheme"),
+      ("amqp://host:0", "port"), ("amqp://host:65536", "port"), ("amqp://host:x", "port"),
+      ("amqp://host:+1", "port"), ("amqp://::1", "brackets"), ("amqp://[::1", "]"),
+      ("amqp://[::1]x", "only a port"), ("amqp://[host]", "IPv6"), ("amqp://h/a/b", "%2F"),
+      ("amqp://h/a@b", "%40"), ("amqp://a,,b", "comma"),
       ("amqp://u@v@h", "%40"), ("amqp://h/%zz", "%25"), ("amqp://h/%2", "%25"),
       ("amqp://h/%", "%25"), ("amqp://%ff@h", "UTF-8"), ("amqp://h /", "space"),
       ("amqp://h#x", "#"), ("amqp://h?heartbeat", "no value"),
@@ -99,6 +100,43 @@ struct ConnectionURLTests {
     let text = error?.description ?? ""
     #expect(text.contains("heartbeats"))
     for parameter in ConnectionURL.Parameter.allCases { #expect(text.contains(parameter.rawValue)) }
+  }
+
+  @Test(
+    "No error repeats a password, whichever character of the URL is missing or not encoded",
+    arguments: [
+      "amqp://user:secret", "amqp://user:secret/vhost", "amqp://user:secret:5672/",
+      "amqp://user:secret,host", "amqp://user:secret?heartbeat=1", "amqp://user:1/secret@host",
+      "amqp://user:secret/x@host", "amqp://user:1?secret@host", "amqp://user:1?secret=x@host",
+      "amqp://user:1?x=secret%zz@host", "amqp://user:1?secret%zz=x@host",
+      "amqp://user:1?secret=x%zz@host", "amqp://user:secret@x@host", "amqp://user:x@secret@host",
+      "amqp://user:secret%zz@host", "amqp://user:secret%ff@host", "amqp://user:secret #@host",
+      "amqp://[user:secret", "amqp://[user:secret]", "amqp://[::1]secret@host:x",
+      "amqp://[::1]:secret", "secret@host://", "user:secret@host", "amqp:/user:secret@host",
+      "amqp://user:secret@host:x", "amqp://user:secret%00@host", "amqp://host:1/v?verify=secret",
+      "amqps://host?verify=secret", "amqp://host?auth_mechanism=secret",
+      "amqp://host?heartbeat=secret",
+    ])
+  func noPassword(url: String) {
+    let error = #expect(throws: AMQPError.self) { try ConnectionConfiguration(url: url) }
+    let text = error?.description ?? ""
+    #expect(!text.contains("secret"), "\(text)")
+    #expect(!text.isEmpty)
+  }
+
+  @Test("No error grows with the URL")
+  func short() {
+    let long = String(repeating: "a", count: 10_000)
+    for url in [
+      long, "\(long)://", "amqp://h:\(long)", "amqp://[\(long)", "amqp://[\(long)]",
+      "amqp://[::1]\(long)", "amqp://\(long):1:2", "amqp://\(long),", "amqp://h/\(long)",
+      "amqp://h/\(long)/", "amqp://\(long)@x@h", "amqp://h?\(long)", "amqp://h?\(long)=1",
+      "amqp://h?\(long)=%", "amqp://h?heartbeat=\(long)", "amqp://h?auth_mechanism=\(long)",
+      "amqps://h?verify=\(long)",
+    ] {
+      let error = #expect(throws: AMQPError.self) { try ConnectionConfiguration(url: url) }
+      #expect((error?.description.utf8.count ?? 0) < 300, "\(url.prefix(30))")
+    }
   }
 
   @Test("The endpoint, which is logged, holds no password")

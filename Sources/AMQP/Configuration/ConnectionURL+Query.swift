@@ -31,13 +31,13 @@ extension ConnectionURL {
     for item in query {
       guard let parameter = Parameter(rawValue: item.name) else {
         let known = Parameter.allCases.map(\.rawValue).joined(separator: ", ")
-        throw .url("unknown query parameter \(item.name), known are: \(known)")
+        throw .url("unknown query parameter\(quoted(item.name)), known are: \(known)")
       }
       guard seen.insert(parameter).inserted else {
-        throw .url("query parameter \(item.name) is given twice")
+        throw .url("query parameter \(parameter.rawValue) is given twice")
       }
       guard secure || !parameter.needsTLS else {
-        throw .url("query parameter \(item.name) is for TLS: use amqps://")
+        throw .url("query parameter \(parameter.rawValue) is for TLS: use amqps://")
       }
       try apply(parameter, item.value, to: &configuration)
     }
@@ -47,6 +47,17 @@ extension ConnectionURL {
       throw .url(error.description)
     }
     return configuration
+  }
+
+  /// The name of an unknown parameter, behind a space, if it looks like a name: so that a misspelt
+  /// one is found. With an '@' in the query it may be part of a password that contains a '?', and is
+  /// left out.
+  private func quoted(_ name: String) -> String {
+    let isName = name.utf8.allSatisfy { byte in
+      byte == UInt8(ascii: "_") || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
+    }
+    let hasAt = query.contains { $0.name.contains("@") || $0.value.contains("@") }
+    return isName && !hasAt && name.utf8.count <= 40 ? " " + name : ""
   }
 
   private func apply(
@@ -64,7 +75,7 @@ extension ConnectionURL {
     case .authMechanism:
       guard let mechanism = Authentication(rawValue: value.lowercased()) else {
         let known = Authentication.allCases.map(\.rawValue).joined(separator: ", ")
-        throw .url("unknown auth_mechanism \(value), known are: \(known)")
+        throw .url("unknown auth_mechanism, known are: \(known)")
       }
       configuration.authentication = mechanism
     case .caCertFile: configuration.tls?.caCertificateFile = try file(value, parameter)
@@ -74,7 +85,7 @@ extension ConnectionURL {
       switch value {
       case "verify_peer": configuration.tls?.verifyPeer = true
       case "verify_none": configuration.tls?.verifyPeer = false
-      default: throw .url("verify is verify_peer or verify_none, not \(value)")
+      default: throw .url("verify must be verify_peer or verify_none")
       }
     case .serverNameIndication:
       guard !value.isEmpty, !value.utf8.contains(0) else {
@@ -89,7 +100,7 @@ extension ConnectionURL {
   ) throws(AMQPError) -> Number {
     guard let number = Number(value), range.contains(number) else {
       let allowed = "\(range.lowerBound) to \(range.upperBound) \(unit)"
-      throw .url("\(parameter.rawValue) must be \(allowed), not \(value)")
+      throw .url("\(parameter.rawValue) must be \(allowed)")
     }
     return number
   }

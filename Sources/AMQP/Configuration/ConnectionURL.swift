@@ -3,7 +3,12 @@
 /// itself.
 ///
 /// Deviating from that specification, `amqp://host/` means the virtual host `/` as `amqp://host`
-/// does, not the one with the empty name, since that is what people mean who write it.
+/// does, not the one with the empty name, since that is what people mean who write it. And a virtual
+/// host must not contain a bare `@`: more likely a password contains a bare `/`, and what is behind
+/// that would be shown as the virtual host.
+///
+/// Errors are logged, so they quote nothing of the URL but names of query parameters: where a
+/// character is missing or not percent-encoded, any other part may hold the password.
 struct ConnectionURL: Equatable {
   static let plainPort: UInt16 = 5672
   static let tlsPort: UInt16 = 5671
@@ -36,7 +41,7 @@ struct ConnectionURL: Equatable {
     switch scheme.lowercased() {
     case "amqp": secure = false
     case "amqps": secure = true
-    default: throw .url("unknown scheme \(scheme)://, use amqp:// or amqps://")
+    default: throw .url("the scheme is unknown: use amqp:// or amqps://")
     }
     guard !text.unicodeScalars.contains(where: { $0.value <= 32 || $0 == "#" }) else {
       throw .url("it contains a space, a control character or '#': percent-encode it (%23 is '#')")
@@ -55,7 +60,7 @@ struct ConnectionURL: Equatable {
     }
     let hosts = rest.split(separator: ",", omittingEmptySubsequences: false)
     guard hosts.count == 1 || hosts.allSatisfy({ !$0.isEmpty }) else {
-      throw .url("a host is missing between the commas of \(rest)")
+      throw .url("a host is missing before or after a comma")
     }
     for text in hosts.dropFirst() {
       try parse(authority: text)
@@ -64,6 +69,10 @@ struct ConnectionURL: Equatable {
     }
     if let first = hosts.first { try parse(authority: first) }
   }
+
+  /// What looks like a host and its port may be a user name and its password.
+  private static let hint =
+    " (user name and password stand before an '@', with '/', '?' and '@' in them percent-encoded)"
 
   private mutating func parse(user text: Substring) throws(AMQPError) {
     // A ':' or '@' inside either must be percent-encoded, so the first ':' divides them.
@@ -81,30 +90,32 @@ struct ConnectionURL: Equatable {
     var portText: Substring?
     if text.hasPrefix("[") {
       guard let end = text.firstIndex(of: "]") else {
-        throw .url("an IPv6 address needs a closing ']': \(text)")
+        throw .url("an IPv6 address needs a closing ']'")
       }
       host = try Self.decode(text[text.index(after: text.startIndex)..<end], "the host")
       let rest = text[text.index(after: end)...]
       guard rest.isEmpty || rest.hasPrefix(":") else {
-        throw .url("only a port can follow an IPv6 address, not \(rest)")
+        throw .url("only a port can follow an IPv6 address")
       }
       guard host.contains(":"),
         host.prefix(while: { $0 != "%" }).allSatisfy({ $0.isHexDigit || ":.".contains($0) })
       else {
-        throw .url("[\(host)] is not an IPv6 address")
+        throw .url("what is in brackets is not an IPv6 address")
       }
       portText = rest.isEmpty ? nil : rest.dropFirst()
     } else {
       let parts = text.split(separator: ":", omittingEmptySubsequences: false)
       guard parts.count <= 2 else {
-        throw .url("\(text) has more than one ':': write an IPv6 address in brackets, as in [::1]")
+        throw .url(
+          "a host has more than one ':': write an IPv6 address in brackets, as in [::1]\(Self.hint)"
+        )
       }
       if let name = parts.first, !name.isEmpty { host = try Self.decode(name, "the host") }
       if parts.count == 2 { portText = parts[1] }
     }
     if let portText, !portText.isEmpty {
       guard let number = UInt16(portText), number > 0, portText.first != "+" else {
-        throw .url("the port must be 1 to 65535, not \(portText)")
+        throw .url("the port must be 1 to 65535\(Self.hint)")
       }
       port = number
     }
@@ -114,18 +125,32 @@ struct ConnectionURL: Equatable {
     guard !text.contains("/") else {
       throw .url("the virtual host contains '/': percent-encode it as %2F")
     }
+    guard !text.contains("@") else {
+      throw .url(
+        "the virtual host contains '@': percent-encode it as %40, and a '/' in the password as %2F")
+    }
     if !text.isEmpty { virtualHost = try Self.decode(text, "the virtual host") }
+    guard virtualHost.utf8.count <= ShortString.limit else {
+      throw .url("the virtual host is longer than \(ShortString.limit) bytes")
+    }
   }
 
   private mutating func parse(query text: Substring) throws(AMQPError) {
     for item in text.split(separator: "&") {
       let parts = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-      guard parts.count == 2 else { throw .url("query parameter \(item) has no value") }
+      guard parts.count == 2 else { throw .url("\(Self.shown(item)) has no value") }
       query.append(
         QueryItem(
           name: try Self.decode(parts[0], "a query parameter's name"),
-          value: try Self.decode(parts[1], "the query parameter \(parts[0])")))
+          value: try Self.decode(parts[1], Self.shown(parts[0]))))
     }
+  }
+
+  /// A query parameter for an error: a name is quoted only if it is a known one, since all of this
+  /// may be the rest of a password that contains a '?'.
+  private static func shown(_ name: Substring) -> String {
+    Parameter(rawValue: String(name)).map { "query parameter \($0.rawValue)" }
+      ?? "a query parameter"
   }
 
   /// Percent-decodes. Throws for a `%` without two hexadecimal digits, and for bytes that are no
