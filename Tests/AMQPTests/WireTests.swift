@@ -140,4 +140,57 @@ struct FrameReaderTests {
     let method = try unknown.withUnsafeBytes { try decoder.decode($0) }
     #expect(method == .unexpected(99 << 16 | 99))
   }
+
+  /// A method: its number, what comes before its table, and a table with `levels` arrays inside each
+  /// other.
+  private func method(_ number: UInt32, _ fields: [UInt8], nesting levels: Int) -> [UInt8] {
+    var method = withUnsafeBytes(of: number.bigEndian) { Array($0) }
+    method += fields
+    // Flags before it, a delivery mode and "abc" behind it.
+    method += FieldScanTests.properties(nesting: levels).dropFirst(2).dropLast(5)
+    return method
+  }
+
+  @Test("Server properties that nest too deeply are refused before librabbitmq decodes them")
+  func deepServerProperties() throws {
+    var decoder = MethodDecoder()
+    let start: UInt32 = 10 << 16 | 10
+    // PLAIN and en_US, as long strings.
+    let rest: [UInt8] = ["PLAIN", "en_US"].flatMap { [0, 0, 0, 5] + Array($0.utf8) }
+    let good = method(start, [0, 9], nesting: 99) + rest
+    let decoded = try good.withUnsafeBytes { try decoder.decode($0) }
+    guard case .start(let properties, let mechanisms) = decoded else {
+      Issue.record("not connection.start: \(decoded)")
+      return
+    }
+    #expect(properties.names == ["deep"])
+    #expect(mechanisms == ["PLAIN"])
+    for levels in [100, 8_000] {
+      let bad = method(start, [0, 9], nesting: levels) + rest
+      var refusal: AMQPError?
+      do {
+        _ = try bad.withUnsafeBytes { try decoder.decode($0) }
+      } catch {
+        refusal = error as? AMQPError
+      }
+      #expect(refusal?.description.contains("100 levels") == true)
+    }
+  }
+
+  @Test("Methods that only a client sends are not decoded, whatever is in them")
+  func methodsOfClients() throws {
+    var decoder = MethodDecoder()
+    let declare: UInt32 = 50 << 16 | 10
+    // Ticket, name, flags.
+    let deep = method(declare, [0, 0, 1, UInt8(ascii: "q"), 0], nesting: 8_000)
+    let decoded = try deep.withUnsafeBytes { try decoder.decode($0) }
+    #expect(decoded == .unexpected(declare))
+    // exchange.declare, queue.bind, basic.consume, connection.start-ok; cut short, they are no
+    // violation either.
+    for number: UInt32 in [40 << 16 | 10, 50 << 16 | 20, 60 << 16 | 20, 10 << 16 | 11] {
+      let short = withUnsafeBytes(of: number.bigEndian) { Array($0) }
+      let decoded = try short.withUnsafeBytes { try decoder.decode($0) }
+      #expect(decoded == .unexpected(number))
+    }
+  }
 }

@@ -69,7 +69,9 @@ struct MethodDecoder: ~Copyable {
       } catch {
         throw .protocolViolation("server properties that are \(error.reason)")
       }
-    default: break
+    // Those of the client, which a broker has no business to send, hold tables that nothing has looked
+    // through: librabbitmq would decode them however deep they are.
+    default: guard Self.comesFromBroker(id) else { return .unexpected(id) }
     }
     defer { recycle_amqp_pool(&pool) }
     var decoded: UnsafeMutableRawPointer?
@@ -85,6 +87,29 @@ struct MethodDecoder: ~Copyable {
     }
     guard let decoded else { return .unexpected(id) }
     return InboundMethod(id, decoded)
+  }
+
+  /// Whether this is a method without a table that a broker sends to a client: what
+  /// ``InboundMethod`` is made of, beside those that are decoded here.
+  private static func comesFromBroker(_ id: amqp_method_number_t) -> Bool {
+    switch id {
+    case AMQP_CONNECTION_SECURE_METHOD, AMQP_CONNECTION_TUNE_METHOD,
+      AMQP_CONNECTION_OPEN_OK_METHOD, AMQP_CONNECTION_CLOSE_METHOD,
+      AMQP_CONNECTION_CLOSE_OK_METHOD, AMQP_CONNECTION_BLOCKED_METHOD,
+      AMQP_CONNECTION_UNBLOCKED_METHOD,
+      AMQP_CHANNEL_OPEN_OK_METHOD, AMQP_CHANNEL_FLOW_METHOD, AMQP_CHANNEL_CLOSE_METHOD,
+      AMQP_CHANNEL_CLOSE_OK_METHOD,
+      AMQP_EXCHANGE_DECLARE_OK_METHOD, AMQP_EXCHANGE_DELETE_OK_METHOD,
+      AMQP_EXCHANGE_BIND_OK_METHOD, AMQP_EXCHANGE_UNBIND_OK_METHOD,
+      AMQP_QUEUE_DECLARE_OK_METHOD, AMQP_QUEUE_BIND_OK_METHOD, AMQP_QUEUE_UNBIND_OK_METHOD,
+      AMQP_QUEUE_PURGE_OK_METHOD, AMQP_QUEUE_DELETE_OK_METHOD,
+      AMQP_BASIC_QOS_OK_METHOD, AMQP_BASIC_CONSUME_OK_METHOD, AMQP_BASIC_CANCEL_METHOD,
+      AMQP_BASIC_CANCEL_OK_METHOD, AMQP_BASIC_RETURN_METHOD, AMQP_BASIC_GET_OK_METHOD,
+      AMQP_BASIC_GET_EMPTY_METHOD,
+      AMQP_CONFIRM_SELECT_OK_METHOD:
+      true
+    default: false
+    }
   }
 
   /// basic.deliver: consumer tag, delivery tag, redelivered, exchange, routing key.
