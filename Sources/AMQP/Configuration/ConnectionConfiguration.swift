@@ -69,7 +69,8 @@ public struct ConnectionConfiguration: Sendable, Hashable {
   ///
   /// The URL may list several hosts, divided by commas: `amqp://user:password@a:5672,b,[::1]/vhost`.
   ///
-  /// Throws ``AMQPError/url(_:)``, which names the part that is wrong and what would be right.
+  /// Throws ``AMQPError/url(_:)``, which names the part that is wrong and what would be right, but
+  /// quotes nothing that may be the password. An '@' in a virtual host is `%40`.
   public init(url: String) throws(AMQPError) {
     self = try ConnectionURL(url).configuration()
   }

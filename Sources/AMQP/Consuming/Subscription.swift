@@ -3,7 +3,7 @@ public struct Subscription: Sendable, Hashable {
   /// The queue.
   public var queue: String
   /// How many deliveries may be unacknowledged at a time; 0 is no limit (then what has gathered is
-  /// not bounded either).
+  /// bounded by ``ConnectionConfiguration/maximumBufferedBytes`` only).
   public var prefetch: UInt16
   /// The consumer's name in the management UI; made by the broker if absent.
   public var consumerTag: String?
