@@ -149,11 +149,6 @@ extension SystemTests {
         let due = Timestamp.now + .seconds(20)
         let later = try await system.api.schedule(
           "life:steps", ["steps": 1], ["scheduled_at": .integer(due.milliseconds)])
-        let locked = try await system.api.schedule(
-          "life:lock", ["by": .string(later), "milliseconds": 1])
-        try await eventually("it is locked") {
-          try await system.api.get("/jobs/\(locked)").text("status") == "locked"
-        }
         #expect(
           try await system.api.post("/jobs/\(canceling)/cancel").text("status") == "canceling")
         #expect(
@@ -176,9 +171,6 @@ extension SystemTests {
           throw NotInTime(what: "started_at")
         }
         #expect(started >= due.milliseconds)
-        let unlocked = try await system.api.wait(locked)
-        #expect(unlocked.text("status") == "completed")
-        #expect(unlocked["attempt"] == 2)
         for id in detached {
           let end = try await system.api.waitLong(id)
           #expect(end.text("status") == "completed")
