@@ -62,11 +62,7 @@ public final class StatusStore: Sendable {
         for row in rows { try scope.setAside(number: row.number) }
       }
     } catch {
-      // One that cannot be written is not to keep back the others; that it is left out has been logged.
-      guard rows.count > 1 else { return }
-      for row in rows {
-        try? await writes.write { scope in try scope.setAside(number: row.number) }
-      }
+      // It is tried again with the next look; that the rows were left out has been logged.
     }
   }
 

@@ -132,16 +132,43 @@ import Testing
     }
   }
 
+  /// Lets nobody write the first job any more.
+  private func lock(_ fixture: StoreFixture) async throws {
+    try await fixture.store.writes.write { scope in
+      try scope.db.execute(
+        sql: """
+          CREATE TRIGGER jobs_stay BEFORE UPDATE ON jobs WHEN old.number = 1
+          BEGIN SELECT raise(ABORT, 'not this one'); END
+          """)
+    }
+  }
+
+  @Test(
+    "that cannot even be written counts as not there, and holds up no change, deletion or lock",
+    arguments: Damage.allCases)
+  func unwritableChange(_ damage: Damage) async throws {
+    try await withDamage(damage) { fixture, bad, good in
+      try await lock(fixture)
+      let decisions = try await fixture.store.update([bad.id, good.id, bad.id]) { _, job in
+        job.cancel(at: .start)
+      }
+      #expect(decisions == [nil, .canceled, nil])
+      #expect(try await fixture.store.delete(bad.id) == .unknown)
+      let answers = try await fixture.store.lock(
+        [LockRequest(job: bad.id, attempt: 1, worker: WorkerID(rawValue: "w"), by: good.id)],
+        at: .start)
+      #expect(answers == [.refused(.fenced)])
+      #expect(fixture.store.damage.setAside == 0)
+      #expect(fixture.store.damage.skipped >= 3)
+      #expect(try await fixture.store.events(of: bad.id).map(\.to) == [.waiting])
+      #expect(fixture.recorder.changes.allSatisfy { $0.job.status != .failed })
+    }
+  }
+
   @Test("that cannot even be written is left out and counted")
   func unwritable() async throws {
     try await withDamage(.params) { fixture, _, good in
-      try await fixture.store.writes.write { scope in
-        try scope.db.execute(
-          sql: """
-            CREATE TRIGGER jobs_stay BEFORE UPDATE ON jobs WHEN old.number = 1
-            BEGIN SELECT raise(ABORT, 'not this one'); END
-            """)
-      }
+      try await lock(fixture)
       #expect(try await fixture.store.due(at: .start, limit: 1).map(\.id) == [good.id])
       #expect(try await fixture.store.due(at: .start, limit: 1).map(\.id) == [good.id])
       #expect(try await status(fixture) == "waiting")

@@ -11,6 +11,8 @@ struct GroupTransaction {
     fileprivate(set) var changes: [JobChange] = []
     /// The rows that could not be read and are out of the way now.
     fileprivate(set) var setAside: [UnreadableRow] = []
+    /// Why rows were left out that cannot even be written.
+    fileprivate(set) var leftOut: [String] = []
     fileprivate var done: [WritePiece.Settle] = []
     fileprivate var failed: [(piece: WritePiece, error: StoreError)] = []
 
@@ -44,6 +46,7 @@ struct GroupTransaction {
       outcome.error = reason
       outcome.changes = []
       outcome.setAside = []
+      outcome.leftOut = []
       outcome.failed += remaining.map { ($0, reason) }
     }
     return outcome
@@ -68,6 +71,7 @@ struct GroupTransaction {
     outcome.done.append(settle)
     outcome.changes += scope.changes
     outcome.setAside += scope.setAside
+    outcome.leftOut += scope.leftOut
   }
 
   private func abandon() {

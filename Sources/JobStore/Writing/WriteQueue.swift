@@ -111,7 +111,10 @@ final class WriteQueue: Sendable {
         "a transaction of the status store failed",
         metadata: ["calls": "\(group.count)", "error": "\(error)"])
     }
-    if outcome.error == nil { damage.noteSetAside(outcome.setAside) }
+    if outcome.error == nil {
+      damage.noteSetAside(outcome.setAside)
+      damage.noteSkipped(outcome.leftOut)
+    }
     // Before the callers go on: whoever has an answer can rely on everyone's having been told.
     if outcome.error == nil, !outcome.changes.isEmpty { onCommit(outcome.changes) }
     outcome.settle()

@@ -8,6 +8,8 @@ struct WriteScope {
   private(set) var changes: [JobChange] = []
   /// The rows that could not be read and are out of the way now.
   private(set) var setAside: [UnreadableRow] = []
+  /// Why rows were left out that cannot even be written.
+  private(set) var leftOut: [String] = []
   private let jobs: JobStatements
   private let locks: LockStatements
 
@@ -52,18 +54,24 @@ struct WriteScope {
     var current = existing.job
     current.add(job.replies)
     if current != existing.job {
-      try jobs.update(existing, to: current)
-      changes.append(JobChange(job: current, event: nil))
+      let isWritten: Void? = try unlessRefused("job \(job.id)") { scope in
+        try scope.jobs.update(existing, to: current)
+        scope.changes.append(JobChange(job: current, event: nil))
+      }
+      guard isWritten != nil else { return .unreadable }
     }
     repeated(current)
     return .repeated(current)
   }
 
   /// A job to be changed. One of which a part cannot be read has failed with this, where its status allows that.
+  ///
+  /// - Returns: `nil` when there is no such job, or nothing can be done with its row.
   private mutating func load(_ id: JobID) throws -> StoredJob? {
     do {
       guard let stored = try jobs.job(id) else { return nil }
-      return try repaired(stored)
+      guard let damage = stored.damage else { return stored }
+      return try unlessRefused(damage) { try $0.repaired(stored, damage) }
     } catch let row as UnreadableRow {
       try abandon(row)
       return nil
@@ -72,15 +80,42 @@ struct WriteScope {
 
   /// Takes a row that could not be read out of everybody's way. One that can be read meanwhile is left alone.
   mutating func setAside(number: Int64) throws {
+    // Who has read it has counted it.
+    let counted = leftOut
+    defer { leftOut = counted }
     do {
-      if let stored = try jobs.whole(number: number) { _ = try repaired(stored) }
+      guard let stored = try jobs.whole(number: number), let damage = stored.damage else { return }
+      _ = try unlessRefused(damage) { try $0.repaired(stored, damage) }
     } catch let row as UnreadableRow {
       try abandon(row)
     }
   }
 
-  private mutating func repaired(_ stored: StoredJob) throws -> StoredJob {
-    guard let damage = stored.damage else { return stored }
+  /// A row that cannot even be written is left as it is, and counted: it must not hold up what is done beside it.
+  ///
+  /// - Returns: `nil` when the database does not take it; nothing of the work is done then.
+  private mutating func unlessRefused<Answer>(
+    _ what: String, _ work: (inout WriteScope) throws -> Answer
+  ) throws -> Answer? {
+    let db = db
+    let before = self
+    do {
+      var answer: Answer?
+      try db.inSavepoint {
+        answer = try work(&self)
+        return .commit
+      }
+      return answer
+    } catch let error as DatabaseError {
+      let reason = StoreError(error)
+      guard case .unfit = reason else { throw error }
+      self = before
+      leftOut.append("\(what); \(reason)")
+      return nil
+    }
+  }
+
+  private mutating func repaired(_ stored: StoredJob, _ damage: String) throws -> StoredJob {
     try jobs.repair(stored)
     setAside.append(UnreadableRow(number: stored.number, reason: damage))
     let readable = StoredJob(number: stored.number, job: stored.job)
@@ -94,8 +129,10 @@ struct WriteScope {
   }
 
   private mutating func abandon(_ row: UnreadableRow) throws {
-    try jobs.abandon(row, reason: "stored data cannot be read: \(row.reason)", at: .now)
-    setAside.append(row)
+    _ = try unlessRefused(row.description) { scope in
+      try scope.jobs.abandon(row, reason: "stored data cannot be read: \(row.reason)", at: .now)
+      scope.setAside.append(row)
+    }
   }
 
   mutating func update<Answer>(
@@ -148,8 +185,10 @@ struct WriteScope {
       guard let stored = try load(id) else { continue }
       var job = stored.job
       guard job.unlock(at: .now) == nil else { continue }
-      try log(from: stored.job, to: job)
-      try jobs.update(stored, to: job)
+      _ = try unlessRefused("job \(id)") { scope in
+        try scope.log(from: stored.job, to: job)
+        try scope.jobs.update(stored, to: job)
+      }
     }
   }
 
