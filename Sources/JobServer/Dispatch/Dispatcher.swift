@@ -28,15 +28,17 @@ struct Dispatcher<Broker: MessageBroker>: Service {
       await withDiscardingTaskGroup { group in
         while !Task.isCancelled {
           let pause: Duration?
+          // One look at the clock a turn: a pause that ends meanwhile must not be missed.
+          let uptime = clock.uptime
           do {
-            let due = try await due(lanes)
+            let due = try await due(lanes, at: uptime)
             guard due.isEmpty else {
               for (queue, jobs) in due {
                 group.addTask { await issue(jobs, in: queue, lanes) }
               }
               continue
             }
-            pause = try await idle(lanes)
+            pause = try await idle(lanes, at: uptime)
           } catch {
             log.count(\.storeFailures)
             log.burst(.error, "tickets cannot be issued now", ["error": "\(error)"])
@@ -49,20 +51,24 @@ struct Dispatcher<Broker: MessageBroker>: Service {
   }
 
   /// Reserves what is due in the queues that are free.
-  private func due(_ lanes: DispatchLanes) async throws(StoreError) -> [JobQueueName: [Job]] {
+  private func due(
+    _ lanes: DispatchLanes, at uptime: Duration
+  ) async throws(StoreError) -> [JobQueueName: [Job]] {
     lanes.follow(await broker.generation)
     let due = try await store.due(
-      at: clock.now, limit: batchLimit, except: lanes.closed(at: clock.uptime))
+      at: clock.now, limit: batchLimit, except: lanes.closed(at: uptime))
     let queues = Dictionary(grouping: due, by: \.queue)
     lanes.begin(queues.keys)
     return queues
   }
 
   /// How long there is nothing to do. A clock that is set meanwhile is noticed within the minute.
-  private func idle(_ lanes: DispatchLanes) async throws(StoreError) -> Duration? {
+  private func idle(
+    _ lanes: DispatchLanes, at uptime: Duration
+  ) async throws(StoreError) -> Duration? {
     let now = clock.now
-    let next = try await store.nextDue(after: now, except: lanes.closed(at: clock.uptime))
-    return [next.map { min(max($0 - now, .zero), .seconds(60)) }, lanes.next(after: clock.uptime)]
+    let next = try await store.nextDue(after: now, except: lanes.closed(at: uptime))
+    return [next.map { min(max($0 - now, .zero), .seconds(60)) }, lanes.next(after: uptime)]
       .compactMap { $0 }.min()
   }
 

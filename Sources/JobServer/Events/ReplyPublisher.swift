@@ -29,11 +29,13 @@ struct ReplyPublisher<Broker: MessageBroker>: Service {
       await withDiscardingTaskGroup { group in
         while !Task.isCancelled {
           var pause: Duration?
+          // One look at the clock a turn: a pause that ends meanwhile must not be missed.
+          let uptime = clock.uptime
           do {
-            try await lookThrough(lanes) { address, letters in
+            try await lookThrough(lanes, at: uptime) { address, letters in
               group.addTask { await send(letters, to: address, lanes) }
             }
-            pause = lanes.next(after: clock.uptime)
+            pause = lanes.next(after: uptime)
           } catch {
             log.count(\.storeFailures)
             log.burst(.error, "producers cannot be told now", ["error": "\(error)"])
@@ -47,7 +49,7 @@ struct ReplyPublisher<Broker: MessageBroker>: Service {
 
   /// Goes through all who have not been told, for as long as more may be sent at the same time.
   private func lookThrough(
-    _ lanes: ReplyLanes, _ start: (String, [Letter]) -> Void
+    _ lanes: ReplyLanes, at uptime: Duration, _ start: (String, [Letter]) -> Void
   ) async throws(StoreError) {
     lanes.follow(await broker.generation)
     var position: Int64 = 0
@@ -57,9 +59,9 @@ struct ReplyPublisher<Broker: MessageBroker>: Service {
       position = last.position
       let letters: [Letter] = pending.flatMap { pending in
         pending.job.replies.map { (pending.job, $0) }
-      }
+      }.filter { !lanes.isTold($0) }
       for (address, letters) in Dictionary(grouping: letters, by: \.reply.address)
-      where lanes.begin(address, letters.count, at: clock.uptime) {
+      where lanes.begin(address, letters.count, at: uptime) {
         start(address, letters)
       }
     }
@@ -105,9 +107,10 @@ struct ReplyPublisher<Broker: MessageBroker>: Service {
     let noted = told
     // Until it is noted the address is not served again: its producers would be told each time.
     _ = await clock.untilDone { () throws(StoreError) in
-      _ = try await store.update(noted.map(\.job.id)) { index, job in
+      let answers = try await store.update(noted.map(\.job.id)) { index, job in
         job.noteReplies([noted[index].reply])
       }
+      lanes.remember(zip(noted, answers).filter { $0.1 == nil }.map(\.0))
     } failed: { error in
       log.count(\.storeFailures)
       log.burst(.error, "that producers were told cannot be noted", ["error": "\(error)"])
@@ -123,6 +126,7 @@ private final class ReplyLanes: Sendable {
   /// leaves room for the others.
   private static let limit = 2000
   private static let failingLimit = 400
+  private static let toldLimit = 10_000
 
   private struct State {
     var generation: UInt64 = 0
@@ -131,9 +135,30 @@ private final class ReplyLanes: Sendable {
     var underWay = 0
     var failingUnderWay = 0
     var failing = RetrySchedule<String>(.patient)
+    /// Who was told of a job whose row does not take it.
+    var told: Set<Told> = []
+  }
+
+  private struct Told: Hashable {
+    let job: JobID
+    let reply: JobReply
   }
 
   private let state = Mutex(State())
+
+  /// Remembers who was told where the store cannot: they would be told again and again. Bounded: it forgets all when it is
+  /// full, which tells some once more.
+  func remember(_ letters: [(job: Job, reply: JobReply)]) {
+    guard !letters.isEmpty else { return }
+    state.withLock { state in
+      if state.told.count + letters.count > Self.toldLimit { state.told = [] }
+      state.told.formUnion(letters.map { Told(job: $0.job.id, reply: $0.reply) })
+    }
+  }
+
+  func isTold(_ letter: (job: Job, reply: JobReply)) -> Bool {
+    state.withLock { $0.told.contains(Told(job: letter.job.id, reply: letter.reply)) }
+  }
 
   var haveRoom: Bool { state.withLock { $0.underWay < Self.limit } }
 

@@ -46,6 +46,29 @@ import Testing
     }
   }
 
+  @Test("tells a producer once though its job's row does not take that it was told")
+  func unnotable() async throws {
+    let fixture = try await ServerFixture()
+    _ = try await ended(fixture, ["here"])
+    try await fixture.execute(
+      "CREATE TRIGGER stay BEFORE UPDATE ON job_payloads BEGIN SELECT raise(ABORT, 'no'); END")
+    try await fixture.run([publisher(fixture)]) {
+      try await fixture.broker.state.until("told") { !$0.confirmed(to: "here").isEmpty }
+      let other = try await ended(fixture, ["there"])
+      fixture.hub.endings.raise()
+      try await fixture.broker.state.until("told too") { !$0.confirmed(to: "there").isEmpty }
+      // Both are pending still, and are looked through once more.
+      fixture.hub.endings.raise()
+      _ = try await ended(fixture, ["last"])
+      fixture.hub.endings.raise()
+      try await fixture.broker.state.until("last") { !$0.confirmed(to: "last").isEmpty }
+      let told = fixture.broker.state.value
+      #expect(told.confirmed(to: "here").count == 1)
+      #expect(told.confirmed(to: "there").count == 1)
+      #expect(try await fixture.store.pendingReplies(limit: 9).map(\.job.id).contains(other[0].id))
+    }
+  }
+
   @Test("reaches the others behind 300 addresses of which the broker says nothing")
   func silence() async throws {
     let fixture = try await ServerFixture()
