@@ -16,13 +16,13 @@ public struct ServerAuthority: JobAuthority {
 
   public func claim(_ requests: [ClaimRequest]) async throws(AuthorityError) -> [ClaimAnswer] {
     guard !requests.isEmpty else { return [] }
-    let now = clock.now
     let decisions: [Job.ClaimDecision?]
     do {
       decisions = try await store.update(requests.map(\.job)) { index, job in
+        // The time of the transaction: a job that was lost a moment ago is due since then.
         job.claim(
-          by: requests[index].worker, claim: requests[index].claim, holderIsGone: nil, at: now,
-          poisonLimit: poisonLimit)
+          by: requests[index].worker, claim: requests[index].claim, holderIsGone: nil,
+          at: clock.now, poisonLimit: poisonLimit)
       }
     } catch {
       throw AuthorityError("the status store failed: \(error)")
@@ -56,9 +56,8 @@ public struct ServerAuthority: JobAuthority {
 
   /// Applies reports in their order, in one transaction; what is foreign to a job is refused, and its worker told.
   func apply(_ reports: [JobReport]) async throws(StoreError) {
-    let now = clock.now
     let decisions = try await store.update(reports.map(\.job)) { index, job in
-      job.apply(reports[index], at: now, chance: Double.random(in: 0..<1))
+      job.apply(reports[index], at: clock.now, chance: Double.random(in: 0..<1))
     }
     let fenced = zip(reports, decisions).filter { $0.1 == nil || $0.1 == .fenced }.map(\.0)
     stop(fenced.map { (RunningAttempt(job: $0.job, attempt: $0.attempt), $0.worker) })
@@ -70,9 +69,8 @@ public struct ServerAuthority: JobAuthority {
   /// A job that reports nothing until it ends would otherwise run on beside the one that took its place.
   func attest(_ running: [RunningAttempt], by worker: WorkerID) async throws(StoreError) {
     guard !running.isEmpty else { return }
-    let now = clock.now
     let decisions = try await store.update(running.map(\.job)) { index, job in
-      job.attest(attempt: running[index].attempt, by: worker, at: now)
+      job.attest(attempt: running[index].attempt, by: worker, at: clock.now)
     }
     let fenced = zip(running, decisions).filter { $0.1 != .kept }.map(\.0)
     stop(fenced.map { ($0, worker) })
