@@ -13,15 +13,22 @@ struct UnknownReports<Broker: MessageBroker>: Service {
   let clock: any ServerClock
   let log: ServerLog
 
+  /// After so many failures the jobs of workers that are gone wait no longer.
+  private static var patience: Int { 5 }
+
   func run() async throws {
     await cancelWhenGracefulShutdown {
-      let moved = await clock.untilDone(.patient) {
+      var failures = 0
+      let moved = await clock.untilDone(.brief) {
         try await redrive()
       } failed: { error in
+        failures += 1
+        if failures == Self.patience { kept.noteRead() }
         log.burst(
           .warning, "reports that were kept for a newer server cannot be looked at now",
           ["error": "\(error)"])
       }
+      kept.noteRead()
       if let moved, moved > 0 {
         log.logger.notice(
           "reports that an older server had kept are applied", metadata: ["messages": "\(moved)"])

@@ -103,6 +103,9 @@ struct HolderCheck: Sendable {
   func lose(_ job: Job) async throws -> Bool {
     // The worker's last words may be in the inbox still.
     guard await inbox.isReadUpToNow() else { return false }
+    // Its outcome is there, and a newer server will understand it: the job must not run twice.
+    guard kept.isRead else { return false }
+    if kept.contains(RunningAttempt(job: job.id, attempt: job.attempt)) { return true }
     let lost = try await store.update([job.id]) { _, current in
       // It may have been taken over, or have ended, meanwhile.
       guard current.attempt == job.attempt, current.status.isHeld else { return false }
@@ -118,10 +121,18 @@ struct HolderCheck: Sendable {
   }
 }
 
-/// The attempts of which reports are kept for a newer server. Bounded: of the newest it is known.
+/// The attempts whose outcomes are kept for a newer server. Bounded: of the newest it is known.
 final class KeptAttempts: Sendable {
   private static let limit = 100_000
   private let attempts = Mutex<Set<RunningAttempt>>([])
+  private let hasBeenRead = Atomic(false)
+
+  /// Whether what had been kept when the server started is known: before, no attempt can be said to be lost.
+  var isRead: Bool { hasBeenRead.load(ordering: .acquiring) }
+
+  func noteRead() {
+    hasBeenRead.store(true, ordering: .releasing)
+  }
 
   func add(_ more: [RunningAttempt]) {
     guard !more.isEmpty else { return }

@@ -58,10 +58,16 @@ public struct ReceivedWorkerMessage: Sendable {
     self.understood = understood.isEmpty ? nil : .reports(understood)
     self.unknown = unknown.isEmpty ? nil : Self.message(unknown, like: message)
     self.malformed = malformed
-    unknownAttempts = unknown.compactMap { try? $0.decode(as: RunningAttempt.self) }
+    unknownAttempts = unknown.filter(Self.isOutcome)
+      .compactMap { try? $0.decode(as: RunningAttempt.self) }
   }
 
   private static let reports = "reports"
+
+  /// Whether it ends its attempt, in whatever way: an outcome is always an `ended`, of newer workers as well.
+  private static func isOutcome(_ report: JSONValue) -> Bool {
+    report.members?["content"]?.members?["ended"] != nil
+  }
 
   /// It says whose attempt it is about, and something of a kind that is not known here.
   private static func isOfUnknownKind(_ report: JSONValue) -> Bool {

@@ -52,6 +52,7 @@ struct APIFixture: Sendable {
       patience: .milliseconds(20))
     let holders = HolderCheck(
       store: store, control: control, inbox: inbox, poisonLimit: 5, logger: logger)
+    holders.kept.noteRead()
     let initializer = Initializer(store: store, callbacks: callbacks, logger: logger)
     let log = ServerLog(logger)
     service = JobService(

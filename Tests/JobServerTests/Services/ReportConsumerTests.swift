@@ -56,12 +56,14 @@ import Testing
     return message
   }
 
-  @Test("keeps a report of an unknown kind for a newer server, and applies its siblings")
-  func unknownKind() async throws {
+  @Test(
+    "keeps a report of an unknown kind for a newer server, and applies its siblings",
+    arguments: [("ended", "heartbeat"), ("completed", "archived")])
+  func unknownKind(_ known: String, _ unknown: String) async throws {
     let fixture = try await ServerFixture()
     let jobs = try await fixture.running(64, by: worker)
     let message = try message(
-      jobs.map(completion), replacing: #"{"ended":"#, by: #"{"heartbeat":"#)
+      jobs.map(completion), replacing: "{\"\(known)\":", by: "{\"\(unknown)\":")
     try await fixture.run([consumer(fixture)]) {
       let inbox = try await fixture.broker.consumer(of: "jobs.reports")
       inbox.deliver([message])
@@ -72,15 +74,17 @@ import Testing
       try #require(kept.count == 1)
       #expect(kept[0].properties.headers["x-warren-reason"]?.stringValue == "unknown-report")
       let text = String(decoding: kept[0].body, as: UTF8.self)
-      #expect(text.contains("heartbeat"))
+      #expect(text.contains(unknown))
       #expect(text.contains(jobs[0].id.description))
       #expect(!text.contains(jobs[1].id.description))
       #expect(fixture.broker.state.value.confirmed.allSatisfy { $0.exchange != "jobs.dead" })
       #expect(fixture.log.counters.unknownReports == 1)
-      // Its worker says that it has reported: it is neither asked again nor taken for lost.
+      guard known == "completed" else { return }
+      // The outcome is there: the worker is not asked again, and the job does not run again, even without its worker.
       fixture.broker.set(answer: { _ in .failure(.timeout("nobody")) })
       let job = try #require(try await fixture.store.job(jobs[0].id))
       for _ in 0..<10 { #expect(await fixture.holders.settle(job, knowing: .reported)) }
+      #expect(await fixture.holders.settle(job, knowing: .none))
       #expect(try await fixture.status(jobs[0]) == .running)
       #expect(fixture.broker.state.value.offered.allSatisfy { $0.exchange != "jobs.control" })
     }
@@ -205,6 +209,31 @@ import Testing
       try await kept.untilAcknowledged(3)
       try await kept.state.until("over") { $0.isCancelled }
       #expect(fixture.broker.state.value.confirmed(to: "jobs.reports.unknown").count == 2)
+    }
+  }
+
+  @Test("takes no job from a worker that is gone before it is known what an older server has kept")
+  func keptFirst() async throws {
+    let fixture = try await ServerFixture()
+    let job = try await fixture.running(1, by: worker)[0]
+    let holders = HolderCheck(
+      store: fixture.store, control: fixture.control, inbox: fixture.inbox, poisonLimit: 5,
+      logger: fixture.logger, clock: fixture.clock)
+    let message = try message(
+      [completion(job)], replacing: #"{"completed":"#, by: #"{"archived":"#)
+    fixture.broker.state.update { $0.queues["jobs.reports.unknown"] = [message] }
+    try await fixture.run([consumer(fixture)]) {
+      #expect(await !holders.settle(job, knowing: .none))
+      #expect(try await fixture.status(job) == .running)
+      let redrive = UnknownReports(
+        broker: fixture.broker, names: fixture.names, kept: holders.kept, clock: fixture.clock,
+        log: fixture.log)
+      try await fixture.run([redrive]) {
+        while !holders.kept.isRead { await Task.yield() }
+        #expect(await holders.settle(job, knowing: .none))
+        let status = try await fixture.status(job)
+        #expect(status == .running)
+      }
     }
   }
 }

@@ -59,6 +59,8 @@ final class ServerFixture: Sendable {
     holders = HolderCheck(
       store: store, control: control, inbox: inbox, poisonLimit: 5, logger: logger,
       clock: clock)
+    // No older server has kept anything.
+    holders.kept.noteRead()
     examiner = HolderExaminer(
       store: store, control: control, holders: holders, clock: clock, log: log)
     contests = ContestedClaims(
