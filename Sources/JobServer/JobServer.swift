@@ -103,7 +103,8 @@ public struct JobServer: Sendable {
       leases,
       HeldJobAudit(
         store: store, control: control, holders: holders,
-        interval: configuration.auditInterval, silence: configuration.auditSilence, logger: logger),
+        interval: configuration.auditInterval, silence: configuration.auditSilence, clock: clock,
+        log: log),
       TicketAudit(
         store: store, directory: directory, control: control, broker: publishing, names: names,
         work: hub.work, clock: clock, log: log),

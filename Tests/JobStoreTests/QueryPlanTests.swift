@@ -74,6 +74,9 @@ import Testing
           expectIndexed(try plan(next, [0] + queues, db), next)
         }
         expectIndexed(try plan(PendingReplies.sql, [0, -1], db), PendingReplies.sql)
+        // In the order of ids, of the few that are held: sorting them is all that it may cost.
+        let held = try plan(HeldQueries.silent, [0, UUID.zero, 1], db)
+        #expect(held.contains { $0.contains("USING INDEX jobs_held") }, "\(held)")
         for statuses in filters {
           let recovery = RecoveryPlan(statuses: Set(statuses), after: JobID(), limit: 50)
           expectIndexed(try plan(recovery.sql, recovery.arguments, db), recovery.sql)

@@ -7,7 +7,7 @@ import ServiceLifecycle
 /// was lost with the queue of reports (purged or deleted by an operator), a claim whose answer was lost, and an order to end
 /// that did not arrive: none of them signals itself.
 ///
-/// A round takes the next `batchSize` of these attempts, in one question to each of their workers.
+/// A round takes the next `batchSize` of these attempts, in one question to each of their workers. It waits for none of them.
 struct HeldJobAudit: Service {
   /// The most attempts of one round: it bounds what a round costs, however many jobs run for long.
   static let batchSize = 500
@@ -19,32 +19,40 @@ struct HeldJobAudit: Service {
   let interval: Duration
   /// How long nothing has to have been heard of an attempt.
   let silence: Duration
-  let logger: Logger
+  let clock: any ServerClock
+  let log: ServerLog
 
   func run() async throws {
-    await cancelWhenGracefulShutdown {
-      var last: JobID?
-      while (try? await Task.sleep(for: interval)) != nil {
-        do {
-          last = try await audit(after: last)
-        } catch {
-          last = nil
-          logger.warning("held jobs could not be audited", metadata: ["error": "\(error)"])
+    // While a worker is asked, the question of one more round may wait for it.
+    let questions = PeerTasks<WorkerID>(limit: 1)
+    try await cancelWhenGracefulShutdown {
+      try await withThrowingDiscardingTaskGroup { group in
+        group.addTask { try await questions.run() }
+        var last: JobID?
+        while (try? await clock.sleep(for: interval)) != nil {
+          do {
+            last = try await audit(after: last, questions)
+          } catch {
+            last = nil
+            log.count(\.storeFailures)
+            log.burst(.warning, "held jobs could not be audited", ["error": "\(error)"])
+          }
         }
+        group.cancelAll()
       }
     }
   }
 
   /// - Parameter last: where the round before has ended; `nil` begins anew.
   /// - Returns: where this one has ended; `nil` at the end of all.
-  private func audit(after last: JobID?) async throws -> JobID? {
+  private func audit(
+    after last: JobID?, _ questions: PeerTasks<WorkerID>
+  ) async throws(StoreError) -> JobID? {
     let held = try await store.heldSilently(
-      since: Timestamp.now + (.zero - silence), after: last, limit: Self.batchSize)
-    let byWorker = Dictionary(grouping: held) { $0.worker }
-    await withDiscardingTaskGroup { group in
-      for (worker, attempts) in byWorker {
-        group.addTask { await ask(worker, about: attempts) }
-      }
+      since: clock.now + (.zero - silence), after: last, limit: Self.batchSize)
+    for (worker, attempts) in Dictionary(grouping: held, by: \.worker) {
+      // One that is not taken comes up in a later round.
+      _ = questions.submit(to: worker) { await ask(worker, about: attempts) }
     }
     return held.count == Self.batchSize ? held.last?.attempt.job : nil
   }
@@ -75,9 +83,10 @@ struct HeldJobAudit: Service {
       else { return }
       await holders.settle(job, knowing: answer)
     } catch {
-      logger.warning(
-        "a held job could not be looked at",
-        metadata: ["job": "\(held.attempt.job)", "error": "\(error)"])
+      log.count(\.storeFailures)
+      log.burst(
+        .warning, "a held job could not be looked at",
+        ["job": "\(held.attempt.job)", "error": "\(error)"])
     }
   }
 }

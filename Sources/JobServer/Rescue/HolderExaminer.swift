@@ -7,7 +7,7 @@ import Synchronization
 /// Asks workers for jobs that they may have lost, until it is known of each what becomes of it.
 ///
 /// Each worker's jobs are asked for by themselves. One that does not answer is asked for one job only, less and less often,
-/// until it answers or is gone; what is known already is not asked again.
+/// until it answers or is gone; what is known already is not asked again. When there is news of it, it is asked at once.
 final class HolderExaminer: Service {
   /// How many jobs of one worker are asked for with one question.
   private static let batchSize = 100
@@ -17,7 +17,14 @@ final class HolderExaminer: Service {
   private let holders: HolderCheck
   private let clock: any ServerClock
   private let log: ServerLog
-  private let waiting = Mutex<[WorkerID: Set<JobID>]>([:])
+  private struct Line {
+    var jobs: Set<JobID> = []
+    /// Whether there has been news since it was asked.
+    var hasNews = true
+    let news = Signal()
+  }
+
+  private let lines = Mutex<[WorkerID: Line]>([:])
   private let starts: AsyncStream<WorkerID>
   private let start: AsyncStream<WorkerID>.Continuation
 
@@ -35,14 +42,21 @@ final class HolderExaminer: Service {
 
   /// Examines those of the jobs that a worker holds.
   func examine(_ jobs: [Job]) {
-    for job in jobs where job.status.isHeld {
-      guard let worker = job.worker else { continue }
-      add([job.id], to: worker)
+    let held = jobs.filter(\.status.isHeld)
+    for (worker, jobs) in Dictionary(grouping: held, by: \.worker) {
+      guard let worker else { continue }
+      let (news, isFirst) = lines.withLock { lines in
+        let isFirst = lines[worker] == nil
+        lines[worker, default: Line()].jobs.formUnion(jobs.map(\.id))
+        lines[worker]?.hasNews = true
+        return (lines[worker]?.news, isFirst)
+      }
+      if isFirst { start.yield(worker) } else { news?.raise() }
     }
   }
 
   /// How many jobs it is not known of yet what becomes of them.
-  var count: Int { waiting.withLock { $0.values.map(\.count).reduce(0, +) } }
+  var count: Int { lines.withLock { $0.values.map(\.jobs.count).reduce(0, +) } }
 
   func run() async throws {
     await cancelWhenGracefulShutdown {
@@ -52,23 +66,15 @@ final class HolderExaminer: Service {
     }
   }
 
-  private func add(_ jobs: [JobID], to worker: WorkerID) {
-    let isFirst = waiting.withLock { waiting in
-      defer { waiting[worker, default: []].formUnion(jobs) }
-      return waiting[worker] == nil
-    }
-    if isFirst { start.yield(worker) }
-  }
-
   private func follow(_ worker: WorkerID) async {
     var failures = 0
-    while let ids = next(worker, failures == 0 ? Self.batchSize : 1) {
+    while let (ids, news) = next(worker, &failures) {
       let (unsettled, isSilent) = await settle(ids, of: worker)
       failures = isSilent ? failures + 1 : 0
       guard !unsettled.isEmpty else { continue }
-      add(unsettled, to: worker)
-      let pause = RetryPauses.patient.pause(after: max(1, failures))
-      guard (try? await clock.sleep(for: pause)) != nil else { return }
+      lines.withLock { $0[worker]?.jobs.formUnion(unsettled) }
+      await news.wait(
+        atMost: RetryPauses.patient.pause(after: max(1, failures)), clock: clock)
     }
   }
 
@@ -104,15 +110,20 @@ final class HolderExaminer: Service {
     }
   }
 
-  private func next(_ worker: WorkerID, _ limit: Int) -> [JobID]? {
-    waiting.withLock { waiting in
-      guard let jobs = waiting[worker], !jobs.isEmpty, !Task.isCancelled else {
-        waiting[worker] = nil
+  /// What to ask a worker next, and what is raised when there is news of it; `nil` when there is nothing left.
+  private func next(
+    _ worker: WorkerID, _ failures: inout Int
+  ) -> (jobs: [JobID], news: Signal)? {
+    lines.withLock { lines in
+      guard let line = lines[worker], !line.jobs.isEmpty, !Task.isCancelled else {
+        lines[worker] = nil
         return nil
       }
-      let batch = Array(jobs.prefix(limit))
-      waiting[worker]?.subtract(batch)
-      return batch
+      if line.hasNews { failures = 0 }
+      lines[worker]?.hasNews = false
+      let batch = Array(line.jobs.prefix(failures == 0 ? Self.batchSize : 1))
+      lines[worker]?.jobs.subtract(batch)
+      return (batch, line.news)
     }
   }
 }

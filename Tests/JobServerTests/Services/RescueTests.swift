@@ -133,6 +133,54 @@ private struct Workers: Sendable {
       #expect(fixture.log.counters.silentHolders >= 2)
     }
   }
+
+  @Test("asks one that could not answer at once, and for all its jobs, when there is news of it")
+  func news() async throws {
+    let fixture = try await ServerFixture()
+    try workers.install(in: fixture)
+    let jobs = try await fixture.running(20, by: workers.silent)
+    fixture.broker.set(answer: { _ in .failure(.timeout("an answer")) })
+    try await fixture.run([]) {
+      fixture.examiner.examine(jobs)
+      try await fixture.clock.state.until("it waits") { $0.sleeping == 1 }
+      let asked = fixture.broker.state.value.asked.count
+      fixture.broker.set(answer: { Workers.answer($0, .running) })
+      // It has announced itself: its clock stands still.
+      fixture.examiner.examine([jobs[0]])
+      try await fixture.broker.state.until("all are asked about") { state in
+        Set(state.asked.dropFirst(asked).compactMap(Workers.attempts).joined()).count == 20
+      }
+      #expect(fixture.broker.state.value.asked.count == asked + 1)
+    }
+  }
+}
+
+@Suite("The audit of held jobs", .timeLimit(.minutes(2))) struct HeldJobAuditTests {
+  private let workers = Workers()
+
+  @Test("takes the jobs of the gone in each round, though another worker says nothing")
+  func silence() async throws {
+    let fixture = try await ServerFixture()
+    try workers.install(in: fixture)
+    _ = try await fixture.running(3, by: workers.silent)
+    let lost = try await fixture.running(3, by: workers.gone)
+    let interval = Duration.seconds(15)
+    let audit = HeldJobAudit(
+      store: fixture.store, control: fixture.control, holders: fixture.holders,
+      interval: interval, silence: .seconds(10), clock: fixture.clock, log: fixture.log)
+    try await fixture.run([audit]) {
+      try await fixture.clock.advance(by: interval, whenSleeping: 1)
+      for job in lost { try await fixture.until(job, is: .waiting) }
+      try await fixture.broker.state.until("the silent one is asked") { state in
+        state.asked.contains { $0.routingKey == "silent" }
+      }
+      let later = try await fixture.running(3, by: workers.gone)
+      try await fixture.clock.advance(by: interval, whenSleeping: 1)
+      for job in later { try await fixture.until(job, is: .waiting) }
+      // What is asked of it already is not asked once more beside that.
+      #expect(fixture.broker.state.value.asked.filter { $0.routingKey == "silent" }.count == 1)
+    }
+  }
 }
 
 @Suite("The watch over leases", .timeLimit(.minutes(2))) struct LeaseWatchTests {
