@@ -116,9 +116,14 @@ extension SystemTests {
         end.fire()
         for try await ids in group { accepted.formUnion(ids) }
       }
-      try await eventually(within: .seconds(180), "all \(accepted.count) jobs have ended") {
-        try await system.api.get("/jobs?status=completed&page_size=1")["total"]
-          == .integer(Int64(accepted.count))
+      do {
+        try await eventually(within: .seconds(180), "all \(accepted.count) jobs have ended") {
+          try await system.api.get("/jobs?status=completed&page_size=1")["total"]
+            == .integer(Int64(accepted.count))
+        }
+      } catch {
+        try await Self.reportOthers(system)
+        throw error
       }
       let log = try await TransitionLog(system)
       #expect(log.faults.isEmpty)
@@ -137,6 +142,15 @@ extension SystemTests {
       guard excused else { return }
       #expect(begun.values.contains { $0.count > 1 }, "no kill has hit a job")
       #expect(Self.unexcused(lines).isEmpty)
+    }
+
+    /// Shows some of the jobs that are not completed, and why.
+    private static func reportOthers(_ system: WarrenSystem) async throws {
+      for status in JobStatus.allCases where status != .completed {
+        let page = try await system.api.get("/jobs?status=\(status.rawValue)&page_size=5")
+        guard let total = page["total"], total != 0 else { continue }
+        Issue.record("\(status): \(total) jobs, such as \(page["jobs"]?.text ?? "none")")
+      }
     }
 
     /// The jobs that began again though the worker of their last execution had not been killed.

@@ -41,7 +41,13 @@ final class WarrenSystem: Sendable {
     let folder = FileManager.default.temporaryDirectory
       .appending(path: "warren-test-\(UUID().uuidString.prefix(8))")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
+    defer {
+      if ProcessInfo.processInfo.environment["WARREN_TEST_KEEP"] == nil {
+        try? FileManager.default.removeItem(at: folder)
+      } else {
+        print("kept: \(folder.path)")
+      }
+    }
     let broker =
       try await ownBroker
       ? ThrowawayBroker.start(
