@@ -194,3 +194,45 @@ struct FrameReaderTests {
     }
   }
 }
+
+@Suite("Methods into frames")
+struct MethodEncodingTests {
+  private func consume(arguments size: Int) -> OutboundMethod {
+    .consume(
+      Subscription(
+        queue: "q", prefetch: 1,
+        arguments: ["x": .string(String(repeating: "a", count: size))]))
+  }
+
+  @Test(
+    "One that is larger than a frame may be is refused, and leaves nothing",
+    arguments: [4_096, 5_000, 20_000, 200_000])
+  func tooLarge(size: Int) throws {
+    var outbox = Outbox()
+    try outbox.append(.qos(prefetch: 1), channel: 1, frameMax: 4_096)
+    let before = outbox.count
+    var refusal: AMQPError?
+    do throws(AMQPError) {
+      try outbox.append(consume(arguments: size), channel: 1, frameMax: 4_096)
+    } catch {
+      refusal = error
+    }
+    #expect(refusal?.description.contains("frame_max") == true)
+    let after = outbox.count
+    #expect(after == before)
+  }
+
+  @Test("The largest that a frame may be is taken")
+  func largest() throws {
+    var outbox = Outbox()
+    try outbox.append(consume(arguments: 0), channel: 1, frameMax: 4_096)
+    let overhead = outbox.count
+    try outbox.append(consume(arguments: 4_096 - overhead), channel: 1, frameMax: 4_096)
+    let whole = outbox.count
+    #expect(whole == overhead + 4_096)
+    #expect(throws: AMQPError.self) {
+      var outbox = Outbox()
+      try outbox.append(consume(arguments: 4_097 - overhead), channel: 1, frameMax: 4_096)
+    }
+  }
+}

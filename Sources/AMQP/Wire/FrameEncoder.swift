@@ -225,6 +225,7 @@ struct FrameEncoder: ~Copyable {
     _ id: amqp_method_number_t, _ fields: inout Fields, channel: UInt16, frameMax: Int,
     to writer: inout ByteWriter
   ) throws(AMQPError) {
+    let start = writer.count
     let frame = writer.beginFrame(.method, channel: channel)
     writer.append(id)
     // Most methods are short; only one with a large table needs more room.
@@ -233,12 +234,15 @@ struct FrameEncoder: ~Copyable {
       let space = writer.reserve(room)
       let length = amqp_encode_method(
         id, &fields, amqp_bytes_t(len: space.count, bytes: space.baseAddress))
-      if length >= 0 {
+      // The payload is the method's number and its fields.
+      if length >= 0, Int(length) + 4 + FrameReader.overhead <= frameMax {
         writer.wrote(Int(length))
         writer.endFrame(frame)
         return
       }
-      guard room < frameMax else {
+      guard length < 0, room < frameMax else {
+        // Half a frame would end the connection.
+        writer.cut(to: start)
         throw .invalidArgument(
           "a method that takes more than \(frameMax) bytes, the connection's frame_max")
       }
