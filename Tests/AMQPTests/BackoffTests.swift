@@ -21,6 +21,26 @@ struct BackoffTests {
     }
   }
 
+  @Test("They begin anew after a success that lasted longer than the next pause, and only then")
+  func success() {
+    var backoff = Backoff(policy)
+    for _ in 0..<3 { _ = backoff.next() }
+    backoff.succeeded(for: .milliseconds(700))
+    #expect(backoff.next() >= .milliseconds(400), "what is lost at once is not hammered")
+    backoff.succeeded(for: .seconds(1))
+    #expect(backoff.next() <= .milliseconds(100))
+  }
+
+  @Test("While nobody listens, a second is the longest, if no more is wanted")
+  func refused() {
+    #expect(ReconnectPolicy().initialDelay <= .milliseconds(100))
+    #expect(ReconnectPolicy().whileRefused.maximumDelay == .seconds(1))
+    let hasty = ReconnectPolicy(maximumDelay: .milliseconds(300))
+    #expect(hasty.whileRefused.maximumDelay == .milliseconds(300))
+    var patient = Backoff(ReconnectPolicy(initialDelay: .seconds(4)).whileRefused)
+    #expect(patient.next() >= .seconds(2))
+  }
+
   @Test("They differ")
   func jitter() {
     var backoff = Backoff(policy)

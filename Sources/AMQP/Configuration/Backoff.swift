@@ -23,8 +23,14 @@ struct Backoff {
     return pause
   }
 
-  /// Back to the first, after a success.
+  /// Back to the first.
   mutating func reset() {
     bound = initial
+  }
+
+  /// What was tried has succeeded, and lasted so long: back to the first pause, if that was longer
+  /// than the next one would be. What fails again at once is not to be tried without pause.
+  mutating func succeeded(for duration: Duration) {
+    if duration >= bound { reset() }
   }
 }

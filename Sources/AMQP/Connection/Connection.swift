@@ -38,6 +38,7 @@ public actor Connection: EventLoopOwner {
   /// Which host is tried first.
   var firstHost = 0
   var dialing: DialWait?
+  var dialCount = DialCount()
 
   let publisher: Publisher
   let requests = RequestTable()

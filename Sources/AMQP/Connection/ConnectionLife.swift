@@ -25,7 +25,8 @@ struct ConnectionLife {
   /// ``Connection/run()``'s task has been cancelled.
   private(set) var isStopping = false
   private var hasBeenReady = false
-  private var failures = 0
+  /// How often in a row no connection could be made, or one was lost before it was of use.
+  private(set) var failures = 0
 
   /// Whether something may still be waited for.
   var isOver: Bool { phase == .closing || phase == .ended }

@@ -43,6 +43,7 @@ extension Connection {
 
   private func supervise(_ group: inout DiscardingTaskGroup) async -> Result<Void, AMQPError> {
     var backoff = Backoff(configuration.reconnect)
+    var refusals = Backoff(configuration.reconnect.whileRefused)
     var result: Result<Void, AMQPError> = .success(())
     supervising: while !isStopping {
       let error: AMQPError
@@ -52,8 +53,9 @@ extension Connection {
         try attach(await dial())
         try await recover()
         becomeReady()
-        backoff.reset()
+        let ready = ContinuousClock.now
         guard let loss = await serve(&group) else { break }
+        backoff.succeeded(for: .now - ready)
         error = loss
       } catch let failure {
         error = failure
@@ -67,8 +69,12 @@ extension Connection {
         break supervising
       case .retry:
         hub.emit(.disconnected(error))
-        let delay = backoff.next()
-        logger.warning("Not connected", metadata: ["error": "\(error)", "retry-in": "\(delay)"])
+        if !dialCount.isRefused { refusals.reset() }
+        let delay = dialCount.isRefused ? refusals.next() : backoff.next()
+        logger.log(
+          // An outage of hours does not fill the log.
+          level: life.failures & (life.failures - 1) == 0 ? .warning : .debug, "Not connected",
+          metadata: ["error": "\(error)", "retry-in": "\(delay)"])
         await pause(delay, endsWithSession: false)
       }
     }
@@ -180,6 +186,8 @@ extension Connection {
   }
 
   private func close(_ result: Result<Void, AMQPError>) async {
+    // Nothing may follow connection.close: what is unsent is not sent.
+    publisher.isOpen = false
     if life.close(), let session, let channel = session.connectionChannel {
       // Acknowledgements go first.
       try? session.flush()

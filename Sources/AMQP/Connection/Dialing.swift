@@ -55,11 +55,21 @@ struct DialWait {
   var resume: (Result<[SocketAddress], AMQPError>) -> Void
 }
 
+/// What came of the addresses that were tried last.
+struct DialCount {
+  var tried = 0
+  var refused = 0
+
+  /// Whether nobody listens at any of them.
+  var isRefused: Bool { tried > 0 && refused == tried }
+}
+
 extension Connection {
   /// Makes a connection: tries each host, each of its addresses, and logs in. Throws the error of
   /// the attempt that got furthest.
   func dial() async throws(AMQPError) -> Session {
     let hosts = configuration.hosts
+    dialCount = DialCount()
     var best: AMQPError?
     for offset in hosts.indices {
       let index = (firstHost + offset) % hosts.count
@@ -99,6 +109,8 @@ extension Connection {
     }
     let endpoint = configuration.endpoint(host)
     let timeout = configuration.connectTimeout
+    // Until there are addresses, the name is one that fails.
+    dialCount.tried += 1
     let result = await dialWait(
       nil, until: .now + timeout,
       orElse: .connect("\(endpoint): the name \(host.name) does not resolve within \(timeout)")
@@ -116,7 +128,9 @@ extension Connection {
             "\(endpoint): no thread to resolve the name: \(String(cString: strerror(status)))")))
     }
     do throws(AMQPError) {
-      return try result.get()
+      let addresses = try result.get()
+      dialCount.tried -= 1
+      return addresses
     } catch {
       if case .connect(let why) = error, !why.hasPrefix(endpoint) {
         throw .connect("\(endpoint): \(why)")
@@ -129,6 +143,7 @@ extension Connection {
     _ host: BrokerHost, _ address: SocketAddress
   ) async throws(AMQPError) -> Session {
     let endpoint = configuration.endpoint(host)
+    dialCount.tried += 1
     let silent = AMQPError.connect(
       "\(endpoint): no answer from \(address.text) within \(configuration.connectTimeout)")
     let end = ContinuousClock.now + configuration.connectTimeout
@@ -184,7 +199,8 @@ extension Connection {
   private func unreachable(
     _ endpoint: String, _ address: SocketAddress, _ error: Int32
   ) -> AMQPError {
-    .connect(
+    if error == ECONNREFUSED { dialCount.refused += 1 }
+    return .connect(
       "\(endpoint): \(address.text) refused or unreachable "
         + "(\(String(cString: strerror(error)))); is a broker listening there?")
   }
