@@ -143,6 +143,64 @@ struct PublishBatchTests {
       #expect(try #require(batch.parts(0)).isMandatory == false)
     }
   }
+
+  // MARK: Messages that came back
+
+  private func back(
+    _ text: String, properties: MessageProperties = MessageProperties(deliveryMode: .persistent)
+  ) -> ReturnedMessage {
+    ReturnedMessage(
+      Message(text: text, properties: properties), exchange: "", routingKey: "key")
+  }
+
+  private func sent(_ batches: [PublishBatch]) -> ConfirmTracker<PublishBatch> {
+    var tracker = ConfirmTracker<PublishBatch>()
+    for batch in batches {
+      batch.sent(0..<batch.runs[0].range.upperBound)
+      tracker.sent(batch, batch.runs[0].range)
+    }
+    return tracker
+  }
+
+  @Test("What came back is found by its content, even if the broker has changed its properties")
+  func found() {
+    let (batch, _) = batch(["a", "b", "c"].map { publication($0, mandatory: $0 != "a") })
+    let tracker = sent([batch])
+    #expect(tracker.find(back("b"))?.1 == 1)
+    #expect(tracker.find(back("c", properties: MessageProperties()))?.1 == 2)
+    #expect(tracker.find(back("a"))?.1 == 1, "whatever it is, it is one of the mandatory ones")
+  }
+
+  @Test("What nobody waits for any more comes back to nobody else")
+  func lateReturn() {
+    let body = String(repeating: "large", count: 2_000)
+    let (late, _) = batch([publication(body, mandatory: true), publication("x", mandatory: true)])
+    let (other, verdicts) = batch([publication("other", mandatory: true)])
+    let tracker = sent([late, other])
+    late.finish("late")
+    for _ in 0..<2 {
+      let found = tracker.find(back(body))
+      #expect(found == nil || found?.0 === late)
+      found?.0.returned(found?.1 ?? 0, .returned(replyCode: 312, text: "NO_ROUTE"))
+    }
+    #expect(tracker.find(back("neither")) == nil, "it may be one that nobody waits for")
+    other.settle(0..<1, .confirmed)
+    #expect(verdicts.all == [.confirmed])
+  }
+
+  @Test("Equal in body and key, the properties tell who came back, late or not")
+  func lateTwins() {
+    func twin(_ id: String) -> Publication {
+      publication("", mandatory: true, properties: MessageProperties(correlationID: id))
+    }
+    let (late, _) = batch([twin("1")])
+    let (other, _) = batch([twin("2")])
+    let tracker = sent([late, other])
+    late.finish("late")
+    let found = tracker.find(back("", properties: MessageProperties(correlationID: "2")))
+    #expect(found?.0 === other)
+    #expect(tracker.find(back("", properties: MessageProperties(correlationID: "1")))?.0 === late)
+  }
 }
 
 @Suite("Room for publications", .timeLimit(.minutes(1)))

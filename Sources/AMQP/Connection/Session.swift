@@ -187,6 +187,8 @@ final class Session {
       guard case .publishing(let publishing) = channel.role else {
         throw .protocolViolation("a confirm on channel \(channel.number), which does not publish")
       }
+      // What was sent on a channel that this side closes has its verdict already.
+      guard channel.life.phase == .open else { return }
       try publishing.answered(tag: tag, multiple: multiple, ack: ack)
     case .connectionClose(let code, let text):
       try send(.connectionCloseOk, on: 0)
@@ -357,6 +359,9 @@ final class Session {
       call.finish(.failure(error))
     }
   }
+
+  /// How many channels there are, those that are being closed included, and the connection's own not.
+  var channelCount: Int { channels.dropFirst().count { $0 != nil } }
 
   /// The connection's own channel, number 0.
   var connectionChannel: Channel? { channels[0] }

@@ -31,6 +31,8 @@ final class PublishBatch: @unchecked Sendable {
   private var returned: [Int: PublishVerdict] = [:]
   /// The verdicts other than `.confirmed`.
   private var exceptions: [Int: PublishVerdict] = [:]
+  /// Of those that were sent, are mandatory and had no answer when the wait for it ended.
+  private var digests: [Int: PublicationDigest] = [:]
   private var missing: Int
   private var completion: (([PublishVerdict]) -> Void)?
   var deadline: Deadline?
@@ -141,6 +143,14 @@ final class PublishBatch: @unchecked Sendable {
   /// The broker sent this one back; what it says next of it is only the end of it.
   func returned(_ index: Int, _ verdict: PublishVerdict) { returned[index] = verdict }
 
+  /// Whether that one may be a message that came back.
+  func isLike(
+    _ message: ReturnedMessage, _ index: Int, _ likeness: ReturnedMessage.Likeness
+  ) -> Bool {
+    if let parts = parts(index) { return message.isLike(parts, likeness) }
+    return digests[index].map { message.isLike($0, likeness) } ?? false
+  }
+
   /// Whether the broker has sent that one back.
   func isReturned(_ index: Int) -> Bool { returned[index] != nil }
 
@@ -162,6 +172,12 @@ final class PublishBatch: @unchecked Sendable {
     deadline = nil
     guard let completion else { return }
     self.completion = nil
+    if missing > 0 {
+      for index in states.indices where states[index] == .sent && returned[index] == nil {
+        guard let parts = parts(index), parts.isMandatory else { continue }
+        digests[index] = PublicationDigest(parts)
+      }
+    }
     store = nil
     if missing == 0, exceptions.isEmpty {
       completion(Array(repeating: .confirmed, count: states.count))

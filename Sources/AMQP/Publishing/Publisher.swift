@@ -38,7 +38,7 @@ final class PublishChannel {
 
   /// The broker has cancelled the subscription to replies.
   func lostReplies() {
-    publisher.lost(self, .channelClosed(code: 0, text: "replies are not delivered any more"))
+    publisher.abandon(self, .channelClosed(code: 0, text: "replies are not delivered any more"))
   }
 }
 
@@ -354,40 +354,24 @@ final class Publisher {
     lane.wantsFresh = true
   }
 
-  /// A return bears no number; it comes before the acknowledgement of its message and repeats that
-  /// message, so it is matched by content. Two in-flight messages that are equal in everything cannot
-  /// be told apart by the caller either: which of them gets the verdict makes no difference.
   fileprivate func returned(
     _ publishing: PublishChannel, _ message: Message, exchange: String, routingKey: String,
     code: UInt16, text: String
   ) {
-    func find(_ matches: (PublishBatch.Parts) -> Bool) -> (PublishBatch, Int)? {
-      publishing.tracker.first { batch, index in
-        guard !batch.isReturned(index), let parts = batch.parts(index), parts.isMandatory,
-          parts.routingKey.elementsEqual(routingKey.utf8),
-          parts.exchange.elementsEqual(exchange.utf8)
-        else { return false }
-        return matches(parts)
-      }
+    let returned = ReturnedMessage(message, exchange: exchange, routingKey: routingKey)
+    guard let (batch, index) = publishing.tracker.find(returned) else {
+      logger.warning(
+        "A returned message matches none in flight",
+        metadata: ["exchange": "\(exchange)", "routing-key": "\(routingKey)"])
+      return
     }
-    func hasBody(_ parts: PublishBatch.Parts) -> Bool {
-      guard parts.bodySize == UInt64(message.body.count) else { return false }
-      var position = 0
-      return message.body.withUnsafeBytes { body in
-        parts.body.allSatisfy { part in
-          defer { position += part.count }
-          return part.elementsEqual(body[position..<(position + part.count)])
-        }
-      }
-    }
-    // The broker may have changed headers (it removes BCC), so likeness decides, not equality alone.
-    let found =
-      find {
-        hasBody($0) && MessageProperties(received: $0.properties) == message.properties
-      } ?? find(hasBody) ?? find { _ in true }
-    // Of one that nobody waits for any more nothing is kept.
-    guard let (batch, index) = found else { return }
     batch.returned(index, .returned(replyCode: code, text: text))
+  }
+
+  /// A channel is of no use any more, and is closed.
+  fileprivate func abandon(_ publishing: PublishChannel, _ error: AMQPError) {
+    lost(publishing, error)
+    if let channel = publishing.channel { session?.close(channel) }
   }
 
   /// A channel is gone, and the connection is not.
