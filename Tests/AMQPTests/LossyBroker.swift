@@ -5,7 +5,7 @@ import Synchronization
 import TestSupport
 
 /// Stands between a client and the broker that all tests share: passes on what they say, but loses one method of the
-/// broker's.
+/// broker's, or adds another one to it.
 enum LossyBroker {
   /// A method frame's channel, class and method (AMQP 0-9-1, sections 2.3.5 and 4.2.4).
   struct Method: Sendable, Hashable {
@@ -14,11 +14,33 @@ enum LossyBroker {
     var methodID: UInt16
   }
 
+  /// What happens to a method.
+  enum Accident: Sendable {
+    case lost
+    /// These bytes come right before it, in one piece with it.
+    case preceded(by: [UInt8])
+    /// These bytes come right behind it, in one piece with it.
+    case followed(by: [UInt8])
+  }
+
+  /// The broker's basic.cancel.
+  static func cancel(channel: UInt8) -> [UInt8] {
+    [1, 0, channel, 0, 0, 0, 7, 0, 60, 0, 30, 1, UInt8(ascii: "x"), 1, 0xCE]
+  }
+
   private typealias Link = NIOAsyncChannel<ByteBuffer, ByteBuffer>
 
   /// Runs `body` with the URL of one that loses the first `method`.
   static func with(
     losing method: Method, _ body: @Sendable (_ url: String) async throws -> Void
+  ) async throws {
+    try await with(method, .lost, body)
+  }
+
+  /// Runs `body` with the URL of one to whose first `method` that happens.
+  static func with(
+    _ method: Method, _ accident: Accident,
+    _ body: @Sendable (_ url: String) async throws -> Void
   ) async throws {
     let broker = try await ThrowawayBroker.shared()
     let listener = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
@@ -26,7 +48,7 @@ enum LossyBroker {
         channel.eventLoop.makeCompletedFuture { try Link(wrappingChannelSynchronously: channel) }
       }
     let port = listener.channel.localAddress?.port ?? 0
-    let gate = Gate(losing: method)
+    let gate = Gate(method, accident)
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask {
         try await listener.executeThenClose { clients in
@@ -56,8 +78,8 @@ enum LossyBroker {
         try await withThrowingTaskGroup(of: Void.self) { group in
           group.addTask { for try await bytes in fromClient { try await toBroker.write(bytes) } }
           group.addTask {
-            for try await frame in fromBroker where gate.passes(frame) {
-              try await toClient.write(frame)
+            for try await frame in fromBroker {
+              if let bytes = gate.pass(frame) { try await toClient.write(bytes) }
             }
           }
           defer { group.cancelAll() }
@@ -67,20 +89,28 @@ enum LossyBroker {
     }
   }
 
-  /// Holds one method back, once.
+  /// Lets something happen to one method, once.
   private final class Gate: Sendable {
-    private let lost: Mutex<Method?>
+    private let method: Mutex<Method?>
+    private let accident: Accident
 
-    init(losing method: Method) {
-      lost = Mutex(method)
+    init(_ method: Method, _ accident: Accident) {
+      self.method = Mutex(method)
+      self.accident = accident
     }
 
-    func passes(_ frame: ByteBuffer) -> Bool {
-      guard let method = Self.method(frame) else { return true }
-      return lost.withLock { lost in
-        guard lost == method else { return true }
-        lost = nil
-        return false
+    func pass(_ frame: ByteBuffer) -> ByteBuffer? {
+      guard let found = Self.method(frame) else { return frame }
+      let isTheOne = method.withLock { method in
+        guard method == found else { return false }
+        method = nil
+        return true
+      }
+      guard isTheOne else { return frame }
+      switch accident {
+      case .lost: return nil
+      case .preceded(let bytes): return ByteBuffer(bytes: bytes + Array(frame.readableBytesView))
+      case .followed(let bytes): return ByteBuffer(bytes: Array(frame.readableBytesView) + bytes)
       }
     }
 

@@ -20,6 +20,9 @@ final class ConsumerRecord {
   var isCancelled = false
   /// Whether the session knows that it has something to tell.
   var isInLineToSettle = false
+  /// Whether somebody changes the subscription, and who waits to do so next.
+  private var isChanging = false
+  private var changers = FIFO<CheckedContinuation<Void, Never>>()
   /// Called when settlements have been sent.
   var onSettled: () -> Void = {}
 
@@ -31,6 +34,25 @@ final class ConsumerRecord {
 
   /// Changes how many deliveries may be unacknowledged.
   func setPrefetch(_ prefetch: UInt16) { subscription.prefetch = prefetch }
+
+  /// Whether it is subscribed, on a channel that is open.
+  var isSubscribed: Bool { consumerTag != nil && channel?.life.phase == .open }
+
+  /// Begins to change the subscription: false if another one does, whose end must be waited for.
+  func beginChange() -> Bool {
+    defer { isChanging = true }
+    return !isChanging
+  }
+
+  /// Waits for the end of the change that is under way, to begin the next one.
+  func waitToChange(_ continuation: CheckedContinuation<Void, Never>) {
+    changers.append(continuation)
+  }
+
+  func endChange() {
+    // Whoever is next has begun with this.
+    if let next = changers.popFirst() { next.resume() } else { isChanging = false }
+  }
 
   /// A new channel: tags of the one before become stale.
   func begin(channel: Channel, generation: UInt64) {

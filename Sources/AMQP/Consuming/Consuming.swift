@@ -41,8 +41,27 @@ extension Connection {
     return Consumer(handle)
   }
 
-  /// Opens a channel for a consumer and subscribes. When it returns the record is registered.
+  /// Changes a consumer's subscription, which takes several answers of the broker's, while nobody
+  /// else changes it. Much may have happened before `body` begins, and while it waits.
+  private func change(
+    _ record: ConsumerRecord, _ body: () async throws(AMQPError) -> Void
+  ) async throws(AMQPError) {
+    if !record.beginChange() {
+      await withCheckedContinuation { record.waitToChange($0) }
+    }
+    defer { record.endChange() }
+    try await body()
+  }
+
+  /// Opens a channel for a consumer and subscribes, unless it is subscribed. When it returns the
+  /// record is registered.
   func subscribe(_ record: ConsumerRecord) async throws(AMQPError) {
+    try await change(record) { () throws(AMQPError) in
+      if !record.isSubscribed { try await subscribeAnew(record) }
+    }
+  }
+
+  private func subscribeAnew(_ record: ConsumerRecord) async throws(AMQPError) {
     guard let session else { throw lastError ?? .socket("not connected") }
     let subscription = record.subscription
     let channel = try session.open(.consumer(record))
@@ -55,10 +74,9 @@ extension Connection {
       guard case .consumeOk(let tag) = answer else {
         throw .protocolViolation("\(answer) instead of consume-ok")
       }
-      guard !record.isCancelled else { throw .closed("the consumer was cancelled") }
-      guard self.session === session, channel.life.phase == .open else {
-        throw lastError ?? .socket("lost while subscribing")
-      }
+      guard self.session === session, record.channel === channel, channel.life.phase == .open
+      else { throw .socket("lost while subscribing") }
+      // If it was cancelled meanwhile, whoever did that waits to end this subscription, too.
       record.consumerTag = tag
       consumers.add(record)
       // What came right behind the answer, before the record was known.
@@ -76,9 +94,11 @@ extension Connection {
     let why = AMQPError.channelClosed(
       code: ReplyCode.notFound,
       text: "the broker cancelled the consumer of queue '\(record.subscription.queue)'")
+    let wasSubscribed = record.consumerTag != nil
     record.lost()
     session?.close(channel)
-    notices.post(.repair(consumer: record.id, why))
+    // Whoever is about to subscribe finds out, and tries again.
+    if wasSubscribed { notices.post(.repair(consumer: record.id, why)) }
   }
 
   /// The channel of a consumer is gone.
@@ -101,7 +121,8 @@ extension Connection {
     var backoff = Backoff(configuration.reconnect)
     var error = cause
     // Once the connection is lost, it is for the next one to subscribe again.
-    while self.session === session, let record = consumers[id], !record.isCancelled {
+    // While the connection is being closed, pauses end at once.
+    while self.session === session, !isStopping, let record = consumers[id], !record.isCancelled {
       let queue = record.subscription.queue
       guard isHealable(error, queue: queue) else {
         logger.error("Consumer ended", metadata: ["queue": "\(queue)", "error": "\(error)"])
@@ -145,9 +166,10 @@ extension Connection {
   func cancel(consumer id: UInt64) async {
     guard let record = consumers[id], !record.isCancelled else { return }
     record.isCancelled = true
-    if let channel = record.channel, let tag = record.consumerTag {
-      // If it fails, the channel or the connection is gone, and the subscription with it.
-      _ = try? await call(.cancel(consumerTag: tag), on: channel)
+    // If it fails, the channel or the connection is gone, and the subscription with it.
+    try? await change(record) { () throws(AMQPError) in
+      guard let channel = record.channel, let tag = record.consumerTag else { return }
+      _ = try await call(.cancel(consumerTag: tag), on: channel)
     }
     record.handOn()
     record.buffer.finish(.success(nil))
@@ -162,17 +184,38 @@ extension Connection {
 
   /// Changes how many deliveries of a consumer may be unacknowledged.
   func setPrefetch(_ prefetch: UInt16, consumer id: UInt64) async throws(AMQPError) {
-    guard let record = consumers[id], !record.isCancelled else {
-      throw .closed("the consumer has ended")
+    let ended = AMQPError.closed("the consumer has ended")
+    guard let record = consumers[id], !record.isCancelled else { throw ended }
+    try await change(record) { () throws(AMQPError) in
+      guard consumers[id] === record, !record.isCancelled else { throw ended }
+      record.setPrefetch(prefetch)
+      // Without a channel, the next one gets it.
+      guard let channel = record.channel, let tag = record.consumerTag, !record.subscription.noAck
+      else { return }
+      do throws(AMQPError) {
+        try await resubscribe(record, tag, on: channel)
+      } catch {
+        // If the channel was lost it is replaced by one with the new number.
+        guard record.channel !== channel, consumers[id] === record else { throw error }
+      }
+      guard !record.isCancelled else { throw ended }
     }
-    record.setPrefetch(prefetch)
-    // Without a channel, the next one gets it.
-    guard let channel = record.channel, let tag = record.consumerTag, !record.subscription.noAck
-    else { return }
-    // RabbitMQ applies it to consumers that are subscribed later, so this one subscribes anew on its
-    // channel. If that fails the channel is gone, and is replaced by one with the new number.
-    _ = try await call(.qos(prefetch: prefetch), on: channel)
+  }
+
+  /// RabbitMQ applies a prefetch to consumers that are subscribed later, so this one subscribes anew
+  /// on its channel.
+  private func resubscribe(
+    _ record: ConsumerRecord, _ tag: String, on channel: Channel
+  ) async throws(AMQPError) {
+    _ = try await call(.qos(prefetch: record.subscription.prefetch), on: channel)
+    guard record.channel === channel, !record.isCancelled else { return }
     _ = try await call(.cancel(consumerTag: tag), on: channel)
+    guard record.channel === channel else { return }
+    guard !record.isCancelled else {
+      // There is nothing left to cancel.
+      record.consumerTag = nil
+      return
+    }
     let answer = try await call(.consume(record.subscription), on: channel)
     guard case .consumeOk(let next) = answer else {
       throw .protocolViolation("\(answer) instead of consume-ok")
