@@ -24,7 +24,13 @@ public struct JobService: Sendable {
   let logger: Logger
 
   /// What the server has set aside, refused or tried again since it started.
-  public var counters: ServerCounters { log.counters }
+  public var counters: ServerCounters {
+    var counters = log.counters
+    let damage = store.damage
+    counters.rowsSetAside = damage.setAside
+    counters.rowsSkipped = damage.skipped
+    return counters
+  }
 
   /// Accepts or refuses each submission by itself, in one transaction. Types with an init callback have it called before
   /// this returns.

@@ -3,7 +3,7 @@ import ServiceLifecycle
 import Synchronization
 
 /// What the server has set aside, refused or tried again since it started.
-public struct ServerCounters: Sendable, Hashable {
+public struct ServerCounters: Sendable, Hashable, Codable {
   /// Messages that became dead letters, or were given up to the end of their queue.
   public internal(set) var refusedMessages = 0
   /// Messages with reports that only a newer server understands.
@@ -24,6 +24,25 @@ public struct ServerCounters: Sendable, Hashable {
   public internal(set) var droppedCommands = 0
   /// Transactions of the status store that failed and were tried again.
   public internal(set) var storeFailures = 0
+  /// Rows of the status store that could not be read, and whose jobs have failed with that.
+  public internal(set) var rowsSetAside = 0
+  /// Times that such a row was left out of what was read or changed.
+  public internal(set) var rowsSkipped = 0
+
+  private enum CodingKeys: String, CodingKey {
+    case refusedMessages = "refused_messages"
+    case unknownReports = "unknown_reports"
+    case badReports = "bad_reports"
+    case refusedTickets = "refused_tickets"
+    case failedReplies = "failed_replies"
+    case contestedClaims = "contested_claims"
+    case silentHolders = "silent_holders"
+    case lostEvents = "lost_events"
+    case droppedCommands = "dropped_commands"
+    case storeFailures = "store_failures"
+    case rowsSetAside = "rows_set_aside"
+    case rowsSkipped = "rows_skipped"
+  }
 }
 
 /// The server's counters, and its log of what happens often: the first of a burst is logged as it is, the others are

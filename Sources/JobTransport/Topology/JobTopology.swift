@@ -17,7 +17,7 @@ public enum JobTopology {
   static let leaseExpiry: Int64 = 60_000
 
   /// Server and workers try to connect this often at least: a worker that comes back late counts as gone.
-  public static let longestReconnectionPause = Duration.seconds(5)
+  public static let longestReconnectionPause = Duration.seconds(2)
 
   /// All that the server reads from and writes to.
   public static func server(

@@ -1,12 +1,14 @@
 import Foundation
+import GRDB
 import HTTPTypes
 import HummingbirdTesting
 import Jobs
 import Testing
 
 @testable import JobServer
+@testable import JobStore
 
-@Suite("/queues, /workers, /healthz and /readyz", .timeLimit(.minutes(2)))
+@Suite("/queues, /workers, /counters, /healthz and /readyz", .timeLimit(.minutes(2)))
 struct OverviewRoutesTests {
   @Test("each queue is counted: waiting, for later, running")
   func queues() async throws {
@@ -28,6 +30,26 @@ struct OverviewRoutesTests {
         #expect(compute.workers == 2)
         #expect(queues.map(\.workers) == [2, 1, 0])
         #expect(queues.map(\.waiting) == [3, 0, 0])
+      }
+    }
+  }
+
+  @Test("what was set aside is counted")
+  func counters() async throws {
+    try await APIFixture.with { fixture in
+      try await fixture.test { client in
+        let before = try await client.read(.get, "/counters", as: [String: Int].self)
+        #expect(before.count == 12)
+        #expect(before.values.allSatisfy { $0 == 0 })
+        let job = try await fixture.scheduled()
+        try await fixture.store.writes.write { scope in
+          try scope.db.execute(sql: "UPDATE job_payloads SET params = 'not json'")
+        }
+        #expect(try await client.send(.get, "/jobs?status=waiting").status == .ok)
+        #expect(try await fixture.store.job(job.id)?.status == .failed)
+        let after = try await client.read(.get, "/counters", as: [String: Int].self)
+        #expect(after["rows_set_aside"] == 1)
+        #expect(after["rows_skipped"] == 1)
       }
     }
   }

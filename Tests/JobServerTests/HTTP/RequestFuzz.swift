@@ -21,7 +21,8 @@ struct RequestFuzz {
     .get, .get, .post, .post, .delete, .put, .head, .options, .patch,
   ]
   private static let segments = [
-    "jobs", "job_types", "job_groups", "queues", "workers", "healthz", "readyz", "cancel", "wait",
+    "jobs", "job_types", "job_groups", "queues", "workers", "counters", "healthz", "readyz",
+    "cancel", "wait",
     "files:checksum", "files%3Acount", "files", "%", "%zz", "%00", "%F0%9F%92%A9", "..", ".", "",
     "ä", "🐈‍⬛", "*", ":id", "**",
   ]
