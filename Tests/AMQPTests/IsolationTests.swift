@@ -146,6 +146,28 @@ struct IsolationTests {
     }
   }
 
+  @Test("A queue of the topology that somebody has deleted is declared again to be consumed from")
+  func deletedBeforeConsuming() async throws {
+    try await withConnection { connection in
+      let queue = Self.name("deleted")
+      try await connection.declare(Topology(queues: [.classic(queue)]))
+      try await withConnection { other in _ = try await other.delete(queue: queue) }
+      let consumer = try await connection.consume(Subscription(queue: queue, prefetch: 1))
+      let verdict = await connection.publish(
+        Publication(Message(text: "x"), exchange: "", routingKey: queue, mandatory: true))
+      #expect(verdict == .confirmed)
+      #expect(try await consumer.collect(1).count == 1)
+      await consumer.cancel()
+      _ = try await connection.delete(queue: queue)
+      // One that nobody declares is refused at once.
+      let error = await #expect(throws: AMQPError.self) {
+        _ = try await connection.consume(Subscription(queue: queue, prefetch: 1))
+      }
+      #expect(error?.replyCode == 404)
+      #expect(await connection.generation == 1)
+    }
+  }
+
   @Test(
     "A call that gets no answer frees its channel; what waits behind it is asked on the next one")
   func stuck() async throws {

@@ -20,7 +20,8 @@ final class ConsumerTable {
 extension Connection {
   /// Subscribes to a queue, on a channel of its own, and stays subscribed: see ``Consumer``.
   ///
-  /// While there is no connection it waits for one, for at most `rpcTimeout`. Throws
+  /// While there is no connection it waits for one, for at most `rpcTimeout`. A queue that the
+  /// connection declares, and that somebody has deleted, is declared again. Throws
   /// ``AMQPError/channelClosed(code:text:)`` with the broker's reason: 404 if there is no such
   /// queue, 403 if another consumer has it exclusively, 405 if it is exclusive to another
   /// connection.
@@ -29,13 +30,23 @@ extension Connection {
     let record = ConsumerRecord(id: nextNumber(), subscription: subscription, budget: budget)
     let handle = ConsumerHandle(connection: self, id: record.id, buffer: record.buffer)
     let end = ContinuousClock.now + configuration.rpcTimeout
+    var backoff = Backoff(configuration.reconnect)
     while true {
       try await waitUntilReady(timeout: end - .now)
       do throws(AMQPError) {
         try await subscribe(record)
         break
       } catch {
-        guard error.isConnectionLoss, .now < end else { throw error }
+        guard .now < end else { throw error }
+        if error.isConnectionLoss { continue }
+        guard isMissing(subscription.queue, error) else { throw error }
+      }
+      // Somebody deletes it, perhaps more than once.
+      await pause(backoff.next(), endsWithSession: true)
+      do throws(AMQPError) {
+        if let session { _ = try await declareAgain(session) }
+      } catch {
+        guard error.isConnectionLoss else { throw error }
       }
     }
     return Consumer(handle)
@@ -145,12 +156,18 @@ extension Connection {
     }
   }
 
+  /// Whether a queue is not there that is to be.
+  private func isMissing(_ queue: String, _ error: AMQPError) -> Bool {
+    guard case .channelClosed(ReplyCode.notFound, _) = error else { return false }
+    return declared.wants(queue: queue)
+  }
+
   /// Whether trying again may help.
   private func isHealable(_ error: AMQPError, queue: String) -> Bool {
     switch error {
     case .channelClosed(let code, let text):
       switch code {
-      case ReplyCode.notFound: return declared.wants(queue: queue)
+      case ReplyCode.notFound: return isMissing(queue, error)
       // 403 is also "in exclusive use"; a missing permission may be given.
       case ReplyCode.accessRefused, ReplyCode.resourceLocked: return true
       // A delivery was not acknowledged within the consumer timeout; it has been taken back.
