@@ -162,6 +162,7 @@ let package = Package(
       name: "JobServerTests",
       dependencies: [
         "AMQP", "Jobs", "JobServer", "JobStore", "JobTransport", "TestSupport", logging, lifecycle,
+        .product(name: "InMemoryLogging", package: "swift-log"),
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "GRDB", package: "GRDB.swift"),
