@@ -213,3 +213,51 @@ struct ConnectionLifeTests {
     #expect(patient.close() == false)
   }
 }
+
+@Suite("Letting input gather, without a clock")
+struct GatheringTests {
+  private let start = ContinuousClock.now
+
+  @Test("Only while much comes in little pieces, for a millisecond at a time")
+  func stream() {
+    var gathering = Gathering()
+    for number in 0..<(Gathering.least - 1) {
+      gathering.received(1, bytes: 300, at: start + .microseconds(number))
+      #expect(gathering.end == nil)
+    }
+    gathering.received(1, bytes: 300, at: start + .microseconds(900))
+    let end = start + .microseconds(900) + Gathering.time
+    #expect(gathering.end == end)
+    #expect(gathering.isOver(end - .nanoseconds(1)) == false)
+    #expect(gathering.isOver(end) == true)
+    #expect(gathering.end == nil)
+    #expect(gathering.isOver(end) == false, "once")
+    gathering.received(Gathering.least, bytes: 3_000, at: end)
+    #expect(gathering.end == end + Gathering.time, "as long as the stream lasts")
+  }
+
+  @Test("Not for what comes slowly, nor for what is no delivery, nor for what is much anyway")
+  func slow() {
+    var gathering = Gathering()
+    for number in 0..<100 { gathering.received(1, bytes: 300, at: start + .milliseconds(number)) }
+    gathering.received(0, bytes: 10_000, at: start + .seconds(1))
+    gathering.received(100, bytes: Gathering.enoughBytes, at: start + .seconds(2))
+    #expect(gathering.end == nil)
+  }
+
+  @Test("Who is short of credit is not kept waiting: the broker waits, too")
+  func credit() throws {
+    let record = ConsumerRecord(id: 1, subscription: Subscription(queue: "q", prefetch: 10))
+    #expect(record.hasCredit)
+    for tag in UInt64(1)...6 {
+      #expect(record.hasCredit)
+      try record.deliver(Message(), tag: tag, redelivered: false, exchange: "", routingKey: "")
+    }
+    #expect(!record.hasCredit)
+    let unlimited = ConsumerRecord(id: 1, subscription: Subscription(queue: "q", prefetch: 0))
+    for tag in UInt64(1)...6 {
+      try unlimited.deliver(Message(), tag: tag, redelivered: false, exchange: "", routingKey: "")
+    }
+    #expect(unlimited.hasCredit)
+  }
+}

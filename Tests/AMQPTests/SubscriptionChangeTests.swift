@@ -115,12 +115,13 @@ struct SubscriptionChangeTests {
     let closeOk = LossyBroker.Method(channel: 0, classID: 10, methodID: 51)
     try await LossyBroker.with(losing: closeOk) { url in
       let small = try await configuration(url) {
-        $0.rpcTimeout = .seconds(1)
+        $0.rpcTimeout = .seconds(3)
         $0.channelMax = 4
       }
       let connection = Connection(configuration: small, logger: quietLogger())
       let events = connection.events()
       let run = Task { try await connection.run() }
+      try await connection.waitUntilReady(timeout: .seconds(30))
       let queue = try await connection.temporaryQueue()
       var consumers: [Consumer] = []
       for _ in 0..<3 {

@@ -236,3 +236,137 @@ struct MethodEncodingTests {
     }
   }
 }
+
+@Suite("Deliveries, one behind the other")
+struct DeliveryRunTests {
+  /// basic.deliver, header and body frames on channel 7.
+  private static func delivery(
+    _ tag: UInt64, _ body: [[UInt8]], properties: [UInt8] = [0x10, 0, 2], size: Int? = nil
+  ) -> [UInt8] {
+    func big(_ value: some FixedWidthInteger) -> [UInt8] {
+      withUnsafeBytes(of: value.bigEndian) { Array($0) }
+    }
+    func frame(_ kind: UInt8, _ payload: [UInt8]) -> [UInt8] {
+      [kind, 0, 7] + big(UInt32(payload.count)) + payload + [0xCE]
+    }
+    let method: [UInt8] =
+      [0, 60, 0, 60, 3] + Array("tag".utf8) + big(tag) + [1, 2] + Array("ex".utf8) + [3]
+      + Array("key".utf8)
+    let bytes = size ?? body.reduce(0) { $0 + $1.count }
+    return frame(1, method) + frame(2, [0, 60, 0, 0] + big(UInt64(bytes)) + properties)
+      + body.flatMap { frame(3, $0) }
+  }
+
+  private static func fill(_ reader: inout FrameReader, _ bytes: some Collection<UInt8>) {
+    var rest = Array(bytes)[...]
+    while !rest.isEmpty {
+      let room = reader.room()
+      let part = Array(rest.prefix(room.count))
+      room.copyBytes(from: part)
+      reader.filled(part.count)
+      rest = rest.dropFirst(part.count)
+    }
+  }
+
+  private static func record(noAck: Bool = false) -> ConsumerRecord {
+    let record = ConsumerRecord(
+      id: 1, subscription: Subscription(queue: "q", prefetch: 100, noAck: noAck))
+    record.begin(channel: Channel(number: 7, role: .consumer(record)), generation: 5)
+    return record
+  }
+
+  @Test("All that are whole are taken, with all that they bring")
+  func whole() async throws {
+    var reader = FrameReader(frameMax: 4_096)
+    var decoder = MethodDecoder()
+    let record = Self.record()
+    let bodies: [[UInt8]] = [[1, 2, 3], [], [4]]
+    var bytes = bodies.enumerated().flatMap {
+      Self.delivery(UInt64($0 + 1), $1.isEmpty ? [] : [$1])
+    }
+    bytes += Self.delivery(4, [[9]], properties: [0x90, 0, 1, UInt8(ascii: "t"), 2])
+    Self.fill(&reader, bytes + Self.delivery(5, [[5]]).dropLast())
+    let count = try record.take(from: &reader, &decoder, channel: 7)
+    #expect(count == 4)
+    #expect(record.hasGathered && record.ledger.unsettled == 4)
+    record.handOn()
+    let deliveries = try #require(try await record.buffer.next())
+    #expect(deliveries.map(\.message.body) == bodies + [[9]])
+    #expect(deliveries.map(\.tag) == (1...4).map { DeliveryTag(generation: 5, value: $0) })
+    #expect(
+      deliveries.allSatisfy { $0.exchange == "ex" && $0.routingKey == "key" && $0.redelivered })
+    #expect(deliveries.allSatisfy { $0.message.properties.deliveryMode == .persistent })
+    #expect(deliveries.map(\.message.properties.contentType) == [nil, nil, nil, "t"])
+    let rest = reader.channelOfDelivery
+    #expect(rest == 7, "the fifth is not whole")
+  }
+
+  @Test("What is cut off anywhere, or wrong anywhere, is left to be read frame by frame")
+  func damaged() throws {
+    let whole = Self.delivery(1, [[1, 2, 3]])
+    for count in 0..<whole.count {
+      var reader = FrameReader(frameMax: 4_096)
+      Self.fill(&reader, whole.prefix(count))
+      let delivery = reader.nextDelivery(on: 7)
+      #expect(delivery == nil, "\(count)")
+    }
+    let ends = whole.indices.filter { whole[$0] == 0xCE }
+    for index in ends {
+      var damaged = whole
+      damaged[index] = 0
+      var reader = FrameReader(frameMax: 4_096)
+      Self.fill(&reader, damaged)
+      #expect(reader.nextDelivery(on: 7) == nil)
+      #expect(throws: AMQPError.self) { while try reader.next() != nil {} }
+    }
+    for other in [
+      Self.delivery(1, [[1], [2]]), Self.delivery(1, [[1, 2]], size: 1),
+      Self.delivery(1, [Array(repeating: 0, count: 4_090)]),
+    ] {
+      var reader = FrameReader(frameMax: 4_096)
+      Self.fill(&reader, other)
+      #expect(reader.nextDelivery(on: 7) == nil)
+      #expect(reader.nextDelivery(on: 8) == nil)
+      #expect(reader.channelOfDelivery == 7)
+    }
+    var generator = SystemRandomNumberGenerator()
+    for _ in 0..<20_000 {
+      var bytes = whole
+      for _ in 0..<Int.random(in: 1...4, using: &generator) {
+        bytes[Int.random(in: bytes.indices, using: &generator)] = .random(
+          in: .min ... .max, using: &generator)
+      }
+      var reader = FrameReader(frameMax: 4_096)
+      var decoder = MethodDecoder()
+      Self.fill(&reader, bytes)
+      // Either is fine; ending the process is not.
+      _ = try? Self.record().take(from: &reader, &decoder, channel: 7)
+    }
+  }
+
+  @Test("A number that is not the next one is a violation, unless nothing is acknowledged")
+  func order() throws {
+    func take(_ record: ConsumerRecord) throws -> Int {
+      var reader = FrameReader(frameMax: 4_096)
+      var decoder = MethodDecoder()
+      Self.fill(&reader, Self.delivery(1, [[1]]) + Self.delivery(3, [[1]]))
+      return try record.take(from: &reader, &decoder, channel: 7)
+    }
+    #expect(throws: AMQPError.self) { try take(Self.record()) }
+    #expect(try take(Self.record(noAck: true)) == 2)
+  }
+
+  @Test("Properties that are the last ones again are the same; to change them changes no other's")
+  func properties() {
+    var decoder = MethodDecoder()
+    let typed: [UInt8] = [0x80, 0, 1, UInt8(ascii: "t")]
+    var first = typed.withUnsafeBytes { decoder.properties($0) }
+    let second = typed.withUnsafeBytes { decoder.properties($0) }
+    let other = [0x80, 0, 1, UInt8(ascii: "u")].withUnsafeBytes { decoder.properties($0) }
+    let none = [UInt8](arrayLiteral: 0, 0).withUnsafeBytes { decoder.properties($0) }
+    first.contentType = "changed"
+    #expect(second.contentType == "t")
+    #expect(other.contentType == "u")
+    #expect(none == MessageProperties())
+  }
+}

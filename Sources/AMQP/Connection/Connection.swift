@@ -137,9 +137,11 @@ public actor Connection: EventLoopOwner {
     return statistics
   }
 
-  /// Runs `body` isolated to the connection, from where no task can be awaited.
-  nonisolated func perform(_ body: @escaping @Sendable (isolated Connection) -> Void) {
-    loop.perform { [weak self] in
+  /// Runs `body` isolated to the connection, without waiting for it: see ``EventLoop``.
+  nonisolated func perform(
+    isUrgent: Bool = true, _ body: @escaping @Sendable (isolated Connection) -> Void
+  ) {
+    loop.perform(isUrgent: isUrgent) { [weak self] in
       self?.assumeIsolated(body)
     }
   }
@@ -199,10 +201,9 @@ public actor Connection: EventLoopOwner {
       keep(session) { session throws(AMQPError) in
         let isPaused = budget.isExceeded
         if session.isPaused != isPaused { session.isPaused = isPaused }
-        if readiness.token == session.token || session.hasUnreadInput {
-          try session.takeInput(readiness.token == session.token ? readiness : Readiness())
-        }
-        try session.checkHeartbeats()
+        let now = ContinuousClock.now
+        try session.takeInput(readiness.token == session.token ? readiness : Readiness(), now)
+        try session.checkHeartbeats(now)
       }
     }
     timers.fire()
@@ -234,10 +235,14 @@ public actor Connection: EventLoopOwner {
     if let session {
       plan.descriptor = session.descriptor
       plan.token = session.token
-      plan.wantsInput = session.wantsInput
+      plan.wantsInput = session.wantsInput && session.gathersUntil == nil
       plan.wantsOutput = session.wantsOutput
       plan.immediately = session.hasUnreadInput && session.wantsInput
       if let check = session.nextCheck { plan.deadline = min(plan.deadline ?? check, check) }
+      if let end = session.gathersUntil {
+        plan.isGathering = true
+        plan.deadline = min(plan.deadline ?? end, end)
+      }
     } else if let wait = dialing, let descriptor = wait.descriptor {
       plan.descriptor = descriptor
       plan.token = wait.id

@@ -26,6 +26,7 @@ final class Session {
   /// The consumers that have settled something.
   private var settling: [ConsumerRecord] = []
   private var getting: [Channel] = []
+  private var gathering = Gathering()
   /// Frames may be waiting that no poll will report.
   private(set) var hasUnreadInput = true
   /// Whether too much has gathered that nobody has taken: the socket is not read.
@@ -81,39 +82,71 @@ final class Session {
 
   // MARK: A turn
 
-  /// Takes in what the socket has, if a poll has said that there is something.
-  func takeInput(_ readiness: Readiness) throws(AMQPError) {
+  /// Until when the socket is not read, so that more can be taken at once.
+  var gathersUntil: ContinuousClock.Instant? { gathering.end }
+
+  /// Takes in what the socket has, if a poll has said that there is something, or was not asked for
+  /// long enough.
+  func takeInput(_ readiness: Readiness, _ now: ContinuousClock.Instant) throws(AMQPError) {
     if readiness.writable { outbox.unstall() }
+    let hasGathered = gathering.isOver(now)
+    guard gathering.end == nil || readiness.failed else { return }
     let mayRead =
-      readiness.readable || hasUnreadInput
+      readiness.readable || hasUnreadInput || hasGathered
       || (readiness.writable && transport.readNeedsOutput)
     // A peer that is gone must be noticed also when nothing is read for now.
     guard mayRead, !isPaused || readiness.failed else { return }
-    try receive()
+    try receive(now)
   }
 
-  private func receive() throws(AMQPError) {
+  private func receive(_ now: ContinuousClock.Instant) throws(AMQPError) {
     hasUnreadInput = false
     defer { handOn() }
     var budget = Self.bytesPerTurn
-    var received = false
     // What came behind the log-in is in the reader already.
-    while let frame = try reader.next() { try handle(frame) }
+    var deliveries = try takeFrames()
     while budget > 0 {
       let room = reader.room()
       guard let count = try transport.receive(into: room) else { break }
-      received = true
       budget -= count
       reader.filled(count)
-      while let frame = try reader.next() { try handle(frame) }
+      deliveries += try takeFrames()
       if isPaused { break }
       if count < room.count, !transport.hasDecrypted {
         // TLS gives one record at a time; there may be more.
         if configuration.tls == nil { break }
       }
     }
-    if received { liveness.received(.now) }
+    let bytes = Self.bytesPerTurn - budget
+    if bytes > 0 { liveness.received(now) }
     hasUnreadInput = budget <= 0 || (isPaused && transport.hasDecrypted)
+    if touched.allSatisfy(\.hasCredit) { gathering.received(deliveries, bytes: bytes, at: now) }
+  }
+
+  /// Takes in all whole frames; how many deliveries came in them.
+  private func takeFrames() throws(AMQPError) -> Int {
+    var deliveries = 0
+    while true {
+      // Most frames are deliveries, one behind the other, and need no more than this.
+      if let number = reader.channelOfDelivery, let record = idleConsumer(on: number) {
+        let isFirst = !record.hasGathered
+        let count = try record.take(from: &reader, &decoder, channel: number)
+        if isFirst, count > 0 { touched.append(record) }
+        deliveries += count
+        if count > 0 { continue }
+      }
+      guard let frame = try reader.next() else { return deliveries }
+      try handle(frame)
+    }
+  }
+
+  /// The consumer of a channel on which no message has begun.
+  private func idleConsumer(on number: UInt16) -> ConsumerRecord? {
+    guard Int(number) < channels.count, let channel = channels[Int(number)],
+      case .consumer(let record) = channel.role, channel.life.phase == .open,
+      channel.assembler.isIdle, record.channel === channel
+    else { return nil }
+    return record
   }
 
   private func handOn() {
@@ -123,14 +156,13 @@ final class Session {
   }
 
   /// Looks after the heartbeats.
-  func checkHeartbeats() throws(AMQPError) {
-    let now = ContinuousClock.now
+  func checkHeartbeats(_ now: ContinuousClock.Instant) throws(AMQPError) {
     guard let next = liveness.next, now >= next else { return }
     if isPaused { liveness.received(now) }
     var verdict = liveness.check(now, hasOutput: outbox.count > 0)
     if case .dead = verdict {
       // This process may have been stopped for a while: what came meanwhile is not read yet.
-      try receive()
+      try receive(now)
       verdict = liveness.check(now, hasOutput: outbox.count > 0)
     }
     switch verdict {
@@ -166,8 +198,8 @@ final class Session {
         throw .protocolViolation("a content header that is cut short")
       }
       let size = UInt64(bigEndian: frame.payload.loadUnaligned(fromByteOffset: 4, as: UInt64.self))
-      let properties = MessageProperties(
-        received: UnsafeRawBufferPointer(rebasing: frame.payload[12...]))
+      let properties = decoder.properties(
+        UnsafeRawBufferPointer(rebasing: frame.payload[12...]))
       if let content = try channel.assembler.header(size: size, properties: properties) {
         try handle(content, on: channel)
       }
@@ -245,7 +277,7 @@ final class Session {
     switch (content.subject, channel.role) {
     case (.delivery(let tag, let redelivered, let exchange, let key), .consumer(let record)):
       guard record.channel === channel else { return }
-      if record.gathered.isEmpty { touched.append(record) }
+      if !record.hasGathered { touched.append(record) }
       try record.deliver(
         content.message, tag: tag, redelivered: redelivered, exchange: exchange, routingKey: key)
     case (.delivery, .publishing(let publishing)) where publishing.takesReplies:
@@ -347,6 +379,12 @@ final class Session {
       let isUnderWay = channel.life.current === call
       call.finish(.failure(error))
       if isUnderWay, channel.number != 0 { self.stuck(channel, error) }
+    }
+    do throws(AMQPError) {
+      // What has been settled before is told before.
+      try sendSettlements()
+    } catch {
+      return call.finish(.failure(error))
     }
     guard let call = channel.life.ask(call) else { return }
     do throws(AMQPError) {

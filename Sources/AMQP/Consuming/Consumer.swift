@@ -49,12 +49,12 @@ public struct Consumer: AsyncSequence, Sendable {
   /// Tells the broker that these deliveries are dealt with. Does not wait for anything. Tags of an
   /// earlier generation are ignored: the broker has taken those messages back already.
   public func ack(_ deliveries: [DeliveryTag]) async {
-    await handle.connection.settle(deliveries, .ack, consumer: handle.id)
+    handle.connection.settle(deliveries, .ack, consumer: handle.id)
   }
 
   /// Refuses these deliveries: with `requeue` they go back to the queue, without it they are
   /// dropped or go to the queue's dead-letter exchange. Otherwise as ``ack(_:)``.
   public func nack(_ deliveries: [DeliveryTag], requeue: Bool) async {
-    await handle.connection.settle(deliveries, requeue ? .requeue : .drop, consumer: handle.id)
+    handle.connection.settle(deliveries, requeue ? .requeue : .drop, consumer: handle.id)
   }
 }

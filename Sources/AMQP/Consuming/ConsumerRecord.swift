@@ -14,7 +14,7 @@ final class ConsumerRecord {
   /// What has been delivered on the current channel and is not settled.
   var ledger = SettlementLedger()
   /// What has come since deliveries were last handed on.
-  private(set) var gathered: [Delivery] = []
+  private var gathered: [Delivery] = []
   private var gatheredBytes = 0
   /// Whether the application wants no more.
   var isCancelled = false
@@ -89,6 +89,52 @@ final class ConsumerRecord {
     gatheredBytes += message.body.count + Self.overhead
   }
 
+  /// Whether something has come that is not handed on.
+  var hasGathered: Bool { !gathered.isEmpty }
+
+  /// Whether the broker may send much more before anything is settled.
+  var hasCredit: Bool {
+    subscription.noAck || subscription.prefetch == 0
+      || ledger.unsettled <= Int(subscription.prefetch) / 2
+  }
+
+  /// Takes in the deliveries that come next, as far as they are whole: how many.
+  func take(
+    from reader: inout FrameReader, _ decoder: inout MethodDecoder, channel: UInt16
+  ) throws(AMQPError) -> Int {
+    try Self.take(
+      from: &reader, &decoder, channel: channel, generation: generation, into: &gathered,
+      bytes: &gatheredBytes, ledger: &ledger, noAck: subscription.noAck)
+  }
+
+  /// All that changes is given `inout`, so that it is looked up once for many deliveries.
+  private static func take(
+    from reader: inout FrameReader, _ decoder: inout MethodDecoder, channel: UInt16,
+    generation: UInt64, into gathered: inout [Delivery], bytes: inout Int,
+    ledger: inout SettlementLedger, noAck: Bool
+  ) throws(AMQPError) -> Int {
+    var count = 0
+    while let delivery = reader.nextDelivery(on: channel) {
+      let fields = try decoder.delivery(delivery.method)
+      if !noAck {
+        guard ledger.delivered(fields.tag) else {
+          throw .protocolViolation("delivery \(fields.tag) out of order")
+        }
+      }
+      let properties = decoder.properties(
+        UnsafeRawBufferPointer(rebasing: delivery.header[12...]))
+      gathered.append(
+        Delivery(
+          message: Message(body: [UInt8](delivery.body), properties: properties),
+          exchange: fields.exchange, routingKey: fields.routingKey,
+          redelivered: fields.redelivered,
+          tag: DeliveryTag(generation: generation, value: fields.tag)))
+      bytes += delivery.body.count + overhead
+      count += 1
+    }
+    return count
+  }
+
   /// Hands on what has come.
   func handOn() {
     guard !gathered.isEmpty else { return }
@@ -101,4 +147,10 @@ final class ConsumerRecord {
   }
 
   func settled() { onSettled() }
+
+  /// Notes what the application has settled: how much of it cannot be.
+  func settle(_ tags: [DeliveryTag], _ kind: Settlement.Kind) -> Int {
+    guard channel != nil else { return 0 }
+    return ledger.settle(tags, of: generation, kind)
+  }
 }

@@ -262,12 +262,15 @@ extension Connection {
     session.close(channel)
   }
 
-  func settle(_ tags: [DeliveryTag], _ kind: Settlement.Kind, consumer id: UInt64) {
+  /// Has the broker told what has become of deliveries. Nobody waits for it, so the caller's task
+  /// need not change threads; what is asked of the broker later is asked after it.
+  nonisolated func settle(_ tags: [DeliveryTag], _ kind: Settlement.Kind, consumer id: UInt64) {
+    perform(isUrgent: false) { $0.note(settled: tags, kind, consumer: id) }
+  }
+
+  private func note(settled tags: [DeliveryTag], _ kind: Settlement.Kind, consumer id: UInt64) {
     guard let record = consumers[id] else { return }
-    var strays = 0
-    for tag in tags where tag.generation == record.generation && record.channel != nil {
-      if !record.ledger.settle(tag.value, kind) { strays += 1 }
-    }
+    let strays = record.settle(tags, kind)
     if record.ledger.hasPending { session?.noteSettlement(of: record) }
     if strays > 0 {
       // Sent, they would make the broker close the channel.

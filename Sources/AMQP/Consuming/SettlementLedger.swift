@@ -53,6 +53,16 @@ struct SettlementLedger {
     return true
   }
 
+  /// Notes that the application has settled deliveries; those of another generation are ignored.
+  /// How many never came, or were settled before.
+  mutating func settle(
+    _ tags: [DeliveryTag], of generation: UInt64, _ kind: Settlement.Kind
+  ) -> Int {
+    var strays = 0
+    for tag in tags where tag.generation == generation && !settle(tag.value, kind) { strays += 1 }
+    return strays
+  }
+
   /// The frames that tell the broker what has been settled since the last flush.
   mutating func flush() -> [Settlement] {
     guard !pending.isEmpty else { return [] }

@@ -22,6 +22,8 @@ final class EventLoop: SerialExecutor {
     /// The thread sleeps, or is about to: it must be woken for new jobs. Cleared by whoever wakes
     /// it, so one write does.
     var sleeps = false
+    /// It sleeps for a moment only.
+    var naps = false
     /// Why there is no thread.
     var failure: String?
     weak var owner: (any EventLoopOwner)?
@@ -65,10 +67,11 @@ final class EventLoop: SerialExecutor {
     add { $0.jobs.append(job) }
   }
 
-  /// Runs `call` on the loop's thread, isolated to its owner. For where no task can be awaited:
-  /// `onCancel`, `deinit`.
-  func perform(_ call: @escaping @Sendable () -> Void) {
-    add { $0.calls.append(call) }
+  /// Runs `call` on the loop's thread, isolated to its owner, before any job that is enqueued later.
+  /// For where no task can be awaited (`onCancel`, `deinit`), and for what nobody waits for. What is
+  /// not urgent may take a millisecond longer, if it need not wake the thread for that.
+  func perform(isUrgent: Bool = true, _ call: @escaping @Sendable () -> Void) {
+    add(isUrgent: isUrgent) { $0.calls.append(call) }
   }
 
   func asUnownedSerialExecutor() -> UnownedSerialExecutor {
@@ -92,14 +95,14 @@ final class EventLoop: SerialExecutor {
     case nothing, wake, start
   }
 
-  private func add(_ change: (inout State) -> Void) {
+  private func add(isUrgent: Bool = true, _ change: (inout State) -> Void) {
     let step = state.withLock { state -> Step in
       change(&state)
       if !state.hasThread {
         state.hasThread = true
         return .start
       }
-      guard state.sleeps else { return .nothing }
+      guard state.sleeps, isUrgent || !state.naps else { return .nothing }
       state.sleeps = false
       return .wake
     }
@@ -146,8 +149,10 @@ final class EventLoop: SerialExecutor {
 
   private func work(_ readiness: Readiness) -> PollPlan {
     let (jobs, calls, owner) = takeWork()
-    for job in jobs { job.runSynchronously(on: asUnownedSerialExecutor()) }
+    // A task that makes a call does not wait for it, so it may have enqueued a job behind it; before
+    // it, it cannot have.
     for call in calls { call() }
+    for job in jobs { job.runSynchronously(on: asUnownedSerialExecutor()) }
     return owner?.turn(readiness) ?? PollPlan()
   }
 
@@ -206,6 +211,7 @@ final class EventLoop: SerialExecutor {
         return .end
       }
       state.sleeps = true
+      state.naps = plan.isGathering
       return .poll(immediately: false)
     }
     switch decision {

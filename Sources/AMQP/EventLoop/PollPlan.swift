@@ -8,6 +8,8 @@ struct PollPlan: Sendable {
   var wantsInput = true
   /// Whether to wake, too, when the socket takes output.
   var wantsOutput = false
+  /// Whether it is a short sleep in which input gathers: what is not urgent need not end it.
+  var isGathering = false
   /// When to wake at the latest.
   var deadline: ContinuousClock.Instant?
   /// Whether to come back at once, since work is left.

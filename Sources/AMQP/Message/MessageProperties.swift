@@ -42,9 +42,9 @@ public struct MessageProperties: Sendable {
   }
 
   /// Most messages have no more than a delivery mode: that takes no memory of its own.
-  private indirect enum Storage {
+  private enum Storage {
     case plain(DeliveryMode?)
-    case fields(Fields)
+    indirect case fields(Fields)
     case received(Received)
   }
 
@@ -79,6 +79,11 @@ public struct MessageProperties: Sendable {
     case (3, 0x10, 0): storage = .plain(DeliveryMode(rawValue: bytes[2]))
     default: storage = .received(Received([UInt8](bytes)))
     }
+  }
+
+  /// Whether they came as these bytes, and have not been changed.
+  func came(as bytes: UnsafeRawBufferPointer) -> Bool {
+    if case .received(let received) = storage { received.bytes.isEqual(to: bytes) } else { false }
   }
 
   /// Whether there is nothing but a delivery mode, and which; `nil` if there may be more.

@@ -15,6 +15,9 @@ struct ContentAssembler {
 
   private var state = State.idle
 
+  /// Whether no message has begun.
+  var isIdle: Bool { if case .idle = state { true } else { false } }
+
   /// Takes the method that announces a message.
   mutating func begin(_ subject: Content.Subject) throws(AMQPError) {
     guard case .idle = state else {

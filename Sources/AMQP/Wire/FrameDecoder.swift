@@ -1,4 +1,5 @@
 import CRabbitMQ
+import Glibc
 
 // The pointers here lead into the frame that is being decoded, and into librabbitmq's pool. All that
 // is kept is copied out before either goes; nothing of a pointer leaves this file.
@@ -40,6 +41,8 @@ struct MethodDecoder: ~Copyable {
   /// The names that came last: most deliveries of a channel repeat them.
   private var exchange = LastName()
   private var routingKey = LastName()
+  /// The properties that came last: many publishers give all their messages the same ones.
+  private var lastProperties = MessageProperties()
 
   init() { init_amqp_pool(&pool, 4_096) }
 
@@ -58,7 +61,11 @@ struct MethodDecoder: ~Copyable {
         tag: UInt64(bigEndian: payload.loadUnaligned(fromByteOffset: 4, as: UInt64.self)),
         multiple: payload[12] & 1 != 0, ack: id == AMQP_BASIC_ACK_METHOD)
     case AMQP_BASIC_DELIVER_METHOD:
-      return try delivery(payload)
+      let fields = try delivery(payload)
+      return .content(
+        .delivery(
+          tag: fields.tag, redelivered: fields.redelivered, exchange: fields.exchange,
+          routingKey: fields.routingKey))
     case updateSecretOk:
       return .secretUpdated
     case AMQP_CONNECTION_START_METHOD:
@@ -112,10 +119,18 @@ struct MethodDecoder: ~Copyable {
     }
   }
 
+  /// What basic.deliver says, but for the consumer tag: the channel tells the consumer.
+  struct DeliveryFields {
+    let tag: UInt64
+    let redelivered: Bool
+    let exchange: String
+    let routingKey: String
+  }
+
   /// basic.deliver: consumer tag, delivery tag, redelivered, exchange, routing key.
-  private mutating func delivery(
+  mutating func delivery(
     _ payload: UnsafeRawBufferPointer
-  ) throws(AMQPError) -> InboundMethod {
+  ) throws(AMQPError) -> DeliveryFields {
     let tag = 5 + Int(payload.count > 4 ? payload[4] : 0)
     guard payload.count > tag + 9 else { throw .protocolViolation("a delivery that is cut short") }
     let exchangeAt = tag + 10
@@ -123,14 +138,19 @@ struct MethodDecoder: ~Copyable {
     guard keyAt <= payload.count, keyAt + Int(payload[keyAt - 1]) <= payload.count else {
       throw .protocolViolation("a delivery that is cut short")
     }
-    return .content(
-      .delivery(
-        tag: UInt64(bigEndian: payload.loadUnaligned(fromByteOffset: tag, as: UInt64.self)),
-        redelivered: payload[tag + 8] & 1 != 0,
-        exchange: exchange.text(
-          UnsafeRawBufferPointer(rebasing: payload[exchangeAt..<(keyAt - 1)])),
-        routingKey: routingKey.text(
-          UnsafeRawBufferPointer(rebasing: payload[keyAt..<(keyAt + Int(payload[keyAt - 1]))]))))
+    return DeliveryFields(
+      tag: UInt64(bigEndian: payload.loadUnaligned(fromByteOffset: tag, as: UInt64.self)),
+      redelivered: payload[tag + 8] & 1 != 0,
+      exchange: exchange.text(
+        UnsafeRawBufferPointer(rebasing: payload[exchangeAt..<(keyAt - 1)])),
+      routingKey: routingKey.text(
+        UnsafeRawBufferPointer(rebasing: payload[keyAt..<(keyAt + Int(payload[keyAt - 1]))])))
+  }
+
+  /// Properties as they came; the very ones that came last if they are equal.
+  mutating func properties(_ bytes: UnsafeRawBufferPointer) -> MessageProperties {
+    if !lastProperties.came(as: bytes) { lastProperties = MessageProperties(received: bytes) }
+    return lastProperties
   }
 }
 
@@ -140,7 +160,7 @@ private struct LastName {
   private var string = ""
 
   mutating func text(_ new: UnsafeRawBufferPointer) -> String {
-    if new.count != bytes.count || !new.elementsEqual(bytes) {
+    if !bytes.isEqual(to: new) {
       bytes = [UInt8](new)
       string = String(decoding: new, as: UTF8.self)
     }
@@ -323,6 +343,13 @@ extension FieldValue {
 }
 
 extension [UInt8] {
+  /// Whether these are those bytes.
+  func isEqual(to other: UnsafeRawBufferPointer) -> Bool {
+    guard count == other.count else { return false }
+    guard let base = other.baseAddress, count > 0 else { return true }
+    return withUnsafeBytes { memcmp($0.baseAddress!, base, other.count) == 0 }
+  }
+
   fileprivate init(_ c: amqp_bytes_t) {
     self.init(UnsafeRawBufferPointer(start: c.bytes, count: c.bytes == nil ? 0 : c.len))
   }

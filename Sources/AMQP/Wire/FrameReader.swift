@@ -102,6 +102,62 @@ struct FrameReader: ~Copyable {
     return Frame(kind: kind, channel: channel, payload: payload)
   }
 
+  /// The channel of the next frame, if that is a basic.deliver.
+  var channelOfDelivery: UInt16? {
+    guard tail - head >= 11, base.load(fromByteOffset: head, as: UInt8.self) == 1,
+      integer(at: head + 7, UInt32.self) == Self.deliver
+    else { return nil }
+    return integer(at: head + 1, UInt16.self)
+  }
+
+  private static let deliver: UInt32 = 60 << 16 | 60
+
+  /// The payloads of a delivery's frames. They are valid as long as that of a ``Frame``.
+  struct Delivery {
+    let method: UnsafeRawBufferPointer
+    let header: UnsafeRawBufferPointer
+    let body: UnsafeRawBufferPointer
+  }
+
+  /// The next delivery on that channel, if it is next, whole, and its body is in one frame. If not, or
+  /// if anything is wrong with it, ``next()`` gives its frames.
+  mutating func nextDelivery(on channel: UInt16) -> Delivery? {
+    guard let method = payload(1, channel, at: head), method.count >= 4,
+      method.loadUnaligned(as: UInt32.self).bigEndian == Self.deliver
+    else { return nil }
+    var end = head + method.count + Self.overhead
+    // Class, weight, body size, properties.
+    guard let header = payload(2, channel, at: end), header.count >= 14 else { return nil }
+    end += header.count + Self.overhead
+    let size = UInt64(bigEndian: header.loadUnaligned(fromByteOffset: 4, as: UInt64.self))
+    var body = UnsafeRawBufferPointer(start: nil, count: 0)
+    if size > 0 {
+      guard let only = payload(3, channel, at: end), UInt64(only.count) == size else { return nil }
+      body = only
+      end += only.count + Self.overhead
+    }
+    head = end
+    return Delivery(method: method, header: header, body: body)
+  }
+
+  /// The payload of the frame there, if it is whole, right, and of that kind and channel.
+  private func payload(_ kind: UInt8, _ channel: UInt16, at place: Int) -> UnsafeRawBufferPointer? {
+    guard tail - place >= Self.overhead, base.load(fromByteOffset: place, as: UInt8.self) == kind,
+      integer(at: place + 1, UInt16.self) == channel
+    else { return nil }
+    let size = Int(integer(at: place + 3, UInt32.self))
+    guard size + Self.overhead <= min(frameMax, tail - place),
+      base.load(fromByteOffset: place + 7 + size, as: UInt8.self) == Self.end
+    else { return nil }
+    return UnsafeRawBufferPointer(start: base + place + 7, count: size)
+  }
+
+  private func integer<Value: FixedWidthInteger & BitwiseCopyable>(
+    at place: Int, _ type: Value.Type
+  ) -> Value {
+    Value(bigEndian: base.loadUnaligned(fromByteOffset: place, as: type))
+  }
+
   @discardableResult
   private func checkKind() throws(AMQPError) -> Frame.Kind {
     let byte = base.load(fromByteOffset: head, as: UInt8.self)
