@@ -39,7 +39,7 @@ extension JobService {
           id: worker.worker, host: worker.host, processID: worker.processID,
           startedAt: worker.startedAt, queues: worker.queues, types: worker.types.map(\.id),
           running: (held[worker.worker] ?? 0) + worker.settledStuck.count,
-          outage: worker.outage, stuck: worker.stuck)
+          outage: worker.outage, queueOutages: worker.queueOutages, stuck: worker.stuck)
       }
     } catch {
       throw .store(error)

@@ -87,19 +87,19 @@ public struct CommandJobType: Sendable {
         context.logger.warning("a snapshot is not kept: \(error)")
       }
     }
-    do throws(CommandError) {
-      let outcome = try await process.run(in: try runtime.directory()) { event in
-        handle(event, context, snapshots)
-      }
-      snapshots.finish()
-      // Before the outcome, which goes on from it maybe.
-      await saving
-      return outcome
+    let result: Result<CommandOutcome, any Error>
+    do {
+      result = .success(
+        try await runtime.run(process) { event in handle(event, context, snapshots) })
     } catch {
-      snapshots.finish()
-      await saving
-      if error.isOfWorker { throw WorkerTrouble(error.description, probe: runtime.probe) }
-      if error == .canceled { throw error }
+      result = .failure(error)
+    }
+    snapshots.finish()
+    // Before the outcome, which goes on from it maybe.
+    await saving
+    do {
+      return try result.get()
+    } catch let error as CommandError where error != .canceled {
       // Another try, here or elsewhere, would fail as well.
       throw PermanentFailure(error.description)
     }

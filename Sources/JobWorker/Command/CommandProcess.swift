@@ -78,6 +78,8 @@ struct CommandProcess: Sendable {
     defer { saved?.remove() }
     let link = try ShepherdLink(in: directory)
     defer { link.close() }
+    let room = try descriptorRoom()
+    defer { room.leave() }
     async let finding = ReportReader(limits: limits, onEvent: onEvent).read(reports)
     do {
       let result = try await Subprocess.run(
@@ -88,6 +90,7 @@ struct CommandProcess: Sendable {
         input: .fileDescriptor(input.descriptor, closeAfterSpawningProcess: false),
         output: .sequence, error: .sequence
       ) { execution in
+        room.leave()
         // Both streams end when the shepherd does, which holds them open until then.
         async let output = readOutput(execution.standardOutput)
         async let tail = readError(execution.standardError, onEvent)
@@ -106,7 +109,9 @@ struct CommandProcess: Sendable {
     } catch {
       reports.finish()
       _ = await finding
-      throw error as? CommandError ?? startError(error)
+      if let error = error as? CommandError { throw error }
+      throw link.told().hasStarted
+        ? .lost(program: command.first ?? "", reason: "\(error)") : startError(error)
     }
   }
 
@@ -121,7 +126,7 @@ struct CommandProcess: Sendable {
     switch told.fault {
     case .program(let number) where Self.isOfProgram(number):
       throw .cannotRun(program: program, reason: number.description)
-    case .program(let number): throw .cannotStart(program: program, reason: number.description)
+    case .program(let number): throw .cannotStart(program: program, reason: number.text)
     case .worker(let reason): throw .cannotStart(program: program, reason: reason)
     case nil: break
     }
@@ -139,11 +144,11 @@ struct CommandProcess: Sendable {
   }
 
   /// Whether an error of execve(2) lies in the program or its arguments, so that another try would fail as well. The others
-  /// lie in the machine: it is out of memory or of processes, or the file is just being written.
+  /// may pass: the machine is out of memory or of processes, the file is just being written, or its file system is in trouble.
   private static func isOfProgram(_ number: Errno) -> Bool {
     switch number {
     case .noMemory, .resourceTemporarilyUnavailable, .tooManyOpenFiles,
-      .tooManyOpenFilesInSystem, .textFileBusy, .ioError:
+      .tooManyOpenFilesInSystem, .textFileBusy, .ioError, .noSpace, .staleNFSFileHandle, .timedOut:
       false
     default: true
     }
@@ -234,12 +239,20 @@ struct CommandProcess: Sendable {
         uniquingKeysWith: { _, last in last }))
   }
 
+  private func descriptorRoom() throws(CommandError) -> DescriptorRoom {
+    do throws(Errno) {
+      return try DescriptorRoom()
+    } catch {
+      throw .cannotStart(program: command.first ?? "", reason: error.text)
+    }
+  }
+
   private func startError(_ error: any Error) -> CommandError {
     let program = command.first ?? ""
     guard let error = error as? SubprocessError else {
       return .cannotStart(program: program, reason: "\(error)")
     }
-    let reason = error.underlyingError?.description ?? "\(error)"
+    let reason = error.underlyingError?.text ?? "\(error)"
     if let workingDirectory, error.code == .failedToChangeWorkingDirectory {
       return .workingDirectory(path: workingDirectory.string, reason: reason)
     }

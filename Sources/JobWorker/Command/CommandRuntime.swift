@@ -1,6 +1,5 @@
 import CProcess
 import Jobs
-import Subprocess
 import Synchronization
 import SystemPackage
 
@@ -50,23 +49,74 @@ public final class CommandRuntime: Sendable {
     return try result.get()
   }
 
-  /// Whether programs can be started: throws what a job's program would have met.
-  @Sendable func probe() async throws(CommandError) {
-    let directory = try directory()
-    let link = try ShepherdLink(in: directory)
-    link.close()
-    let input = try StandardInput([:], at: directory.newPath("params"))
-    input.close()
-    let reason: String
-    do {
-      let result = try await Subprocess.run(
-        .path(directory.shepherd), arguments: ["--check"], output: .discarded,
-        error: .string(limit: 4096))
-      guard !result.terminationStatus.isSuccess else { return }
-      reason = "\(result.terminationStatus): \(result.standardError)"
-    } catch {
-      reason = "\(error)"
+  /// Runs a program to its end. Where it cannot be started, a probe tells whose fault that is.
+  ///
+  /// What the probe does not meet may have passed meanwhile, as a file does that was being written: the program is tried a few
+  /// times.
+  ///
+  /// - Throws: ``CommandError`` for what another try would meet again, ``CommandFailure`` for what it may not, and
+  ///   ``WorkerTrouble`` where no program can be started, or none in this directory.
+  func run(
+    _ process: CommandProcess, onEvent: @escaping CommandProcess.EventHandler
+  ) async throws -> CommandOutcome {
+    var pause = Pause(first: .milliseconds(200), longest: .seconds(1))
+    var tries = 0
+    while true {
+      tries += 1
+      let failure: CommandError
+      do throws(CommandError) {
+        return try await process.run(in: try directory(), onEvent: onEvent)
+      } catch {
+        failure = error
+      }
+      guard failure.mayBeOfWorker else { throw failure }
+      try await checkWorker(process.workingDirectory)
+      guard failure.isBeforeStart else { throw CommandFailure(description: failure.description) }
+      guard tries < Self.tries else {
+        throw CommandFailure(
+          description:
+            "\(failure); tried \(tries) times, while this worker could start other programs")
+      }
+      do {
+        try await Task.sleep(for: pause.take())
+      } catch {
+        throw CommandError.canceled
+      }
     }
-    throw .cannotStart(program: "warren-shepherd --check", reason: reason)
+  }
+
+  private static let tries = 3
+
+  /// - Throws: ``WorkerTrouble`` when the worker is at fault.
+  private func checkWorker(_ workingDirectory: FilePath?) async throws {
+    do throws(CommandError) {
+      try await probe(in: workingDirectory)
+    } catch {
+      guard !Task.isCancelled else { throw CommandError.canceled }
+      if case .workingDirectory = error {
+        throw WorkerTrouble(error.description, scope: .queue) { [self] in
+          try await probe(in: workingDirectory)
+        }
+      }
+      throw WorkerTrouble(error.description) { [self] in try await probe() }
+    }
+  }
+
+  /// Whether programs can be started: takes every step of a start, with params and a snapshot of a few kilobytes, and with the
+  /// shepherd in the program's place.
+  ///
+  /// - Parameter workingDirectory: where the program would start; the worker's own directory when it is `nil`.
+  /// - Throws: what a job's program would have met.
+  func probe(in workingDirectory: FilePath? = nil) async throws(CommandError) {
+    let directory = try directory()
+    let command = [directory.shepherd.string, "--check"]
+    let filling = JSONValue.string(String(repeating: "x", count: 4096))
+    var process = CommandProcess(command: command, params: filling)
+    process.snapshot = filling
+    process.workingDirectory = workingDirectory
+    let outcome = try await process.run(in: directory) { _ in }
+    guard outcome.end != .exited(0) else { return }
+    throw .cannotStart(
+      program: command.joined(separator: " "), reason: "\(outcome.end): \(outcome.errorTail)")
   }
 }

@@ -7,8 +7,8 @@ final class Lane: Sendable {
   private struct State {
     var credit: LaneCredit
     var consumers: [Int: Consumer] = [:]
-    /// No consumers are opened for now.
-    var isPaused = false
+    /// What keeps consumers from being opened.
+    var pauses: Set<OutageScope> = []
   }
 
   let queue: JobQueue
@@ -28,7 +28,7 @@ final class Lane: Sendable {
 
   /// The number and the prefetch of a consumer to be opened now; `nil` when no slot is free.
   func open() -> (source: Int, prefetch: Int)? {
-    state.withLock { $0.isPaused ? nil : $0.credit.open() }
+    state.withLock { $0.pauses.isEmpty ? $0.credit.open() : nil }
   }
 
   func opened(_ consumer: Consumer, as source: Int) async {
@@ -94,19 +94,19 @@ final class Lane: Sendable {
     opening.yield()
   }
 
-  /// Takes nothing more for now. When this returns the broker delivers nothing more; what it has delivered can still be
-  /// settled.
-  func pause() async {
+  /// Takes nothing more until it is resumed for the same reason. When this returns the broker delivers nothing more; what it
+  /// has delivered can still be settled.
+  func pause(for scope: OutageScope) async {
     let consumers = state.withLock { state in
-      state.isPaused = true
+      state.pauses.insert(scope)
       return state.credit.giveUpAll().compactMap { state.consumers[$0] }
     }
     for consumer in consumers { await consumer.cancel() }
   }
 
-  /// Takes messages again.
-  func resume() {
-    state.withLock { $0.isPaused = false }
+  /// Takes messages again, unless another reason is left.
+  func resume(from scope: OutageScope) {
+    state.withLock { _ = $0.pauses.remove(scope) }
     opening.yield()
   }
 

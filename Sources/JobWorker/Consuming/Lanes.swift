@@ -41,14 +41,19 @@ struct Lanes: Sendable {
     await lanes[queue]?.renew()
   }
 
-  /// Takes nothing more from any queue for now.
-  func pause() async {
-    for lane in lanes.values { await lane.pause() }
+  /// Where there is no such queue, all are meant.
+  func scope(of queue: JobQueueName) -> OutageScope {
+    lanes[queue] == nil ? .worker : .queue(queue)
   }
 
-  /// Takes from all queues again.
-  func resume() {
-    for lane in lanes.values { lane.resume() }
+  /// Takes nothing more from the queues that are meant.
+  func pause(_ scope: OutageScope) async {
+    for lane in lanes.values where scope.contains(lane.queue.name) { await lane.pause(for: scope) }
+  }
+
+  /// Takes from them again.
+  func resume(_ scope: OutageScope) {
+    for lane in lanes.values where scope.contains(lane.queue.name) { lane.resume(from: scope) }
   }
 
   /// From now on no job of any queue gets a slot.

@@ -41,7 +41,7 @@ struct TicketDesk<Authority: JobAuthority>: Sendable {
   private func attend(_ ticket: ReceivedTicket, _ slots: SlotGate) async {
     guard await slots.acquire() else { return await lanes.giveBack(ticket) }
     defer { slots.release() }
-    guard !condition.isOut else { return await lanes.giveBack(ticket) }
+    guard !condition.isOut(of: ticket.queue) else { return await lanes.giveBack(ticket) }
     switch await claim(ticket.job) {
     case .run(let assignment):
       await run(assignment, ticket)

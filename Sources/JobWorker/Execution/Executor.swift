@@ -17,8 +17,8 @@ struct Executor<Authority: JobAuthority>: Sendable {
   let sender: ReportSender<Authority>
   let deadlines: DeadlineQueue
   let condition: WorkerCondition
-  /// Takes the worker out of service, before the job goes back.
-  let onTrouble: @Sendable (WorkerTrouble) async -> Void
+  /// Takes the worker out of service, or its queue that the job came from, before the job goes back.
+  let onTrouble: @Sendable (WorkerTrouble, JobQueueName) async -> Void
   let logger: Logger
 
   /// What belongs to one attempt.
@@ -136,7 +136,9 @@ struct Executor<Authority: JobAuthority>: Sendable {
       case .released:
         course.teller?.tell(.running)
       case .ended(let result, let orders):
-        if case .failure(let trouble as WorkerTrouble) = result { await onTrouble(trouble) }
+        if case .failure(let trouble as WorkerTrouble) = result {
+          await onTrouble(trouble, course.type.group.queue)
+        }
         let outcome = AttemptOutcome(
           of: amended(result), orders: orders, timeout: assignment.allowance ?? .zero,
           limits: settings.limits)

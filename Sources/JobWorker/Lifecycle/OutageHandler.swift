@@ -7,28 +7,66 @@ import Logging
 /// that `GET /workers` shows it) and in its log, and goes on once the probe passes; until then it is tried again, with pauses
 /// that grow from a second to a minute.
 public struct WorkerTrouble: Error, Sendable, CustomStringConvertible {
+  /// Which jobs meet it, and are not taken until it is over.
+  public enum Scope: Sendable, Hashable {
+    /// All.
+    case worker
+    /// Those of the queue that the job came from. A queue's jobs cannot be told apart before they are taken.
+    case queue
+  }
+
   /// What is wrong with the worker.
   public let description: String
+  /// Which jobs meet it.
+  public let scope: Scope
   let probe: @Sendable () async throws -> Void
 
-  /// - Parameter probe: throws for as long as another job would fail the same way.
-  public init(_ reason: String, probe: @escaping @Sendable () async throws -> Void = {}) {
+  /// - Parameters:
+  ///   - scope: which jobs meet it.
+  ///   - probe: throws for as long as another job would fail the same way.
+  public init(
+    _ reason: String, scope: Scope = .worker,
+    probe: @escaping @Sendable () async throws -> Void = {}
+  ) {
     description = reason
+    self.scope = scope
     self.probe = probe
   }
 }
 
-/// Takes the worker out of service while it cannot do its work.
+/// What of a worker is out of service.
+enum OutageScope: Sendable, Hashable, CustomStringConvertible {
+  case worker
+  case queue(JobQueueName)
+
+  var queue: JobQueueName? {
+    if case .queue(let name) = self { name } else { nil }
+  }
+
+  var description: String { queue.map { "the queue \($0)" } ?? "all queues" }
+
+  func contains(_ name: JobQueueName) -> Bool {
+    queue == nil || queue == name
+  }
+}
+
+/// Takes the worker, or one queue of it, out of service while it cannot do its work.
 struct OutageHandler: Sendable {
+  private enum Event: Sendable {
+    case began(OutageScope, WorkerTrouble)
+    case ended(OutageScope, Pause, ContinuousClock.Instant)
+  }
+
   private let lanes: Lanes
   private let condition: WorkerCondition
   private let lifecycle: WorkerLifecycle
   private let pauses: Pause
   private let logger: Logger
-  private let troubles: AsyncStream<WorkerTrouble>
-  private let continuation: AsyncStream<WorkerTrouble>.Continuation
+  /// Of each scope there is one outage at a time, so that these are few.
+  private let events: AsyncStream<Event>
+  private let continuation: AsyncStream<Event>.Continuation
 
-  /// A worker that has been in service for so long starts with the shortest pause again.
+  /// What has been in service for so long starts with the shortest pause again.
   private static let recovered = Duration.seconds(120)
 
   init(
@@ -40,50 +78,60 @@ struct OutageHandler: Sendable {
     self.lifecycle = lifecycle
     self.pauses = pauses
     self.logger = logger
-    (troubles, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    (events, continuation) = AsyncStream.makeStream()
   }
 
   /// Stops taking jobs. When this returns the broker delivers no more, so that what is given back goes to another worker.
-  func begin(_ trouble: WorkerTrouble) async {
-    let since = condition.outage?.since ?? .now
-    guard condition.set(WorkerOutage(reason: trouble.description, since: since)) == nil else {
-      return
-    }
-    await lanes.pause()
+  ///
+  /// - Parameter queue: which the job came from.
+  func begin(_ trouble: WorkerTrouble, in queue: JobQueueName) async {
+    let scope = trouble.scope == .queue ? lanes.scope(of: queue) : .worker
+    guard !condition.set(trouble.description, of: scope) else { return }
+    await lanes.pause(scope)
     logger.error(
       "the worker cannot do its work; it takes no jobs until it can",
-      metadata: ["reason": "\(trouble)"])
+      metadata: ["from": "\(scope)", "reason": "\(trouble)"])
     // Only now, so that nobody takes up work again while it is still being stopped.
-    continuation.yield(trouble)
+    continuation.yield(.began(scope, trouble))
   }
 
-  /// Runs until the task is cancelled, or the worker ends.
+  /// Runs until the task is cancelled.
   func run() async {
-    let clock = ContinuousClock()
-    var pause = pauses
-    var since = clock.now
-    for await trouble in troubles {
-      if clock.now - since > Self.recovered { pause = pauses }
-      var isOut = true
-      while isOut {
-        let wait = pause.take()
-        if await lifecycle.reached(.draining, within: wait) { return }
-        guard !Task.isCancelled else { return }
-        do {
-          try await trouble.probe()
-          isOut = false
-        } catch {
-          logger.warning(
-            "the worker still cannot do its work", metadata: ["reason": "\(error)"])
-          condition.set(
-            WorkerOutage(reason: "\(error)", since: condition.outage?.since ?? .now))
+    var ended: [OutageScope: (pause: Pause, at: ContinuousClock.Instant)] = [:]
+    await withDiscardingTaskGroup { group in
+      for await event in events {
+        switch event {
+        case .began(let scope, let trouble):
+          var pause = pauses
+          if let last = ended[scope], .now - last.at <= Self.recovered { pause = last.pause }
+          group.addTask { [pause] in await recover(scope, trouble, pause) }
+        case .ended(let scope, let pause, let time):
+          ended[scope] = (pause, time)
         }
       }
-      since = clock.now
-      logger.notice("the worker takes jobs again")
-      // In this order: a further trouble in between stops the lanes again.
-      lanes.resume()
-      condition.set(nil)
     }
+  }
+
+  /// Returns when the trouble is over, the task is cancelled, or the worker ends.
+  private func recover(_ scope: OutageScope, _ trouble: WorkerTrouble, _ first: Pause) async {
+    var pause = first
+    while true {
+      if await lifecycle.reached(.draining, within: pause.take()) { return }
+      guard !Task.isCancelled else { return }
+      do {
+        try await trouble.probe()
+        break
+      } catch {
+        logger.warning(
+          "the worker still cannot do its work",
+          metadata: ["from": "\(scope)", "reason": "\(error)"])
+        condition.set("\(error)", of: scope)
+      }
+    }
+    continuation.yield(.ended(scope, pause, .now))
+    logger.notice("the worker takes jobs again", metadata: ["from": "\(scope)"])
+    // In this order: a further trouble in between stops the lanes again.
+    lanes.resume(scope)
+    condition.set(nil, of: scope)
   }
 }

@@ -10,7 +10,7 @@ final class WorkerCondition: Sendable {
   }
 
   private struct State {
-    var outage: WorkerOutage?
+    var outages: [OutageScope: WorkerOutage] = [:]
     var stuck: [JobID: StuckAttempt] = [:]
     var connected: Set<Link> = []
   }
@@ -23,10 +23,22 @@ final class WorkerCondition: Sendable {
     self.onChange = onChange
   }
 
-  /// Why the worker takes no jobs for now.
-  var outage: WorkerOutage? { state.withLock(\.outage) }
+  /// Why the worker takes no jobs at all for now.
+  var outage: WorkerOutage? { outage(of: .worker) }
 
-  var isOut: Bool { outage != nil }
+  /// Why it takes none from some of its queues.
+  var queueOutages: [WorkerOutage] {
+    state.withLock { state in
+      state.outages.filter { $0.key != .worker }.values.sorted { $0.since < $1.since }
+    }
+  }
+
+  func outage(of scope: OutageScope) -> WorkerOutage? { state.withLock { $0.outages[scope] } }
+
+  /// Whether it takes no jobs from that queue for now.
+  func isOut(of queue: JobQueueName) -> Bool {
+    state.withLock { $0.outages.keys.contains { $0.contains(queue) } }
+  }
 
   /// The attempts that were told to end and have not, the oldest first.
   var stuck: [StuckAttempt] { state.withLock { $0.stuck.values.sorted { $0.since < $1.since } } }
@@ -34,17 +46,21 @@ final class WorkerCondition: Sendable {
   /// Whether the broker can be reached, both ways.
   var isConnected: Bool { state.withLock { $0.connected.count == Link.allCases.count } }
 
-  /// Notes why the worker takes no jobs; `nil` when it does again.
+  /// Notes why the worker, or one queue of it, is out of service; `nil` when it is not any longer.
   ///
-  /// - Returns: what was noted before.
+  /// - Returns: whether it was before.
   @discardableResult
-  func set(_ outage: WorkerOutage?) -> WorkerOutage? {
-    let before = state.withLock { state in
-      defer { state.outage = outage }
-      return state.outage
+  func set(_ reason: String?, of scope: OutageScope) -> Bool {
+    let (before, after) = state.withLock { state in
+      let before = state.outages[scope]
+      let after = reason.map {
+        WorkerOutage(reason: $0, since: before?.since ?? .now, queue: scope.queue)
+      }
+      state.outages[scope] = after
+      return (before, after)
     }
-    if before != outage { onChange() }
-    return before
+    if before != after { onChange() }
+    return before != nil
   }
 
   func add(_ attempt: StuckAttempt) {

@@ -48,6 +48,8 @@ struct Announcer: Sendable {
           var announcement = announcement
           announcement.running = jobs.running
           announcement.outage = condition.outage
+          let queues = condition.queueOutages
+          announcement.queueOutages = queues.isEmpty ? nil : queues
           announcement.stuck = condition.stuck.isEmpty ? nil : condition.stuck
           try await mail.send(.announcement(announcement))
           break

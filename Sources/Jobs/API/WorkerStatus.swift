@@ -16,13 +16,16 @@ public struct WorkerStatus: Sendable, Hashable, Codable {
   public let running: Int
   /// Why it takes no jobs for now; `nil` when it does.
   public let outage: WorkerOutage?
+  /// Why it takes none from some of its queues, each of which names its own; `nil` when there is no such queue.
+  public let queueOutages: [WorkerOutage]?
   /// Attempts that were told to end and do not, each of which holds a slot; `nil` when there are none.
   public let stuck: [StuckAttempt]?
 
   /// The state of a worker; what a server answers with.
   public init(
     id: WorkerID, host: String, processID: Int32, startedAt: Timestamp, queues: [JobQueue],
-    types: [JobTypeID], running: Int, outage: WorkerOutage? = nil, stuck: [StuckAttempt]? = nil
+    types: [JobTypeID], running: Int, outage: WorkerOutage? = nil,
+    queueOutages: [WorkerOutage]? = nil, stuck: [StuckAttempt]? = nil
   ) {
     self.id = id
     self.host = host
@@ -32,11 +35,13 @@ public struct WorkerStatus: Sendable, Hashable, Codable {
     self.types = types
     self.running = running
     self.outage = outage
+    self.queueOutages = queueOutages
     self.stuck = stuck
   }
 
   private enum CodingKeys: String, CodingKey {
     case id, host, queues, types, running, outage, stuck
+    case queueOutages = "queue_outages"
     case processID = "pid"
     case startedAt = "started_at"
   }

@@ -4,11 +4,14 @@ public struct WorkerOutage: Sendable, Hashable, Codable {
   public let reason: String
   /// Since when.
   public let since: Timestamp
+  /// The queue that it takes no jobs from; `nil` when that is so for all.
+  public let queue: JobQueueName?
 
   /// An outage; noted by the worker.
-  public init(reason: String, since: Timestamp) {
+  public init(reason: String, since: Timestamp, queue: JobQueueName? = nil) {
     self.reason = reason
     self.since = since
+    self.queue = queue
   }
 }
 
@@ -66,6 +69,8 @@ public struct WorkerAnnouncement: Sendable, Hashable, Codable {
   public var running: [RunningAttempt]
   /// Why it takes no jobs for now; `nil` when it does, and from a worker that is older than this.
   public var outage: WorkerOutage?
+  /// Why it takes none from some of its queues; `nil` when there is no such queue.
+  public var queueOutages: [WorkerOutage]?
   /// What does not end though it was told to; `nil` when there is nothing.
   public var stuck: [StuckAttempt]?
 
@@ -73,7 +78,7 @@ public struct WorkerAnnouncement: Sendable, Hashable, Codable {
   public init(
     worker: WorkerID, host: String, processID: Int32, startedAt: Timestamp, queues: [JobQueue],
     groups: [JobGroup], types: [JobTypeDescription], running: [RunningAttempt] = [],
-    outage: WorkerOutage? = nil, stuck: [StuckAttempt]? = nil
+    outage: WorkerOutage? = nil, queueOutages: [WorkerOutage]? = nil, stuck: [StuckAttempt]? = nil
   ) {
     self.worker = worker
     self.host = host
@@ -84,11 +89,13 @@ public struct WorkerAnnouncement: Sendable, Hashable, Codable {
     self.types = types
     self.running = running
     self.outage = outage
+    self.queueOutages = queueOutages
     self.stuck = stuck
   }
 
   private enum CodingKeys: String, CodingKey {
     case worker, host, queues, groups, types, running, outage, stuck
+    case queueOutages = "queue_outages"
     case processID = "pid"
     case startedAt = "started_at"
   }

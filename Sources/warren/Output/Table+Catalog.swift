@@ -57,7 +57,12 @@ extension WorkerStatus {
   /// What keeps it from working as it should.
   fileprivate var state: String {
     if let outage { return "out: \(outage.reason)" }
-    guard let stuck, !stuck.isEmpty else { return "ok" }
-    return "stuck: " + stuck.map { "\($0.type) \($0.job)" }.joined(separator: ", ")
+    var parts = (queueOutages ?? []).map { outage in
+      "out of \(outage.queue?.rawValue ?? "a queue"): \(outage.reason)"
+    }
+    if let stuck, !stuck.isEmpty {
+      parts.append("stuck: " + stuck.map { "\($0.type) \($0.job)" }.joined(separator: ", "))
+    }
+    return parts.isEmpty ? "ok" : parts.joined(separator: "; ")
   }
 }

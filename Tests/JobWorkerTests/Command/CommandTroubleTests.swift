@@ -7,6 +7,9 @@ import Testing
 
 @testable import JobWorker
 
+/// RLIMIT_NOFILE, which the header has as an enumeration.
+private let descriptors = __rlimit_resource_t(7)
+
 /// Whose fault it is when a program does not run to its end by itself: the job's, the worker's, or nobody's.
 @Suite(.timeLimit(.minutes(2))) struct CommandTroubleTests {
   /// A directory that is removed at the end.
@@ -90,7 +93,7 @@ import Testing
     }
     let harness = try ExecutorHarness()
     #expect(try await run(["true"], in: runtime, harness: harness) == [.returned])
-    #expect(harness.troubles.all.count == 1)
+    #expect(harness.troubles.all.map(\.scope) == [.worker])
     #expect(harness.job?.status == .waiting)
     #expect(harness.job?.retries == 0)
     if cause == "no directory" || cause == "no shepherd" {
@@ -112,17 +115,125 @@ import Testing
     #expect(harness.troubles.all.isEmpty)
   }
 
-  @Test func aWorkingDirectoryThatIsMissingFailsItsJobForGood() async throws {
+  @Test func aWorkingDirectoryThatCannotBeEnteredIsTheWorkersTrouble() async throws {
+    let scratch = try Scratch()
+    let path = scratch.path.appending("there")
+    let runtime = CommandRuntime()
+    try Data().write(to: URL(fileURLWithPath: path.string))
+    for reason in ["Not a directory (errno 20)", "No such file or directory (errno 2)"] {
+      let harness = try ExecutorHarness()
+      #expect(
+        try await run(["pwd"], in: runtime, harness: harness) { $0.workingDirectory = path.string }
+          == [.returned])
+      #expect(harness.job?.status == .waiting)
+      let trouble = try #require(harness.troubles.all.first)
+      #expect(trouble.scope == .queue)
+      #expect(trouble.description == "cannot run in the directory \(path): \(reason)")
+      await #expect(throws: CommandError.self) { try await trouble.probe() }
+      try? FileManager.default.removeItem(atPath: path.string)
+      guard reason.contains("No such") else { continue }
+      try FileManager.default.createDirectory(
+        atPath: path.string, withIntermediateDirectories: true)
+      try await trouble.probe()
+    }
+  }
+
+  @Test func aProgramThatIsJustBeingWrittenFailsItsJobAndNotTheWorker() async throws {
+    let scratch = try Scratch()
+    let program = scratch.path.appending("program")
+    try FileManager.default.copyItem(atPath: "/bin/true", toPath: program.string)
+    let writer = try FileDescriptor.open(program, .writeOnly, options: .closeOnExec)
+    defer { try? writer.close() }
     let harness = try ExecutorHarness()
-    let outcomes = try await run(["pwd"], in: CommandRuntime(), harness: harness) {
-      $0.workingDirectory = "/nonexistent"
-    }
-    guard case .failed(let error, permanent: true) = outcomes.first else {
-      Issue.record("\(outcomes)")
-      return
-    }
-    #expect(error.contains("/nonexistent"))
+    #expect(
+      try await run([program.string], in: CommandRuntime(), harness: harness) == [
+        .failed(
+          error: #"cannot start "\#(program)": Text file busy (errno 26); tried 3 times, "#
+            + "while this worker could start other programs", permanent: false)
+      ])
     #expect(harness.troubles.all.isEmpty)
+  }
+
+  @Test(.enabled(if: SmallDisk.canMount, "\(SmallDisk.reason)"), arguments: ["params", "snapshot"])
+  func whatDoesNotFitFailsItsJobAndHoldsUpNoOther(what: String) async throws {
+    try await SmallDisk.with(megabytes: 2) { disk in
+      let runtime = CommandRuntime(in: FilePath(disk.folder.path(percentEncoded: false)))
+      try runtime.prepare()
+      let text = JSONValue.string(String(repeating: "x", count: 10 << 20))
+      var large = CommandProcess(command: ["cat"], params: what == "params" ? text : [:])
+      if what == "snapshot" { large.snapshot = text }
+      async let failing = Result { [large] in try await runtime.run(large) { _ in } }
+      for _ in 0..<3 {
+        let small = try await runtime.run(
+          CommandProcess(command: ["cat"], params: ["n": 1])
+        ) { _ in }
+        #expect(small.output.text == #"{"n":1}"#)
+      }
+      let result = await failing
+      let error = #expect(throws: CommandFailure.self) { try result.get() }
+      let description = try #require(error?.description)
+      #expect(description.hasPrefix("cannot write the \(what), 10485763 bytes, to "))
+      #expect(description.contains("No space left on device (errno 28); tried 3 times"))
+      // All of its room is free again.
+      try disk.fill("filler", bytes: 2_000_000)
+    }
+  }
+
+  @Test(.enabled(if: SmallDisk.canMount, "\(SmallDisk.reason)"))
+  func aFullDiskIsTheWorkersTrouble() async throws {
+    try await SmallDisk.with(megabytes: 1) { disk in
+      let runtime = CommandRuntime(in: FilePath(disk.folder.path(percentEncoded: false)))
+      try runtime.prepare()
+      try disk.fill("filler")
+      let harness = try ExecutorHarness()
+      #expect(try await run(["true"], in: runtime, harness: harness) == [.returned])
+      let trouble = try #require(harness.troubles.all.first)
+      #expect(trouble.scope == .worker)
+      #expect(trouble.description.contains("No space left on device (errno 28)"))
+      await #expect(throws: CommandError.self) { try await trouble.probe() }
+      try disk.remove("filler")
+      try await trouble.probe()
+      let next = try ExecutorHarness()
+      #expect(
+        try await run(["echo", "1"], in: runtime, harness: next) == [.completed(result: "1")])
+    }
+  }
+
+  /// In a process of its own, which has few descriptors left.
+  @Test func aWorkerWithoutDescriptorsIsInTroubleUntilThereAreSome() async throws {
+    await #expect(processExitsWith: .success) {
+      let runtime = CommandRuntime()
+      try await runtime.probe()
+      // Dispatch cannot do without its timer, which a worker has had for long.
+      try await Task.sleep(for: .milliseconds(1))
+      let type = try CommandJobType(
+        group: JobGroup("test", queue: .compute), name: "job", command: ["true"])
+      let used = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count
+      var limit = rlimit()
+      try #require(getrlimit(descriptors, &limit) == 0)
+      let before = limit.rlim_cur
+      // Each step of a start is the one that meets it.
+      for free in 0..<28 {
+        limit.rlim_cur = rlim_t(used + free)
+        try #require(setrlimit(descriptors, &limit) == 0)
+        let harness = try ExecutorHarness()
+        _ = await harness.executor.run(
+          harness.assignment, type.registered(in: runtime), harness.attempt)
+        let trouble = harness.troubles.all.first
+        let probed = await Result { try await trouble?.probe() }
+        limit.rlim_cur = before
+        try #require(setrlimit(descriptors, &limit) == 0)
+        if harness.authority.outcomes == [.completed(result: nil)] {
+          #expect(free > 16)
+          continue
+        }
+        #expect(harness.authority.outcomes == [.returned], "with \(free) free")
+        #expect(trouble?.scope == .worker)
+        #expect(trouble?.description.contains("Too many open files (errno 24)") == true)
+        #expect(throws: CommandError.self) { try probed.get() }
+        try await trouble?.probe()
+      }
+    }
   }
 
   /// Runs a script that first tells the pids of its shepherd and its own, and signals them.

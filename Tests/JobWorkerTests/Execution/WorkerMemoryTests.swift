@@ -49,7 +49,7 @@ private final class ForgetfulAuthority: JobAuthority {
         authority: authority, worker: worker, settings: ExecutionSettings(),
         sender: ReportSender(
           authority: authority, keep: { jobs.keep($0) }, lifecycle: lifecycle, logger: silent),
-        deadlines: deadlines, condition: condition, onTrouble: { _ in }, logger: silent),
+        deadlines: deadlines, condition: condition, onTrouble: { _, _ in }, logger: silent),
       lifecycle: lifecycle, detachAfter: .seconds(600), deadlines: deadlines,
       condition: condition, logger: silent)
     let slots = SlotGate(capacity: 16)

@@ -123,7 +123,7 @@ struct BrokerHarness: Sendable {
   func issue(_ job: Job) async throws {
     let ticket = try WireCoding.message(Ticket(job: job.id, type: job.type))
     let verdict = await connection.publish(
-      Publication(ticket, exchange: names.work, routingKey: "compute", mandatory: true))
+      Publication(ticket, exchange: names.work, routingKey: job.queue.rawValue, mandatory: true))
     #expect(verdict == .confirmed)
   }
 

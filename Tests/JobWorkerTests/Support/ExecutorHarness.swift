@@ -10,7 +10,7 @@ struct ExecutorHarness: Sendable {
   let attempt = Attempt()
   let deadlines = DeadlineQueue()
   let condition = WorkerCondition()
-  let troubles = Recorder<String>()
+  let troubles = Recorder<WorkerTrouble>()
   let assignment: JobAssignment
   let executor: Executor<BatchingAuthority<MemoryAuthority>>
   /// The outcomes that the worker would keep.
@@ -31,7 +31,7 @@ struct ExecutorHarness: Sendable {
       sender: ReportSender(
         authority: batching, keep: { [kept] in kept.add($0) }, lifecycle: lifecycle, logger: silent),
       deadlines: deadlines, condition: condition,
-      onTrouble: { [troubles] in troubles.add($0.description) }, logger: silent)
+      onTrouble: { [troubles] trouble, _ in troubles.add(trouble) }, logger: silent)
   }
 
   @discardableResult

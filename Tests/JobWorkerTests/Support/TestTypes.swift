@@ -22,12 +22,13 @@ func testType(
 }
 
 /// A waiting job of a type.
-func waitingJob(_ type: String = "test:job", timeout: Duration = .zero, retry: RetryPolicy = .never)
-  throws -> Job
-{
+func waitingJob(
+  _ type: String = "test:job", queue: JobQueueName = .compute, timeout: Duration = .zero,
+  retry: RetryPolicy = .never
+) throws -> Job {
   Job(
     id: JobID(), tenantID: .zero, userID: .zero, idempotencyKey: UUID(),
-    type: try JobTypeID(type), queue: .compute, params: [:], timeout: timeout, retry: retry,
+    type: try JobTypeID(type), queue: queue, params: [:], timeout: timeout, retry: retry,
     scheduledAt: .now, createdAt: .now)
 }
 
@@ -41,4 +42,15 @@ func untilCancelled() async {
   let (stream, continuation) = AsyncStream.makeStream(of: Never.self)
   for await _ in stream {}
   withExtendedLifetime(continuation) {}
+}
+
+extension Result where Failure == any Error {
+  /// What comes of `body`, to be looked at later.
+  init(_ body: () async throws -> Success) async {
+    do {
+      self = .success(try await body())
+    } catch {
+      self = .failure(error)
+    }
+  }
 }

@@ -60,6 +60,48 @@ import Testing
     }
   }
 
+  @Test func aWorkingDirectoryThatIsMissingTakesItsQueueOutAndNoOther() async throws {
+    let directory = scratch()
+    defer { try? FileManager.default.removeItem(atPath: directory.string) }
+    let runtime = CommandRuntime()
+    var bound = try CommandJobType(
+      group: JobGroup("test", queue: .compute), name: "job", command: ["pwd"])
+    bound.workingDirectory = directory.string
+    let free = try CommandJobType(
+      group: JobGroup("other", queue: .download), name: "job", command: ["echo", "done"])
+    try await BrokerHarness.with { [bound] harness in
+      let types = [bound.registered(in: runtime), free.registered(in: runtime)]
+      try await harness.withWorker(types) { worker in
+        let id = try await harness.submit(try waitingJob())
+        #expect(await harness.authority.waitForOutcomes())
+        #expect(harness.authority.outcomes == [.returned])
+        #expect(harness.authority.job(id)?.retries == 0)
+        #expect(
+          await harness.announced(worker.id) {
+            $0.outage == nil && $0.queueOutages?.map(\.queue) == [.compute]
+              && $0.queueOutages?.first?.reason.contains(directory.string) == true
+          })
+
+        let other = try await harness.submit(
+          try waitingJob("other:job", queue: .download))
+        #expect(await harness.authority.waitForOutcomes(2))
+        #expect(harness.authority.job(other)?.status == .completed)
+        // Nobody takes it for now.
+        let next = try await harness.submit(try waitingJob())
+
+        try FileManager.default.createDirectory(
+          atPath: directory.string, withIntermediateDirectories: true)
+        #expect(await harness.authority.waitForOutcomes(3, for: .seconds(60)))
+        #expect(harness.authority.job(next)?.status == .completed)
+        #expect(
+          await harness.mail.wait { messages in
+            guard case .announcement(let last) = messages.last else { return false }
+            return last.worker == worker.id && last.queueOutages == nil
+          })
+      }
+    }
+  }
+
   @Test func aCallbackThatIgnoresItsCancellationIsShownAndEndsTheWorkerInTheEnd() async throws {
     let (started, release) = (Signal(), Signal())
     defer { release.fire() }
