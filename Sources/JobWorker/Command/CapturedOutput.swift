@@ -112,3 +112,37 @@ struct ErrorTail: Sendable, Hashable {
     return text
   }
 }
+
+/// Bounds what is read of a stream once its shepherd has ended.
+///
+/// Whatever a shepherd can reach it kills before. What got away from it may hold the stream open, which nobody waits for; or go on
+/// writing into it, and would keep the reader for as long as it is the faster one.
+struct OutputRest: Sendable {
+  /// The most that a pipe holds (pipe-max-size, proc(5), unless root raised it): all that was written before the end.
+  static let most = 1 << 20
+  static let longest = Duration.seconds(2)
+
+  private var bytes = 0
+  private var since: ContinuousClock.Instant?
+
+  /// Whether to read on.
+  ///
+  /// - Parameters:
+  ///   - count: how much was just read.
+  ///   - isOver: whether the shepherd has ended.
+  mutating func goesOn(
+    after count: Int, isOver: @autoclosure () -> Bool, now: ContinuousClock.Instant = .now
+  ) -> Bool {
+    guard let since else {
+      if isOver() { since = now }
+      return true
+    }
+    bytes += count
+    return bytes < Self.most && now - since < Self.longest
+  }
+
+  static func warning(_ stream: String) -> String {
+    "\(stream) is still written to after the end of the program, by a process that got away from it; "
+      + "no more of it is read"
+  }
+}

@@ -91,9 +91,10 @@ struct CommandProcess: Sendable {
         output: .sequence, error: .sequence
       ) { execution in
         room.leave()
-        // Both streams end when the shepherd does, which holds them open until then.
-        async let output = readOutput(execution.standardOutput)
-        async let tail = readError(execution.standardError, onEvent)
+        // Both streams end when the shepherd does, which holds them open until then; what is in them is read still.
+        let shepherd = execution.processIdentifier
+        async let output = readOutput(execution.standardOutput, of: shepherd, onEvent)
+        async let tail = readError(execution.standardError, of: shepherd, onEvent)
         async let stopping: Void = {
           for await _ in cancellations { link.terminate() }
         }()
@@ -104,8 +105,14 @@ struct CommandProcess: Sendable {
       }
       reports.finish()
       let (output, tail) = result.closureResult
-      return try outcome(
-        CommandEnd(result.terminationStatus), link.told(), output, tail, await finding)
+      let (end, told) = (CommandEnd(result.terminationStatus), link.told())
+      if told.hasStarted && (told.end == nil || told.end == .leftBehind) {
+        await onEvent(
+          .warning(
+            "its shepherd ended, with \(end), before all processes of the program: they may run on, "
+              + "and what they write from now on is not read"))
+      }
+      return try outcome(end, told, output, tail, await finding)
     } catch {
       reports.finish()
       _ = await finding
@@ -154,15 +161,25 @@ struct CommandProcess: Sendable {
     }
   }
 
-  private func readOutput(_ stream: SubprocessOutputSequence) async throws -> OutputHead {
+  private func readOutput(
+    _ stream: SubprocessOutputSequence, of shepherd: ProcessIdentifier, _ onEvent: EventHandler
+  ) async throws -> OutputHead {
     var head = OutputHead(limit: limits.output)
-    for try await buffer in stream { head.append(Data(buffer: buffer)) }
+    var rest = OutputRest()
+    for try await buffer in stream {
+      head.append(Data(buffer: buffer))
+      guard rest.goesOn(after: buffer.count, isOver: shepherd.hasEnded) else {
+        await onEvent(.warning(OutputRest.warning("standard output")))
+        break
+      }
+    }
     return head
   }
 
   private func readError(
-    _ stream: SubprocessOutputSequence, _ onEvent: EventHandler
+    _ stream: SubprocessOutputSequence, of shepherd: ProcessIdentifier, _ onEvent: EventHandler
   ) async throws -> String {
+    var rest = OutputRest()
     var tail = ErrorTail(limit: limits.errorTail)
     var splitter = LineSplitter(limit: limits.logLine)
     var logged = 0
@@ -182,6 +199,10 @@ struct CommandProcess: Sendable {
       let bytes = Data(buffer: buffer)
       tail.append(bytes)
       for line in splitter.append(bytes) { await log(line) }
+      guard rest.goesOn(after: bytes.count, isOver: shepherd.hasEnded) else {
+        await onEvent(.warning(OutputRest.warning("standard error")))
+        break
+      }
     }
     if let line = splitter.finish() { await log(line) }
     return tail.text
@@ -260,6 +281,14 @@ struct CommandProcess: Sendable {
     return error.underlyingError == .argListTooLong
       ? .cannotRun(program: program, reason: reason)
       : .cannotStart(program: program, reason: "\(error)")
+  }
+}
+
+extension ProcessIdentifier {
+  /// Whether it is a zombie at least.
+  fileprivate var hasEnded: Bool {
+    var source = pollfd(fd: processDescriptor, events: Int16(POLLIN), revents: 0)
+    return poll(&source, 1, 0) > 0
   }
 }
 

@@ -138,4 +138,32 @@ import Testing
     // The kernel kills it, and whoever it then belongs to reaps it.
     #expect(try await ProcessProbe.eventually { !ProcessProbe.isAlive(program) })
   }
+
+  /// Its shepherd cannot kill what runs on, and neither silence nor a flood of it holds anybody up.
+  @Test(arguments: ["sleep 1000", "yes", "yes >&2"])
+  func whatGetsAwayAndHoldsTheOutputOpenHoldsNobodyUp(survivor: String) async throws {
+    let start = "(setsid sh -c 'echo $$ >&2; exec \(survivor)' &); "
+    let command = try RunningCommand(
+      sh: start + start + "echo $PPID >&2; echo ready >&2; exec sleep 1000")
+    var numbers: [Int32] = []
+    while numbers.count < 3 { numbers.append(try await command.nextNumber()) }
+    let shepherd = try #require(numbers.first { Self.name(of: $0) == "warren-shepherd" })
+    let survivors = numbers.filter { $0 != shepherd }
+    defer { for survivor in survivors { kill(survivor, SIGKILL) } }
+    kill(shepherd, SIGKILL)
+    let outcome = try await command.outcome()
+    #expect(outcome.end == .signaled(SIGKILL))
+    // Who writes on finds the pipe closed.
+    if survivor.hasPrefix("sleep") { #expect(survivors.allSatisfy(ProcessProbe.isAlive)) }
+    #expect(
+      command.events.contains { event in
+        guard case .warning(let text) = event else { return false }
+        return text.contains("may run on")
+      })
+  }
+
+  private static func name(of pid: Int32) -> String? {
+    (try? String(contentsOfFile: "/proc/\(pid)/comm", encoding: .utf8))?
+      .trimmingCharacters(in: .newlines)
+  }
 }

@@ -76,4 +76,20 @@ import Testing
     tail.append([0xFF, 0x61])
     #expect(tail.text == "…\u{FFFD}a")
   }
+
+  @Test func afterTheEndNoMoreIsReadThanAPipeHoldsNorForLong() {
+    let start = ContinuousClock.now
+    var rest = OutputRest()
+    // What is read first after the end may have been written before it.
+    let large = (0...100).map { rest.goesOn(after: 1 << 20, isOver: $0 == 100, now: start) }
+    #expect(large.allSatisfy { $0 })
+    let small = (0..<16).map { _ in rest.goesOn(after: 1 << 16, isOver: true, now: start) }
+    #expect(small == Array(repeating: true, count: 15) + [false])
+
+    var slow = OutputRest()
+    let times = (0...2).map { second in
+      slow.goesOn(after: 1, isOver: true, now: start + .seconds(second))
+    }
+    #expect(times == [true, true, false])
+  }
 }
