@@ -133,6 +133,26 @@ struct ConfigurationProblemTests {
         "{name: a, group: files, command: [a], max_retries: -1}",
         "types[0].max_retries: must be an integer from 0 to 1000000, not '-1'"
       ),
+      ("{name: a, group: files, command: [a], max_output_bytes: 0}", nil),
+      ("{name: a, group: files, command: [a], max_output_bytes: 1048576}", nil),
+      (
+        "{name: a, group: files, command: [a], max_output_bytes: 1048577}",
+        "types[0].max_output_bytes: must be an integer from 0 to 1048576, not '1048577'"
+      ),
+      (
+        "{name: a, group: files, command: [a], max_output_bytes: -1}",
+        "types[0].max_output_bytes: must be an integer from 0 to 1048576, not '-1'"
+      ),
+      ("{name: a, group: files, command: [a], grace: 0s}", nil),
+      ("{name: a, group: files, command: [a], grace: 1d}", nil),
+      (
+        "{name: a, group: files, command: [a], grace: 24h1ms}",
+        "types[0].grace: must be a day at most: 1d"
+      ),
+      (
+        "{name: a, group: files, command: [a], grace: -1s}",
+        "types[0].grace: '-1s' is no duration; a duration is written as in 500ms, 60s, 1m30s, 2h or 1d"
+      ),
       (
         "{name: a, group: files, command: [a], environment: {A=B: c}}",
         "types[0].environment: 'A=B' is no name of a variable"
@@ -147,6 +167,23 @@ struct ConfigurationProblemTests {
       text.replacing(#/^w\.yaml:3:[0-9]+: /#, with: "")
     }
     #expect(found == (problem.map { [$0] } ?? []))
+  }
+
+  @Test(
+    "is a limit for callbacks that do not end which is no duration",
+    arguments: [
+      ("0s", nil), ("10m", nil),
+      ("-1s", "'-1s' is no duration; a duration is written as in 500ms, 60s, 1m30s, 2h or 1d"),
+      (
+        "600",
+        "600 has no unit; write 600s for seconds; a duration is written as in 500ms, 60s, 1m30s, 2h or 1d"
+      ),
+    ] as [(String, String?)])
+  func stuckLimit(text: String, problem: String?) {
+    let found = problems("worker: {stuck_limit: \(text)}")
+    #expect(found == (problem.map { ["w.yaml:1:23: worker.stuck_limit: \($0)"] } ?? []))
+    let variable = problems("", ["WARREN_WORKER_STUCK_LIMIT": text])
+    #expect(variable == (problem.map { ["WARREN_WORKER_STUCK_LIMIT: \($0)"] } ?? []))
   }
 
   @Test("is a job type that is declared twice, with the line of the first")

@@ -243,7 +243,10 @@ struct CommandProcess: Sendable {
     inheriting inherited: [String: String], reports: FilePath, snapshot: FilePath? = nil
   ) -> [String: String] {
     var variables = inherited.filter { name, value in
-      !name.hasPrefix("WARREN_") && !value.contains("amqp://") && !value.contains("amqps://")
+      // A scheme may be written in capitals too.
+      let value = value.lowercased()
+      return !name.hasPrefix("WARREN_") && !value.contains("amqp://")
+        && !value.contains("amqps://")
     }
     variables.merge(environment) { _, given in given }
     variables["WARREN_REPORT"] = reports.string

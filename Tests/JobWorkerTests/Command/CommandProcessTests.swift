@@ -60,6 +60,20 @@ import Testing
       ])
   }
 
+  @Test func urlsOfBrokersAreNotPassedOnUnlessTheyAreGiven() {
+    var process = CommandProcess(command: ["true"], params: [:])
+    process.environment = ["GIVEN": "amqp://u:other@h"]
+    let variables = process.variables(
+      inheriting: [
+        "BROKER": "amqp://u:secret@h", "TLS": "amqps://u:secret@h", "LARGE": "AMQP://u:secret@h",
+        "URLS": "http://h, Amqps://u:secret@h", "DOCS": "http://h/amqp",
+      ], reports: "/run/report")
+    #expect(
+      variables == [
+        "WARREN_REPORT": "/run/report", "GIVEN": "amqp://u:other@h", "DOCS": "http://h/amqp",
+      ])
+  }
+
   @Test func theWorkingDirectoryIsTaken() async throws {
     #expect(try await run("pwd") { $0.workingDirectory = "/usr" }.outcome.output.text == "/usr")
     let error = await #expect(throws: CommandError.self) {
