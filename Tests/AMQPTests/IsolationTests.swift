@@ -146,6 +146,45 @@ struct IsolationTests {
     }
   }
 
+  @Test("A queue whose process is gone costs its own consumer, and the others a moment at most")
+  func brokenQueue() async throws {
+    let broker = try await ThrowawayBroker.shared()
+    try await withConnection { connection in
+      let (sound, broken) = (Self.name("sound"), Self.name("broken"))
+      try await connection.declare(Topology(queues: [.classic(sound), .quorum(broken)]))
+      let consumer = try await connection.consume(Subscription(queue: sound, prefetch: 10))
+      let lost = try await connection.consume(Subscription(queue: broken, prefetch: 10))
+      // As a deletion leaves it that a crash of the broker cuts short.
+      _ = try await broker.control(
+        "eval", "ra:force_delete_server(quorum_queues, {'%2F_\(broken)', node()}).")
+      // Each attempt to subscribe to it ends the connection, with 541.
+      let error = await #expect(throws: AMQPError.self) {
+        _ = try await connection.consume(Subscription(queue: broken, prefetch: 10))
+      }
+      #expect(error?.replyCode == 541)
+      let publication = Publication(Message(text: "x"), exchange: "", routingKey: sound)
+      for _ in 0..<20 {
+        let isPublished = await Self.eventually {
+          await connection.publish(publication) == .confirmed
+        }
+        #expect(isPublished)
+        let deliveries = try await consumer.collect(1)
+        await consumer.ack(deliveries.map(\.tag))
+        try await Task.sleep(for: .milliseconds(50))
+      }
+      try await connection.waitUntilReady(timeout: .seconds(30))
+      #expect(await connection.generation < 8)
+      await lost.cancel()
+      await consumer.cancel()
+      for queue in [broken, sound] {
+        let isDeleted = await Self.eventually {
+          (try? await connection.delete(queue: queue)) != nil
+        }
+        #expect(isDeleted)
+      }
+    }
+  }
+
   @Test("A queue of the topology that somebody has deleted is declared again to be consumed from")
   func deletedBeforeConsuming() async throws {
     try await withConnection { connection in

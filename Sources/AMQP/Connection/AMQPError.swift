@@ -39,6 +39,14 @@ public enum AMQPError: Error, Sendable, Hashable {
     }
   }
 
+  /// Whether the broker has failed over what it was asked. RabbitMQ closes the connection then; it does
+  /// so to whoever subscribes to a quorum queue whose process is gone.
+  var isInternal: Bool { replyCode == ReplyCode.internalError }
+
+  var isTimeout: Bool {
+    if case .timeout = self { true } else { false }
+  }
+
   /// Whether the connection was lost through no fault of what was asked, so that asking again on the
   /// next one makes sense. Closed by the broker with any code but 320 (by an operator, or shutting
   /// down), it would only be closed again.

@@ -124,6 +124,11 @@ extension Connection {
     let refused = try await declareAgain(session)
     if !refused.isEmpty { notices.post(.redeclare) }
     for record in consumers.all where !record.isCancelled {
+      // One that may cost this connection, too, waits until the others have been served for a while.
+      if let failure = record.lastFailure {
+        notices.post(.repair(consumer: record.id, failure))
+        continue
+      }
       do throws(AMQPError) {
         try await subscribe(record)
       } catch {

@@ -5,4 +5,5 @@ enum ReplyCode {
   static let notFound: UInt16 = 404
   static let resourceLocked: UInt16 = 405
   static let preconditionFailed: UInt16 = 406
+  static let internalError: UInt16 = 541
 }

@@ -23,6 +23,10 @@ final class ConsumerRecord {
   /// Whether somebody changes the subscription, and who waits to do so next.
   private var isChanging = false
   private var changers = FIFO<CheckedContinuation<Void, Never>>()
+  /// How often in a row the broker has closed the connection with an internal error over its
+  /// subscription, or beside it, or has not answered.
+  private var failures = 0
+  private(set) var lastFailure: AMQPError?
   /// Called when settlements have been sent.
   var onSettled: () -> Void = {}
 
@@ -37,6 +41,25 @@ final class ConsumerRecord {
 
   /// Whether it is subscribed, on a channel that is open.
   var isSubscribed: Bool { consumerTag != nil && channel?.life.phase == .open }
+
+  /// The broker has closed the connection with an internal error while this was being subscribed,
+  /// or has not answered, which held up those behind it.
+  func noteFailure(_ error: AMQPError) {
+    failures += 1
+    lastFailure = error
+  }
+
+  func noteSuccess() {
+    failures = 0
+    lastFailure = nil
+  }
+
+  /// How long to leave it alone, so that the connection serves the others meanwhile: up to a minute,
+  /// longer with each failure. `nil` when there was none.
+  var quarantine: Duration? {
+    guard failures > 0 else { return nil }
+    return .seconds(min(60, 1 << min(failures - 1, 6))) * Double.random(in: 0.5...1)
+  }
 
   /// Begins to change the subscription: false if another one does, whose end must be waited for.
   func beginChange() -> Bool {

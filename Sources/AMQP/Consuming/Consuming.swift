@@ -24,7 +24,8 @@ extension Connection {
   /// connection declares, and that somebody has deleted, is declared again. Throws
   /// ``AMQPError/channelClosed(code:text:)`` with the broker's reason: 404 if there is no such
   /// queue, 403 if another consumer has it exclusively, 405 if it is exclusive to another
-  /// connection.
+  /// connection. Throws ``AMQPError/connectionClosed(code:text:)`` with code 541 if the broker fails
+  /// over it, as RabbitMQ does over a quorum queue whose process is gone.
   public func consume(_ subscription: Subscription) async throws(AMQPError) -> Consumer {
     try subscription.check()
     let record = ConsumerRecord(id: nextNumber(), subscription: subscription, budget: budget)
@@ -90,9 +91,11 @@ extension Connection {
       // If it was cancelled meanwhile, whoever did that waits to end this subscription, too.
       record.consumerTag = tag
       consumers.add(record)
+      record.noteSuccess()
       // What came right behind the answer, before the record was known.
       record.handOn()
     } catch {
+      if error.isInternal || error.isTimeout { record.noteFailure(error) }
       if record.channel === channel { record.lost() }
       session.close(channel)
       throw error
@@ -142,6 +145,12 @@ extension Connection {
         return
       }
       hub.emit(.resubscribing(queue: queue, error))
+      if let quarantine = record.quarantine {
+        await pause(quarantine, endsWithSession: true)
+        guard consumers[id] === record, !record.isCancelled, self.session === session,
+          !isStopping
+        else { return }
+      }
       do throws(AMQPError) {
         if declared.wants(queue: queue) { try await declareAgain(session) }
         guard consumers[id] === record, !record.isCancelled, self.session === session else {
@@ -176,7 +185,7 @@ extension Connection {
     case .timeout: return true
     // All channels are in use: some may be given back.
     case .invalidArgument: return true
-    default: return error.isConnectionLoss
+    default: return error.isConnectionLoss || error.isInternal
     }
   }
 
