@@ -14,8 +14,9 @@ struct Finding: Error, CustomStringConvertible {
 /// An input stands in the corpus's folder as `running` while it is tried. One that ends the process stays there, and is kept
 /// as `crash-…` by the next run, which tries it first.
 struct Fuzzer {
-  /// CPU time that one input may take in a debug build, whatever it is.
-  static let mostTime = 2.0
+  /// CPU time, in seconds, that an input may take in a debug build: in proportion to its size, so that it is found when one
+  /// takes more than that.
+  static func mostTime(_ size: Int) -> Double { 2 + Double(size) / 32_768 }
   /// After so long the process is ended, so that the input is found.
   static let hang = 60.0
   /// How much the resident memory's peak may grow, in KiB.
@@ -72,7 +73,7 @@ struct Fuzzer {
     }
     watchdog.pause()
     let taken = Self.cpuTime() - begin
-    if taken > Self.mostTime {
+    if taken > Self.mostTime(input.count) {
       let file = try corpus.keep(input)
       Issue.record("\(name): \(taken) s of CPU time for \(file): \(Self.shown(input))")
     }
