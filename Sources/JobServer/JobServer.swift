@@ -109,7 +109,8 @@ public struct JobServer: Sendable {
         store: store, directory: directory, control: control, broker: publishing, names: names,
         work: hub.work, clock: clock, log: log),
       Dispatcher(
-        store: store, broker: publishing, names: names, work: hub.work, clock: clock, log: log),
+        store: store, broker: publishing, names: names, work: hub.work, clock: clock, log: log,
+        renew: { await control.renew($0) }),
       HTTPServer(
         api: JobAPI(
           service: service, maxBodyBytes: configuration.maxBodyBytes,

@@ -20,6 +20,8 @@ public protocol MessageBroker: Sendable {
   func consume(_ subscription: Subscription) async throws(AMQPError) -> Deliveries
   func declare(_ topology: Topology) async throws(AMQPError)
   func inspect(queue: String) async throws(AMQPError) -> QueueInfo
+  @discardableResult
+  func delete(queue: String) async throws(AMQPError) -> Int
 }
 
 /// A subscription: what a queue gives, all that has gathered at a time, and how it is settled.
@@ -33,6 +35,11 @@ where Element == [Delivery], Failure == AMQPError {
 extension Consumer: MessageConsumer {}
 extension Connection: MessageBroker {
   public var brokerVersion: BrokerInfo.Version? { broker?.version }
+
+  @discardableResult
+  public func delete(queue: String) async throws(AMQPError) -> Int {
+    try await delete(queue: queue, ifUnused: false)
+  }
 }
 
 extension MessageBroker {

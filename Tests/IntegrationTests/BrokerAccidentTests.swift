@@ -70,6 +70,25 @@ extension SystemTests {
       }
     }
 
+    @Test("a work queue whose process is gone is made anew, and its jobs run")
+    func brokenQueue() async throws {
+      try await WarrenSystem.run(ownBroker: true) { system in
+        let before = try await system.api.schedule("files:short")
+        #expect(try await system.api.wait(before).text("status") == "completed")
+        // As a deletion leaves it that a crash of the broker cuts short: it is there, takes nothing, and whoever consumes from it
+        // loses the connection.
+        try await system.broker.control(
+          "eval", "ra:force_delete_server(quorum_queues, {'%2F_jobs.compute', node()}).")
+        try await system.broker.control("close_all_connections", "maintenance")
+        for _ in 0..<3 {
+          let job = try await system.api.schedule("files:short")
+          #expect(try await system.api.wait(job).text("status") == "completed")
+        }
+        #expect(try await system.server.isRunning)
+        #expect(try await system.worker(0).isRunning)
+      }
+    }
+
     @Test("a worker that ends while the broker is away is missed, and leaves nothing behind")
     func workerEndsWithBroker() async throws {
       try await WarrenSystem.run(ownBroker: true) { system in

@@ -15,8 +15,10 @@ struct ClaimConsumer<Broker: MessageBroker>: Service {
   func run() async throws {
     try await untilGracefulShutdown {
       // Nothing to acknowledge: a claim that is lost is asked again.
-      let consumer = try await consuming.consume(
-        Subscription(queue: names.claims, prefetch: 0, noAck: true))
+      guard
+        let consumer = try await consuming.consume(
+          Subscription(queue: names.claims, prefetch: 0, noAck: true), log)
+      else { return }
       try await withThrowingDiscardingTaskGroup { group in
         for try await deliveries in consumer {
           let replies = await answer(deliveries)

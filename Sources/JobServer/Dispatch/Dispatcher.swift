@@ -19,6 +19,8 @@ struct Dispatcher<Broker: MessageBroker>: Service {
   let work: Signal
   let clock: any ServerClock
   let log: ServerLog
+  /// Has the workers subscribe to a queue anew.
+  var renew: @Sendable (JobQueueName) async -> Void = { _ in }
   /// The most tickets of one turn: one read, one batch of publications and one transaction for each queue.
   var batchLimit = 500
 
@@ -73,7 +75,7 @@ struct Dispatcher<Broker: MessageBroker>: Service {
   }
 
   private func issue(_ jobs: [Job], in queue: JobQueueName, _ lanes: DispatchLanes) async {
-    let issued = await publish(jobs, in: queue)
+    let issued = await publish(jobs, in: queue, lanes)
     // Until it is noted, the queue is not served again: its jobs would get a ticket each time.
     _ = await clock.untilDone { () throws(StoreError) in
       guard !issued.isEmpty else { return }
@@ -91,7 +93,9 @@ struct Dispatcher<Broker: MessageBroker>: Service {
   }
 
   /// - Returns: the jobs whose tickets the broker has confirmed.
-  private func publish(_ jobs: [Job], in queue: JobQueueName) async -> [Job] {
+  private func publish(
+    _ jobs: [Job], in queue: JobQueueName, _ lanes: DispatchLanes
+  ) async -> [Job] {
     var tickets: [(job: Job, publication: Publication)] = []
     for job in jobs {
       do {
@@ -121,7 +125,31 @@ struct Dispatcher<Broker: MessageBroker>: Service {
     }
     log.count(\.refusedTickets, jobs.count - issued.count)
     if isMissing { await declare(queue) }
+    // Once may be a passing state of the broker's.
+    if lanes.isRefused(queue), !verdicts.isEmpty, verdicts.allSatisfy({ $0 == .nacked }) {
+      await replaceBroken(queue)
+    }
     return issued
+  }
+
+  /// Makes a queue anew that takes nothing though it is empty: a quorum queue whose process is gone, as after a deletion that a
+  /// crash of the broker has cut short. It closes the connection of whoever consumes from it, and heals by nothing else.
+  private func replaceBroken(_ queue: JobQueueName) async {
+    let name = names.queue(queue)
+    do {
+      guard try await broker.inspect(queue: name).messages == 0 else { return }
+      try await broker.delete(queue: name)
+      try await broker.declare(
+        JobTopology.work(names, queues: [queue], broker: broker.brokerVersion))
+      await renew(queue)
+      log.burst(
+        .error, "a queue took nothing though it was empty, and has been made anew",
+        ["queue": "\(name)"])
+    } catch {
+      log.burst(
+        .error, "a queue takes nothing though it is empty, and cannot be made anew",
+        ["queue": "\(name)", "error": "\(error)"])
+    }
   }
 
   private func declare(_ queue: JobQueueName) async {
@@ -163,6 +191,11 @@ private final class DispatchLanes: Sendable {
 
   func next(after uptime: Duration) -> Duration? {
     state.withLock { $0.refused.next(after: uptime) }
+  }
+
+  /// Whether the last attempt was refused.
+  func isRefused(_ queue: JobQueueName) -> Bool {
+    state.withLock { $0.refused.isFailing(queue) }
   }
 
   func begin(_ queues: some Sequence<JobQueueName>) {

@@ -27,7 +27,10 @@ struct SubmitConsumer<Broker: MessageBroker>: Service {
 
   func run() async throws {
     try await untilGracefulShutdown {
-      let consumer = try await broker.consume(Subscription(queue: names.submit, prefetch: 512))
+      guard
+        let consumer = try await broker.consume(
+          Subscription(queue: names.submit, prefetch: 512), log)
+      else { return }
       try await withThrowingDiscardingTaskGroup { group in
         for try await deliveries in consumer {
           let refused = await take(deliveries, from: consumer)

@@ -22,7 +22,10 @@ struct ReportConsumer<Broker: MessageBroker>: Service {
 
   func run() async throws {
     try await untilGracefulShutdown {
-      let consumer = try await broker.consume(Subscription(queue: names.reports, prefetch: 512))
+      guard
+        let consumer = try await broker.consume(
+          Subscription(queue: names.reports, prefetch: 512), log)
+      else { return }
       try await withThrowingDiscardingTaskGroup { group in
         for try await deliveries in consumer {
           let letters = await take(deliveries, from: consumer)

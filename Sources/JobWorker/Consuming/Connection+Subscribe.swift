@@ -10,10 +10,19 @@ extension Connection {
     _ subscription: Subscription, until lifecycle: WorkerLifecycle, logger: Logger
   ) async throws(AMQPError) -> Consumer? {
     var pause = Pause(first: .milliseconds(400), longest: .seconds(5))
+    // Each of these costs the connection, which serves the other queues, too.
+    var failure = Pause(first: .seconds(1), longest: .seconds(60))
     while lifecycle.phase == .working, !Task.isCancelled {
       do throws(AMQPError) {
         return try await consume(subscription)
       } catch {
+        if case .connectionClosed(541, _) = error {
+          logger.error(
+            "the broker fails over a queue, whose process may be gone; see docs/operations.md",
+            metadata: ["queue": "\(subscription.queue)", "error": "\(error)"])
+          if await lifecycle.reached(.draining, within: failure.take()) { break }
+          continue
+        }
         switch error {
         case .timeout, .socket, .connect, .connectionClosed, .protocolViolation: break
         case .closed, .cancelled: return nil

@@ -58,6 +58,42 @@ import Testing
     }
   }
 
+  @Test(
+    "makes a queue anew that takes nothing though it is empty, not one that holds something",
+    arguments: [true, false])
+  func broken(_ isEmpty: Bool) async throws {
+    let fixture = try await ServerFixture()
+    let job = try await fixture.jobs(1)[0]
+    let broker = fixture.broker
+    if !isEmpty {
+      broker.state.update { $0.queues["jobs.compute"] = [Message(body: [1])] }
+    }
+    broker.set { [broker] _ in broker.state.value.deleted.isEmpty ? .nacked : .confirmed }
+    let renewed = Watched<[JobQueueName]>([])
+    var dispatcher = dispatcher(fixture)
+    dispatcher.renew = { queue in renewed.update { $0.append(queue) } }
+    try await fixture.run([dispatcher]) {
+      try await fixture.broker.state.until("refused") { $0.offered.count == 1 }
+      #expect(fixture.broker.state.value.deleted.isEmpty)
+      guard isEmpty else {
+        try await fixture.clock.passing(by: .seconds(31)) {
+          try await fixture.broker.state.until("refused") { $0.offered.count >= 4 }
+        }
+        #expect(fixture.broker.state.value.deleted.isEmpty)
+        return
+      }
+      try await fixture.clock.passing(by: .seconds(31)) {
+        try await fixture.changes.until("issued") { changes in
+          changes.contains { $0.job.id == job.id && $0.job.ticketIssued }
+        }
+      }
+      let state = fixture.broker.state.value
+      #expect(state.deleted == ["jobs.compute"])
+      #expect(state.declared.contains { $0.name == "jobs.compute" })
+      #expect(renewed.value == [.compute])
+    }
+  }
+
   @Test("does not wait for a queue of which the broker says nothing")
   func silence() async throws {
     let fixture = try await ServerFixture()

@@ -17,6 +17,7 @@ final class MemoryBroker: MessageBroker {
     var confirmed: [Publication] = []
     var asked: [Publication] = []
     var declared: [QueueDeclaration] = []
+    var deleted: [String] = []
     /// Messages that nobody consumes.
     var queues: [String: [Message]] = [:]
     /// Queues that are gone until they are declared.
@@ -94,6 +95,13 @@ final class MemoryBroker: MessageBroker {
     state.update { state in
       state.declared += topology.queues
       state.gone.subtract(topology.queues.map(\.name))
+    }
+  }
+
+  func delete(queue: String) async throws(AMQPError) -> Int {
+    state.update { state in
+      state.deleted.append(queue)
+      return state.queues.removeValue(forKey: queue)?.count ?? 0
     }
   }
 

@@ -1,0 +1,31 @@
+import AMQP
+import JobTransport
+import Logging
+
+extension MessageBroker {
+  /// Consumes from a queue of the server's own. While the broker fails over it, as RabbitMQ does over a quorum queue whose process
+  /// is gone, it is tried again less and less often: each time costs the connection, and the server's other queues theirs.
+  ///
+  /// - Returns: `nil` when the task was cancelled meanwhile.
+  func consume(
+    _ subscription: Subscription, clock: any ServerClock = SystemClock(), _ log: ServerLog
+  ) async throws(AMQPError) -> Deliveries? {
+    var failures = 0
+    while !Task.isCancelled {
+      do throws(AMQPError) {
+        return try await consume(subscription)
+      } catch {
+        guard case .connectionClosed(541, _) = error else { throw error }
+        failures += 1
+        log.burst(
+          .error,
+          "the broker fails over a queue, whose process may be gone; see docs/operations.md",
+          ["queue": "\(subscription.queue)", "error": "\(error)"])
+      }
+      guard (try? await clock.sleep(for: RetryPauses.patient.pause(after: failures))) != nil else {
+        return nil
+      }
+    }
+    return nil
+  }
+}
