@@ -167,7 +167,10 @@ struct SubscriptionChangeTests {
   func refused() async throws {
     let port = try FreePorts.find(1)[0]
     for (host, isRefused) in [("127.0.0.1", true), ("no-such-host.invalid", false)] {
-      let configuration = try await configuration("amqp://\(host):\(port)")
+      var configuration = try await configuration("amqp://\(host):\(port)")
+      // It is not to be on its second attempt already when it is looked at.
+      configuration.reconnect = ReconnectPolicy(
+        initialDelay: .seconds(60), maximumDelay: .seconds(60))
       let connection = Connection(configuration: configuration, logger: quietLogger())
       let events = connection.events()
       let run = Task { try await connection.run() }

@@ -35,7 +35,7 @@ extension Connection {
     while true {
       try await waitUntilReady(timeout: end - .now)
       do throws(AMQPError) {
-        try await subscribe(record)
+        try await subscribe(record, isFirst: true)
         break
       } catch {
         guard .now < end else { throw error }
@@ -67,8 +67,11 @@ extension Connection {
 
   /// Opens a channel for a consumer and subscribes, unless it is subscribed. When it returns the
   /// record is registered.
-  func subscribe(_ record: ConsumerRecord) async throws(AMQPError) {
+  ///
+  /// - Parameter isFirst: whether it is not registered yet.
+  func subscribe(_ record: ConsumerRecord, isFirst: Bool = false) async throws(AMQPError) {
     try await change(record) { () throws(AMQPError) in
+      guard isFirst || consumers[record.id] === record, !record.isCancelled else { return }
       if !record.isSubscribed { try await subscribeAnew(record) }
     }
   }
@@ -177,6 +180,7 @@ extension Connection {
     case .channelClosed(let code, let text):
       switch code {
       case ReplyCode.notFound: return isMissing(queue, error)
+      case ReplyCode.internalError: return true
       // 403 is also "in exclusive use"; a missing permission may be given.
       case ReplyCode.accessRefused, ReplyCode.resourceLocked: return true
       // A delivery was not acknowledged within the consumer timeout; it has been taken back.
