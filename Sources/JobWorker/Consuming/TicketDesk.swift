@@ -85,7 +85,7 @@ struct TicketDesk<Authority: JobAuthority>: Sendable {
     defer { deadlines.cancel(detachment) }
     let ending: Executor<Authority>.Ending
     if let type = registry.types[assignment.type] {
-      ending = await executor.run(assignment, type, attempt)
+      ending = await executor.run(assignment, type, attempt, from: ticket.queue)
     } else {
       // The ticket named another type than the job has. The server issues a right one.
       ending = await executor.giveBack(assignment, attempt)

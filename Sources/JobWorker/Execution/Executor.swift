@@ -25,6 +25,7 @@ struct Executor<Authority: JobAuthority>: Sendable {
   private struct Course: Sendable {
     let assignment: JobAssignment
     let type: RegisteredJobType
+    let queue: JobQueueName
     let attempt: Attempt
     let box: ProgressBox
     let teller: StateTeller?
@@ -36,15 +37,19 @@ struct Executor<Authority: JobAuthority>: Sendable {
   /// A callback that ignores its time-out is given the grace period; then the time-out is reported, so that nobody waits for
   /// the job any longer, but it keeps its slot and its delivery until it ends: it does still run. How it ends then is not
   /// reported. A canceled one that ignores that stays `canceling` for as long as it runs.
-  func run(_ assignment: JobAssignment, _ type: RegisteredJobType, _ attempt: Attempt) async
-    -> Ending
-  {
+  ///
+  /// - Parameter queue: the one that the job came from, which need not be its type's any longer; that one when it is `nil`.
+  func run(
+    _ assignment: JobAssignment, _ type: RegisteredJobType, _ attempt: Attempt,
+    from queue: JobQueueName? = nil
+  ) async -> Ending {
     let box = ProgressBox(onFirst: attempt.progressed)
     let teller = StateTeller(type, assignment)
     let context = JobContext(
       assignment: assignment, logger: logger, link: link(assignment, attempt, box, teller))
     let course = Course(
-      assignment: assignment, type: type, attempt: attempt, box: box, teller: teller,
+      assignment: assignment, type: type, queue: queue ?? type.group.queue, attempt: attempt,
+      box: box, teller: teller,
       logger: context.logger)
     teller?.tell(.running)
     attempt.start { try await type.execute(assignment.params, context) }
@@ -137,7 +142,7 @@ struct Executor<Authority: JobAuthority>: Sendable {
         course.teller?.tell(.running)
       case .ended(let result, let orders):
         if case .failure(let trouble as WorkerTrouble) = result {
-          await onTrouble(trouble, course.type.group.queue)
+          await onTrouble(trouble, course.queue)
         }
         let outcome = AttemptOutcome(
           of: amended(result), orders: orders, timeout: assignment.allowance ?? .zero,
