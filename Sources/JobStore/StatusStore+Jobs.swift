@@ -27,15 +27,18 @@ extension StatusStore {
   ///
   /// - Parameters:
   ///   - tenant: when given, other tenants' jobs count as not there.
-  ///   - change: must do nothing but compute; it runs while the transaction is open.
+  ///   - leavingOut: whether a job whose row does not take its change counts as not there, and is counted among the damage;
+  ///     else the change of all of them fails with ``StoreError/unfit(_:)``.
+  ///   - change: must do nothing but compute; it runs while the transaction is open, more than once maybe.
   /// - Returns: the function's answers in the order of `ids`; `nil` where there is no such job.
   public func update<Answer: Sendable>(
-    _ ids: [JobID], tenant: UUID? = nil,
+    _ ids: [JobID], tenant: UUID? = nil, leavingOut: Bool = false,
     _ change: @escaping @Sendable (_ index: Int, _ job: inout Job) -> Answer
   ) async throws(StoreError) -> [Answer?] {
     guard !ids.isEmpty else { return [] }
     return try await writes.write(weight: ids.count) { scope in
-      try scope.update(ids, tenant: tenant, change)
+      guard leavingOut else { return try scope.update(ids, tenant: tenant, change) }
+      return try scope.updateLeavingOut(ids, tenant: tenant, change)
     }
   }
 

@@ -62,7 +62,8 @@ public final class StatusStore: Sendable {
         for row in rows { try scope.setAside(number: row.number) }
       }
     } catch {
-      // It is tried again with the next look; that the rows were left out has been logged.
+      // It is tried again with the next look.
+      damageLog.noteNotSetAside(error)
     }
   }
 

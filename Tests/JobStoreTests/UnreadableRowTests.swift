@@ -165,6 +165,56 @@ import Testing
     }
   }
 
+  @Test("that can be read, and does not take its change, is left out where that is wanted")
+  func refusedChange() async throws {
+    try await withStore { fixture in
+      let jobs = try (1...3).map { try sampleJob(id: JobID(UUID(number: $0))) }
+      _ = try await fixture.store.insert(jobs)
+      try await lock(fixture)
+      let ids = [jobs[1].id, jobs[0].id, jobs[2].id]
+      await #expect(throws: StoreError.self) {
+        _ = try await fixture.store.update(ids) { _, job in job.cancel(at: .start) }
+      }
+      let decisions = try await fixture.store.update(ids, leavingOut: true) { _, job in
+        job.cancel(at: .start)
+      }
+      #expect(decisions == [.canceled, nil, .canceled])
+      #expect(fixture.store.damage.skipped == 1)
+      #expect(try await fixture.store.job(jobs[0].id)?.status == .waiting)
+      #expect(try await fixture.store.events(of: jobs[0].id).map(\.to) == [.waiting])
+      for job in jobs[1...] {
+        #expect(try await fixture.store.events(of: job.id).map(\.to) == [.waiting, .canceled])
+      }
+      #expect(fixture.recorder.changes.filter { $0.job.status == .canceled }.count == 2)
+    }
+  }
+
+  @Test("of which a count or the status makes no sense harms neither lists nor counts")
+  func senseless() async throws {
+    try await withStore { fixture in
+      let jobs = try (1...3).map { try sampleJob(id: JobID(UUID(number: $0))) }
+      _ = try await fixture.store.insert(jobs)
+      try await fixture.store.writes.write { scope in
+        try scope.db.execute(
+          sql: """
+            UPDATE jobs SET attempt = 9223372036854775807 WHERE number = 1;
+            PRAGMA ignore_check_constraints = ON;
+            UPDATE jobs SET status = 'weird' WHERE number = 2;
+            PRAGMA ignore_check_constraints = OFF;
+            """)
+      }
+      let page = try await fixture.store.list(JobQuery(order: JobOrder(.id)))
+      #expect(page.jobs.map(\.id) == [jobs[2].id])
+      #expect(try await fixture.store.counts().map(\.status).contains(.waiting))
+      #expect(try await fixture.store.issuedCounts().isEmpty)
+      #expect(try await fixture.store.due(at: .start, limit: 9).map(\.id) == [jobs[2].id])
+      let decisions = try await fixture.store.update(jobs.map(\.id)) { _, job in
+        job.cancel(at: .start)
+      }
+      #expect(decisions == [nil, nil, .canceled])
+    }
+  }
+
   @Test("that cannot even be written is left out and counted")
   func unwritable() async throws {
     try await withDamage(.params) { fixture, _, good in

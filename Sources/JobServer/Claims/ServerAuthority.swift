@@ -18,7 +18,7 @@ public struct ServerAuthority: JobAuthority {
     guard !requests.isEmpty else { return [] }
     let decisions: [Job.ClaimDecision?]
     do {
-      decisions = try await store.update(requests.map(\.job)) { index, job in
+      decisions = try await store.update(requests.map(\.job), leavingOut: true) { index, job in
         // The time of the transaction: a job that was lost a moment ago is due since then.
         job.claim(
           by: requests[index].worker, claim: requests[index].claim, holderIsGone: nil,
@@ -69,7 +69,7 @@ public struct ServerAuthority: JobAuthority {
   /// A job that reports nothing until it ends would otherwise run on beside the one that took its place.
   func attest(_ running: [RunningAttempt], by worker: WorkerID) async throws(StoreError) {
     guard !running.isEmpty else { return }
-    let decisions = try await store.update(running.map(\.job)) { index, job in
+    let decisions = try await store.update(running.map(\.job), leavingOut: true) { index, job in
       job.attest(attempt: running[index].attempt, by: worker, at: clock.now)
     }
     let fenced = zip(running, decisions).filter { $0.1 != .kept }.map(\.0)

@@ -107,7 +107,7 @@ struct ReplyPublisher<Broker: MessageBroker>: Service {
     let noted = told
     // Until it is noted the address is not served again: its producers would be told each time.
     _ = await clock.untilDone { () throws(StoreError) in
-      let answers = try await store.update(noted.map(\.job.id)) { index, job in
+      let answers = try await store.update(noted.map(\.job.id), leavingOut: true) { index, job in
         job.noteReplies([noted[index].reply])
       }
       lanes.remember(zip(noted, answers).filter { $0.1 == nil }.map(\.0))

@@ -67,7 +67,7 @@ struct Recovery: Service {
       examiner.examine(jobs)
       let resuming = jobs.filter { $0.status == .resuming }.map(\.id)
       let now = clock.now
-      _ = try await store.update(resuming) { _, job in
+      _ = try await store.update(resuming, leavingOut: true) { _, job in
         if job.status == .resuming { _ = job.resume(at: now) }
       }
     }

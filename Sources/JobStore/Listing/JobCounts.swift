@@ -25,7 +25,10 @@ enum JobCounts {
     var counts: [JobStatus: Int] = [:]
     let rows = try Row.fetchCursor(statement, arguments: arguments)
     while let row = try rows.next() {
-      let status: JobStatus = try JobRow.known("status", row.decode(String.self, atIndex: 0))
+      // A damaged row's jobs cannot be read either.
+      guard let status = try JobStatus(rawValue: row.decode(String.self, atIndex: 0)) else {
+        continue
+      }
       guard query.statuses.isEmpty || query.statuses.contains(status) else { continue }
       counts[status, default: 0] += try row.decode(Int.self, atIndex: 1)
     }
@@ -42,12 +45,12 @@ enum JobCounts {
     var counts: [QueueCount] = []
     let rows = try Row.fetchCursor(statement)
     while let row = try rows.next() {
-      guard let queue = try name(row, 0) else { continue }
+      guard let queue = try name(row, 0),
+        let status = try JobStatus(rawValue: row.decode(String.self, atIndex: 1))
+      else { continue }
       counts.append(
         QueueCount(
-          queue: queue,
-          status: try JobRow.known("status", row.decode(String.self, atIndex: 1)),
-          count: try row.decode(Int.self, atIndex: 2)))
+          queue: queue, status: status, count: try row.decode(Int.self, atIndex: 2)))
     }
     return counts
   }

@@ -56,7 +56,7 @@ enum JobRow {
       params: try json(row, 7, "params", &damage) ?? [:],
       timeout: .milliseconds(try row.decode(Int64.self, atIndex: 8)),
       retry: RetryPolicy(
-        maxRetries: try row.decode(Int.self, atIndex: 9),
+        maxRetries: try count(row, 9, "max_retries"),
         delay: .milliseconds(try row.decode(Int64.self, atIndex: 10)),
         backoff: backoff,
         maxDelay: .milliseconds(try row.decode(Int64.self, atIndex: 12)),
@@ -71,13 +71,13 @@ enum JobRow {
     job.progress = try row.decode(Double.self, atIndex: 21)
     job.progressDetails = try row.decode(String.self, atIndex: 22)
     job.details = try row.decode(String.self, atIndex: 23)
-    job.retries = try row.decode(Int.self, atIndex: 24)
+    job.retries = try count(row, 24, "retries")
     job.error = try row.decode(String?.self, atIndex: 25)
     job.result = try json(row, 26, "result", &damage)
-    job.attempt = try row.decode(Int.self, atIndex: 27)
+    job.attempt = try count(row, 27, "attempt")
     job.worker = try row.decode(String?.self, atIndex: 28).map(WorkerID.init(rawValue:))
     job.claim = try row.decode(UUID?.self, atIndex: 29)
-    job.lostWorkers = try row.decode(Int.self, atIndex: 30)
+    job.lostWorkers = try count(row, 30, "lost_workers")
     job.ticketIssued = try row.decode(Int.self, atIndex: 31) != 0
     job.snapshot = try json(row, 32, "snapshot", &damage)
     job.replies = try readable(row, 33, "reply", &damage, replies) ?? []
@@ -85,6 +85,18 @@ enum JobRow {
       .map(Timestamp.init(milliseconds:))
     return job
   }
+
+  /// A number that is counted on from: one that no counting leads to would overflow.
+  private static func count(_ row: Row, _ index: Int, _ column: String) throws -> Int {
+    let count = try row.decode(Int.self, atIndex: index)
+    guard (0...mostCount).contains(count) else {
+      throw StoreError.corrupt("column \(column): \(count) is no count")
+    }
+    return count
+  }
+
+  /// Far more than what a submission can ask for.
+  private static let mostCount = 1 << 53
 
   /// A column whose text means something only when it can be parsed: `nil` where there is none, or it cannot.
   private static func readable<Value>(

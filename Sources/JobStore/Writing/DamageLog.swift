@@ -28,6 +28,12 @@ final class DamageLog: Sendable {
       metadata: ["count": "\(rows.count)", "row": "\(first.number)", "reason": "\(first.reason)"])
   }
 
+  func noteNotSetAside(_ error: StoreError) {
+    logger.warning(
+      "rows that cannot be read could not be taken out of the way",
+      metadata: ["error": "\(error)"])
+  }
+
   func noteSkipped(_ reasons: [String]) {
     guard let first = reasons.first else { return }
     counts.withLock { $0.skipped += reasons.count }
