@@ -33,10 +33,11 @@ public enum JobMessage {
     submission.idempotencyKey = try headers.uuid(idempotencyKey)
     submission.tenantID = try headers.uuid(tenantID) ?? .zero
     submission.userID = try headers.uuid(userID) ?? .zero
-    submission.scheduledAt = try headers.integer(scheduledAt, atLeast: 0)
+    submission.scheduledAt = try headers.integer(scheduledAt, in: JobSubmission.moments)
       .map(Timestamp.init(milliseconds:))
     submission.timeout = try headers.seconds(timeout)
-    submission.maxRetries = try headers.integer(maxRetries, atLeast: 0).map(Int.init(clamping:))
+    submission.maxRetries = try headers.integer(maxRetries, in: JobSubmission.retries)
+      .map(Int.init(clamping:))
     submission.retryDelay = try headers.seconds(retryDelay)
     submission.backoff = try headers.choice(backoff)
     submission.maxRetryDelay = try headers.seconds(maxRetryDelay)

@@ -21,13 +21,17 @@ struct JobMessageHeaders {
     return uuid
   }
 
-  func integer(_ name: String, atLeast minimum: Int64) throws(JobMessageError) -> Int64? {
+  func integer(
+    _ name: String, in range: ClosedRange<Int64>
+  ) throws(JobMessageError) -> Int64? {
     guard let value = table[name] else { return nil }
     guard let integer = value.integerValue ?? value.stringValue.flatMap(Int64.init),
-      integer >= minimum
+      range.contains(integer)
     else {
       throw JobMessageError(
-        .badHeader, "the header \(name) must be an integer from \(minimum) up, not \(value)")
+        .badHeader,
+        "the header \(name) must be an integer from \(range.lowerBound) to \(range.upperBound), not \(value)"
+      )
     }
     return integer
   }

@@ -2,6 +2,11 @@ public import Foundation
 
 /// A wish that a job be run, as a producer states it: nothing of it has been checked against what the server knows.
 public struct JobSubmission: Sendable, Hashable {
+  /// When a job may be scheduled for, in Unix milliseconds: up to the end of the year 9999.
+  public static let moments: ClosedRange<Int64> = 0...253_402_300_799_999
+  /// How often a failed job may be run again.
+  public static let retries: ClosedRange<Int64> = 0...1_000_000
+
   /// What kind of job it is.
   public var type: JobTypeID
   /// An object; what it leaves out is taken from the type's defaults.

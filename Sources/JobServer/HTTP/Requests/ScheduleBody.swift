@@ -7,9 +7,8 @@ struct ScheduleBody: Equatable {
     "type", "params", "idempotency_key", "scheduled_at", "timeout_sec", "max_retries",
     "retry_delay_sec", "backoff", "max_retry_delay_sec", "jitter",
   ]
-  /// In Unix milliseconds, up to the end of the year 9999.
-  static let moments: ClosedRange<Int64> = 0...253_402_300_799_999
-  static let retries: ClosedRange<Int64> = 0...1_000_000
+  static let moments = JobSubmission.moments
+  static let retries = JobSubmission.retries
 
   let type: JobTypeID
   let params: JSONValue
