@@ -17,7 +17,7 @@ public enum Tool {
       try await Subprocess.run(
         .path(FilePath(path)), arguments: Arguments(arguments),
         environment: environment.map(Self.environment) ?? .inherit,
-        workingDirectory: FilePath(folder), output: .string(limit: 1 << 20),
+        workingDirectory: FilePath(folder), output: .string(limit: 64 << 20),
         error: .combinedWithOutput)
     }
     guard let result else { throw BrokerFailure("\(path) \(arguments) takes too long") }
