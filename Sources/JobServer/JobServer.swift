@@ -110,6 +110,7 @@ public struct JobServer: Sendable {
         work: hub.work, clock: clock, log: log),
       Dispatcher(
         store: store, broker: publishing, names: names, work: hub.work, clock: clock, log: log,
+        isBroken: { await Self.isBroken($0, configuration.broker) },
         renew: { await control.renew($0) }),
       HTTPServer(
         api: JobAPI(
@@ -120,6 +121,30 @@ public struct JobServer: Sendable {
           ]),
         host: configuration.host, port: configuration.port, logger: logger, onBound: onBound),
     ]
+  }
+
+  /// Whether the broker fails over whoever consumes from a queue. It closes the connection then, so this has one of its own; what
+  /// is delivered meanwhile goes back.
+  private static func isBroken(_ queue: String, _ broker: ConnectionConfiguration) async -> Bool {
+    var broker = broker
+    broker.connectionName = "warren server checking"
+    let connection = Connection(
+      configuration: broker, topology: Topology(),
+      logger: Logger(label: "quiet") { _ in SwiftLogNoOpLogHandler() })
+    return await withTaskGroup(of: Bool?.self) { group in
+      group.addTask {
+        // It ends when it is told to.
+        try? await connection.run()
+        return nil
+      }
+      defer { group.cancelAll() }
+      do throws(AMQPError) {
+        _ = try await connection.consume(Subscription(queue: queue, prefetch: 1))
+        return false
+      } catch {
+        return error.replyCode == 541
+      }
+    }
   }
 
   private static func connection(

@@ -14,7 +14,7 @@ final class ContestedClaims: Sendable {
   private struct State {
     var underWay: Set<JobID> = []
     /// What holders have said, and when.
-    var held: [JobID: (hold: Hold, at: Duration)] = [:]
+    var held: [JobID: (hold: Hold, at: Duration, isKept: Bool)] = [:]
   }
 
   /// How long the word of a holder counts.
@@ -49,12 +49,14 @@ final class ContestedClaims: Sendable {
     let uptime = clock.uptime
     let (isHeld, isNew) = state.withLock { state in
       if let known = state.held[request.job] {
-        if known.hold == hold, uptime - known.at < Self.validity { return (true, false) }
+        if known.hold == hold, uptime - known.at < Self.validity {
+          return (known.isKept || holder != request.worker, false)
+        }
         state.held[request.job] = nil
       }
       return (false, state.underWay.insert(request.job).inserted)
     }
-    if isHeld, holder != request.worker { return .drop(.heldByAnother) }
+    if isHeld { return .drop(.heldByAnother) }
     guard isNew else { return .askAgain }
     log.count(\.contestedClaims)
     // Who claims a job does not run it.
@@ -76,26 +78,30 @@ final class ContestedClaims: Sendable {
         let attempt = RunningAttempt(job: id, attempt: hold.attempt)
         switch await control.possession(of: attempt, by: hold.holder) {
         case .none: break
-        case .running, .reported: return remember(id, hold)
+        case .running, .reported: return remember(id, hold, isKept: false)
         case .unanswered:
           log.count(\.silentHolders)
           return
         }
       }
       _ = try await holders.lose(job)
+      // A newer server decides it; no ticket is needed for that.
+      if holders.kept.contains(RunningAttempt(job: id, attempt: hold.attempt)) {
+        remember(id, hold, isKept: true)
+      }
     } catch {
       log.count(\.storeFailures)
       log.burst(.error, "a contested claim could not be decided", ["error": "\(error)"])
     }
   }
 
-  private func remember(_ id: JobID, _ hold: Hold) {
+  private func remember(_ id: JobID, _ hold: Hold, isKept: Bool) {
     let uptime = clock.uptime
     state.withLock { state in
       if state.held.count > 10_000 {
         state.held = state.held.filter { uptime - $0.value.at < Self.validity }
       }
-      state.held[id] = (hold, uptime)
+      state.held[id] = (hold, uptime, isKept)
     }
   }
 }

@@ -19,6 +19,8 @@ struct Dispatcher<Broker: MessageBroker>: Service {
   let work: Signal
   let clock: any ServerClock
   let log: ServerLog
+  /// Whether the broker fails over whoever consumes from a queue, as is found out on a connection of its own.
+  var isBroken: @Sendable (String) async -> Bool = { _ in false }
   /// Has the workers subscribe to a queue anew.
   var renew: @Sendable (JobQueueName) async -> Void = { _ in }
   /// The most tickets of one turn: one read, one batch of publications and one transaction for each queue.
@@ -79,7 +81,7 @@ struct Dispatcher<Broker: MessageBroker>: Service {
     // Until it is noted, the queue is not served again: its jobs would get a ticket each time.
     _ = await clock.untilDone { () throws(StoreError) in
       guard !issued.isEmpty else { return }
-      _ = try await store.update(issued.map(\.id)) { index, job in
+      _ = try await store.update(issued.map(\.id), leavingOut: true) { index, job in
         job.noteTicket(afterAttempt: issued[index].attempt)
       }
     } failed: { error in
@@ -125,29 +127,35 @@ struct Dispatcher<Broker: MessageBroker>: Service {
     }
     log.count(\.refusedTickets, jobs.count - issued.count)
     if isMissing { await declare(queue) }
-    // Once may be a passing state of the broker's.
-    if lanes.isRefused(queue), !verdicts.isEmpty, verdicts.allSatisfy({ $0 == .nacked }) {
+    let isNacked = !verdicts.isEmpty && verdicts.allSatisfy { $0 == .nacked }
+    if lanes.noteNacked(queue, isNacked, at: clock.uptime) >= Self.suspicion {
       await replaceBroken(queue)
     }
     return issued
   }
 
-  /// Makes a queue anew that takes nothing though it is empty: a quorum queue whose process is gone, as after a deletion that a
-  /// crash of the broker has cut short. It closes the connection of whoever consumes from it, and heals by nothing else.
+  /// How long a queue has to refuse everything before it is looked at whether its process is gone: longer than one takes to
+  /// find a leader, or to read its log after a restart.
+  private static var suspicion: Duration { .seconds(15) }
+
+  /// Makes a queue anew whose process is gone, as after a deletion that a crash of the broker has cut short: it heals by nothing
+  /// else. That it seems to be empty is no proof, since RabbitMQ says so of every quorum queue without a leader; that the broker
+  /// fails over whoever consumes from it is. (One whose other nodes are away it does not delete.)
   private func replaceBroken(_ queue: JobQueueName) async {
     let name = names.queue(queue)
     do {
-      guard try await broker.inspect(queue: name).messages == 0 else { return }
+      let info = try await broker.inspect(queue: name)
+      guard info.messages == 0, info.consumers == 0, await isBroken(name) else { return }
       try await broker.delete(queue: name)
       try await broker.declare(
         JobTopology.work(names, queues: [queue], broker: broker.brokerVersion))
       await renew(queue)
       log.burst(
-        .error, "a queue took nothing though it was empty, and has been made anew",
+        .error, "the process of a queue was gone; it has been made anew",
         ["queue": "\(name)"])
     } catch {
       log.burst(
-        .error, "a queue takes nothing though it is empty, and cannot be made anew",
+        .error, "the process of a queue is gone, and it cannot be made anew",
         ["queue": "\(name)", "error": "\(error)"])
     }
   }
@@ -172,6 +180,8 @@ private final class DispatchLanes: Sendable {
     var generation: UInt64 = 0
     var busy: Set<JobQueueName> = []
     var refused = RetrySchedule<JobQueueName>(.brief)
+    /// Since when all their tickets have been nacked, whatever the connection.
+    var nackedSince: [JobQueueName: Duration] = [:]
   }
 
   private let state = Mutex(State())
@@ -193,9 +203,17 @@ private final class DispatchLanes: Sendable {
     state.withLock { $0.refused.next(after: uptime) }
   }
 
-  /// Whether the last attempt was refused.
-  func isRefused(_ queue: JobQueueName) -> Bool {
-    state.withLock { $0.refused.isFailing(queue) }
+  /// - Returns: how long everything has been nacked.
+  func noteNacked(_ queue: JobQueueName, _ isNacked: Bool, at uptime: Duration) -> Duration {
+    state.withLock { state in
+      guard isNacked else {
+        state.nackedSince[queue] = nil
+        return .zero
+      }
+      let since = state.nackedSince[queue] ?? uptime
+      state.nackedSince[queue] = since
+      return uptime - since
+    }
   }
 
   func begin(_ queues: some Sequence<JobQueueName>) {

@@ -13,28 +13,37 @@ struct UnknownReports<Broker: MessageBroker>: Service {
   let clock: any ServerClock
   let log: ServerLog
 
-  /// After so many failures the jobs of workers that are gone wait no longer.
-  private static var patience: Int { 5 }
+  /// After so long the jobs of workers that are gone wait no longer.
+  private static var patience: Duration { .seconds(30) }
+  /// How long the next of the messages may take to come.
+  private static var silence: Duration { .seconds(10) }
 
   func run() async throws {
     await cancelWhenGracefulShutdown {
-      var failures = 0
-      let moved = await clock.untilDone(.brief) {
-        try await redrive()
-      } failed: { error in
-        failures += 1
-        if failures == Self.patience { kept.noteRead() }
-        log.burst(
-          .warning, "reports that were kept for a newer server cannot be looked at now",
-          ["error": "\(error)"])
-      }
-      kept.noteRead()
-      if let moved, moved > 0 {
-        log.logger.notice(
-          "reports that an older server had kept are applied", metadata: ["messages": "\(moved)"])
+      await withDiscardingTaskGroup { group in
+        group.addTask {
+          if (try? await clock.sleep(for: Self.patience)) != nil { kept.noteRead() }
+        }
+        await lookThrough()
+        group.cancelAll()
       }
       // A service that returns ends the process.
       await Signal().wait(atMost: nil)
+    }
+  }
+
+  private func lookThrough() async {
+    let moved = await clock.untilDone(.patient) {
+      try await redrive()
+    } failed: { error in
+      log.burst(
+        .warning, "reports that were kept for a newer server cannot be looked at now",
+        ["error": "\(error)"])
+    }
+    kept.noteRead()
+    if let moved, moved > 0 {
+      log.logger.notice(
+        "reports that an older server had kept are applied", metadata: ["messages": "\(moved)"])
     }
   }
 
@@ -43,22 +52,32 @@ struct UnknownReports<Broker: MessageBroker>: Service {
     var left = Int(try await broker.inspect(queue: names.unknownReports).messages)
     guard left > 0 else { return 0 }
     var understood = 0
-    let consumer = try await broker.consume(
-      Subscription(queue: names.unknownReports, prefetch: 64))
-    do {
+    guard
+      let consumer = try await broker.consume(
+        Subscription(queue: names.unknownReports, prefetch: 64), clock: clock, log)
+    else { return 0 }
+    // Fewer may come than there were: somebody purges the queue, or has taken some.
+    let progress = Signal()
+    return try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask {
+        while !Task.isCancelled {
+          let begin = clock.uptime
+          await progress.wait(atMost: Self.silence, clock: clock)
+          if clock.uptime - begin >= Self.silence { break }
+        }
+        await consumer.cancel()
+      }
+      defer { group.cancelAll() }
       for try await deliveries in consumer {
         let moved = try await move(deliveries, of: consumer)
         understood += moved
         left -= deliveries.count
+        progress.raise()
         // What is laid in again stands behind all that was there.
         if left <= 0 { break }
       }
-    } catch {
-      await consumer.cancel()
-      throw error
+      return understood
     }
-    await consumer.cancel()
-    return understood
   }
 
   private func move(

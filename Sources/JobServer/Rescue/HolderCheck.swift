@@ -83,7 +83,8 @@ struct HolderCheck: Sendable {
     else { return true }
     let attempt = RunningAttempt(job: job.id, attempt: job.attempt)
     // Nothing was lost: asked again, the worker would report the same.
-    if kept.contains(attempt) { return true }
+    if isDecidedLater(current) { return true }
+    if current.status == .canceling, kept.contains(attempt) { return try await lose(current) }
     guard repetitions.count(attempt) <= Self.mostRepetitions else {
       logger.error(
         "an outcome that was asked for again and again does not arrive; its attempt counts as lost",
@@ -97,6 +98,12 @@ struct HolderCheck: Sendable {
     return false
   }
 
+  /// Whether a newer server has to say what became of the job.
+  private func isDecidedLater(_ job: Job) -> Bool {
+    job.status != .canceling
+      && kept.contains(RunningAttempt(job: job.id, attempt: job.attempt))
+  }
+
   /// Settles a job whose worker does not have it.
   ///
   /// - Returns: `false` when it could not be done now.
@@ -105,7 +112,8 @@ struct HolderCheck: Sendable {
     guard await inbox.isReadUpToNow() else { return false }
     // Its outcome is there, and a newer server will understand it: the job must not run twice.
     guard kept.isRead else { return false }
-    if kept.contains(RunningAttempt(job: job.id, attempt: job.attempt)) { return true }
+    // A job that is canceled meanwhile is not to run again anyway.
+    if isDecidedLater(job) { return true }
     let lost = try await store.update([job.id]) { _, current in
       // It may have been taken over, or have ended, meanwhile.
       guard current.attempt == job.attempt, current.status.isHeld else { return false }

@@ -59,9 +59,9 @@ import Testing
   }
 
   @Test(
-    "makes a queue anew that takes nothing though it is empty, not one that holds something",
-    arguments: [true, false])
-  func broken(_ isEmpty: Bool) async throws {
+    "makes a queue anew whose process is gone, not one that seems empty or is full",
+    arguments: [(true, true), (true, false), (false, true)])
+  func broken(_ isEmpty: Bool, _ isBroken: Bool) async throws {
     let fixture = try await ServerFixture()
     let job = try await fixture.jobs(1)[0]
     let broker = fixture.broker
@@ -71,11 +71,12 @@ import Testing
     broker.set { [broker] _ in broker.state.value.deleted.isEmpty ? .nacked : .confirmed }
     let renewed = Watched<[JobQueueName]>([])
     var dispatcher = dispatcher(fixture)
+    dispatcher.isBroken = { _ in isBroken }
     dispatcher.renew = { queue in renewed.update { $0.append(queue) } }
     try await fixture.run([dispatcher]) {
       try await fixture.broker.state.until("refused") { $0.offered.count == 1 }
       #expect(fixture.broker.state.value.deleted.isEmpty)
-      guard isEmpty else {
+      guard isEmpty, isBroken else {
         try await fixture.clock.passing(by: .seconds(31)) {
           try await fixture.broker.state.until("refused") { $0.offered.count >= 4 }
         }
