@@ -233,6 +233,13 @@ import Testing
         #expect(await holders.settle(job, knowing: .none))
         let status = try await fixture.status(job)
         #expect(status == .running)
+        // Whoever cancels it does not want to know of the outcome.
+        _ = try await fixture.store.update([job.id]) { _, job in job.cancel(at: .now) }
+        let canceling = try #require(try await fixture.store.job(job.id))
+        #expect(canceling.status == .canceling)
+        #expect(await holders.settle(canceling, knowing: .none))
+        let canceled = try await fixture.status(job)
+        #expect(canceled == .canceled)
       }
     }
   }
