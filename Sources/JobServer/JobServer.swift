@@ -131,18 +131,15 @@ public struct JobServer: Sendable {
     let connection = Connection(
       configuration: broker, topology: Topology(),
       logger: Logger(label: "quiet") { _ in SwiftLogNoOpLogHandler() })
-    return await withTaskGroup(of: Bool?.self) { group in
-      group.addTask {
-        // It ends when it is told to.
-        try? await connection.run()
-        return nil
-      }
+    return await withTaskGroup { group in
+      // It ends when it is told to.
+      group.addTask { try? await connection.run() }
       defer { group.cancelAll() }
       do throws(AMQPError) {
         _ = try await connection.consume(Subscription(queue: queue, prefetch: 1))
         return false
       } catch {
-        return error.replyCode == 541
+        return error.isInternal
       }
     }
   }

@@ -41,7 +41,7 @@ public enum AMQPError: Error, Sendable, Hashable {
 
   /// Whether the broker has failed over what it was asked. RabbitMQ closes the connection then; it does
   /// so to whoever subscribes to a quorum queue whose process is gone.
-  var isInternal: Bool { replyCode == ReplyCode.internalError }
+  public var isInternal: Bool { replyCode == ReplyCode.internalError }
 
   var isTimeout: Bool {
     if case .timeout = self { true } else { false }

@@ -17,7 +17,7 @@ struct ClaimConsumer<Broker: MessageBroker>: Service {
       // Nothing to acknowledge: a claim that is lost is asked again.
       guard
         let consumer = try await consuming.consume(
-          Subscription(queue: names.claims, prefetch: 0, noAck: true), log)
+          Subscription(queue: names.claims, prefetch: 0, noAck: true), clock: authority.clock, log)
       else { return }
       try await withThrowingDiscardingTaskGroup { group in
         for try await deliveries in consumer {

@@ -29,7 +29,7 @@ struct SubmitConsumer<Broker: MessageBroker>: Service {
     try await untilGracefulShutdown {
       guard
         let consumer = try await broker.consume(
-          Subscription(queue: names.submit, prefetch: 512), log)
+          Subscription(queue: names.submit, prefetch: 512), clock: clock, log)
       else { return }
       try await withThrowingDiscardingTaskGroup { group in
         for try await deliveries in consumer {

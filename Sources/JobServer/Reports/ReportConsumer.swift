@@ -24,7 +24,7 @@ struct ReportConsumer<Broker: MessageBroker>: Service {
     try await untilGracefulShutdown {
       guard
         let consumer = try await broker.consume(
-          Subscription(queue: names.reports, prefetch: 512), log)
+          Subscription(queue: names.reports, prefetch: 512), clock: clock, log)
       else { return }
       try await withThrowingDiscardingTaskGroup { group in
         for try await deliveries in consumer {

@@ -83,8 +83,9 @@ struct HolderCheck: Sendable {
     else { return true }
     let attempt = RunningAttempt(job: job.id, attempt: job.attempt)
     // Nothing was lost: asked again, the worker would report the same.
-    if isDecidedLater(current) { return true }
-    if current.status == .canceling, kept.contains(attempt) { return try await lose(current) }
+    if kept.contains(attempt) {
+      return current.status == .canceling ? try await lose(current) : true
+    }
     guard repetitions.count(attempt) <= Self.mostRepetitions else {
       logger.error(
         "an outcome that was asked for again and again does not arrive; its attempt counts as lost",
@@ -98,12 +99,6 @@ struct HolderCheck: Sendable {
     return false
   }
 
-  /// Whether a newer server has to say what became of the job.
-  private func isDecidedLater(_ job: Job) -> Bool {
-    job.status != .canceling
-      && kept.contains(RunningAttempt(job: job.id, attempt: job.attempt))
-  }
-
   /// Settles a job whose worker does not have it.
   ///
   /// - Returns: `false` when it could not be done now.
@@ -113,7 +108,8 @@ struct HolderCheck: Sendable {
     // Its outcome is there, and a newer server will understand it: the job must not run twice.
     guard kept.isRead else { return false }
     // A job that is canceled meanwhile is not to run again anyway.
-    if isDecidedLater(job) { return true }
+    let attempt = RunningAttempt(job: job.id, attempt: job.attempt)
+    if job.status != .canceling, kept.contains(attempt) { return true }
     let lost = try await store.update([job.id]) { _, current in
       // It may have been taken over, or have ended, meanwhile.
       guard current.attempt == job.attempt, current.status.isHeld else { return false }

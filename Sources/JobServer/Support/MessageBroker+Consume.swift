@@ -8,14 +8,14 @@ extension MessageBroker {
   ///
   /// - Returns: `nil` when the task was cancelled meanwhile.
   func consume(
-    _ subscription: Subscription, clock: any ServerClock = SystemClock(), _ log: ServerLog
+    _ subscription: Subscription, clock: any ServerClock, _ log: ServerLog
   ) async throws(AMQPError) -> Deliveries? {
     var failures = 0
     while !Task.isCancelled {
       do throws(AMQPError) {
         return try await consume(subscription)
       } catch {
-        guard case .connectionClosed(541, _) = error else { throw error }
+        guard error.isInternal else { throw error }
         failures += 1
         log.burst(
           .error,

@@ -135,25 +135,6 @@ struct WriteScope {
     }
   }
 
-  /// The same, with each by itself once they cannot be changed together: one that the database does not take counts as not there.
-  mutating func updateLeavingOut<Answer>(
-    _ ids: [JobID], tenant: UUID?, _ change: (_ index: Int, _ job: inout Job) -> Answer
-  ) throws -> [Answer?] {
-    let known = leftOut
-    if let answers = try unlessRefused("jobs", { try $0.update(ids, tenant: tenant, change) }) {
-      return answers
-    }
-    leftOut = known
-    var answers: [Answer?] = []
-    for (index, id) in ids.enumerated() {
-      let answer = try unlessRefused("job \(id)") { scope in
-        try scope.update([id], tenant: tenant) { _, job in change(index, &job) }[0]
-      }
-      answers.append(answer ?? nil)
-    }
-    return answers
-  }
-
   mutating func update<Answer>(
     _ ids: [JobID], tenant: UUID?, _ change: (_ index: Int, _ job: inout Job) -> Answer
   ) throws -> [Answer?] {
@@ -178,6 +159,25 @@ struct WriteScope {
       try jobs.update(stored, to: current)
     }
     for id in ended { try release(id) }
+    return answers
+  }
+
+  /// The same, with each by itself once they cannot be changed together: one that the database does not take counts as not there.
+  mutating func updateLeavingOut<Answer>(
+    _ ids: [JobID], tenant: UUID?, _ change: (_ index: Int, _ job: inout Job) -> Answer
+  ) throws -> [Answer?] {
+    let known = leftOut
+    if let answers = try unlessRefused("jobs", { try $0.update(ids, tenant: tenant, change) }) {
+      return answers
+    }
+    leftOut = known
+    var answers: [Answer?] = []
+    for (index, id) in ids.enumerated() {
+      let answer = try unlessRefused("job \(id)") { scope in
+        try scope.update([id], tenant: tenant) { _, job in change(index, &job) }[0]
+      }
+      answers.append(answer ?? nil)
+    }
     return answers
   }
 

@@ -16,7 +16,7 @@ extension Connection {
       do throws(AMQPError) {
         return try await consume(subscription)
       } catch {
-        if case .connectionClosed(541, _) = error {
+        if error.isInternal {
           logger.error(
             "the broker fails over a queue, whose process may be gone; see docs/operations.md",
             metadata: ["queue": "\(subscription.queue)", "error": "\(error)"])
