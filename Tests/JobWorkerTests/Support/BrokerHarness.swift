@@ -79,6 +79,16 @@ struct BrokerHarness: Sendable {
     }
   }
 
+  /// Waits until what was said last is a worker's announcement that is right.
+  func announcedLast(
+    _ worker: WorkerID, _ isRight: @escaping @Sendable (WorkerAnnouncement) -> Bool
+  ) async -> Bool {
+    await mail.wait { messages in
+      guard case .announcement(let last) = messages.last else { return false }
+      return last.worker == worker && isRight(last)
+    }
+  }
+
   /// Runs a worker while `body` does; it is told to end afterwards, and waited for.
   func withWorker(
     _ types: [RegisteredJobType], capacity: Int = 1,
@@ -101,14 +111,16 @@ struct BrokerHarness: Sendable {
   }
 
   func announced(_ worker: WorkerID, times: Int = 1) async -> Bool {
-    await mail.wait(for: .seconds(60)) { messages in
-      messages.count { message in
-        if case .announcement(let announcement) = message {
-          announcement.worker == worker
-        } else {
-          false
-        }
-      } >= times
+    await mail.wait(for: .seconds(60)) { Self.announcements(of: worker, in: $0) >= times }
+  }
+
+  private static func announcements(of worker: WorkerID, in messages: [WorkerMessage]) -> Int {
+    messages.count { message in
+      if case .announcement(let announcement) = message {
+        announcement.worker == worker
+      } else {
+        false
+      }
     }
   }
 
@@ -137,8 +149,10 @@ struct BrokerHarness: Sendable {
 
   /// Asks a worker what it knows of an attempt; `nil` when it is gone. Like the server, it asks again when a connection took
   /// the question or the reply along.
+  ///
+  /// - Parameter comesBack: whether the worker is only away when its queue is not there: it announces itself once it is back.
   private func confirm(
-    _ attempt: RunningAttempt, by worker: WorkerID
+    _ attempt: RunningAttempt, by worker: WorkerID, comesBack: Bool = false
   ) async throws -> ControlReply? {
     let question = Publication(
       try WireCoding.message(.confirm([attempt])), exchange: names.control,
@@ -146,10 +160,13 @@ struct BrokerHarness: Sendable {
     var tries = 4
     while true {
       tries -= 1
+      let announcements = Self.announcements(of: worker, in: mail.all)
       do {
         return try WireCoding.reply(await connection.request(question, timeout: .seconds(5)))
       } catch AMQPError.returned {
-        return nil
+        guard comesBack, tries > 0, await announced(worker, times: announcements + 1) else {
+          return nil
+        }
       } catch is AMQPError where tries > 0 {
         continue
       }
@@ -161,7 +178,8 @@ struct BrokerHarness: Sendable {
     _ expected: AttemptState?, of job: JobID, attempt: Int = 1, by worker: WorkerID,
     sourceLocation: SourceLocation = #_sourceLocation
   ) async throws {
-    let reply = try await confirm(RunningAttempt(job: job, attempt: attempt), by: worker)
+    let reply = try await confirm(
+      RunningAttempt(job: job, attempt: attempt), by: worker, comesBack: expected != nil)
     #expect(reply == expected.map { .attempts([$0]) }, sourceLocation: sourceLocation)
   }
 
