@@ -55,11 +55,7 @@ struct FieldScanTests {
     }
     var generator = SystemRandomNumberGenerator()
     for _ in 0..<20_000 {
-      var bytes = whole
-      for _ in 0..<Int.random(in: 1...4, using: &generator) {
-        bytes[Int.random(in: bytes.indices, using: &generator)] = .random(
-          in: .min ... .max, using: &generator)
-      }
+      let bytes = whole.damaged(using: &generator)
       let properties = bytes.withUnsafeBytes { MessageProperties(received: $0) }
       _ = properties.headers.encodedSize
     }
@@ -331,11 +327,7 @@ struct DeliveryRunTests {
     }
     var generator = SystemRandomNumberGenerator()
     for _ in 0..<20_000 {
-      var bytes = whole
-      for _ in 0..<Int.random(in: 1...4, using: &generator) {
-        bytes[Int.random(in: bytes.indices, using: &generator)] = .random(
-          in: .min ... .max, using: &generator)
-      }
+      let bytes = whole.damaged(using: &generator)
       var reader = FrameReader(frameMax: 4_096)
       var decoder = MethodDecoder()
       Self.fill(&reader, bytes)
@@ -368,5 +360,17 @@ struct DeliveryRunTests {
     #expect(second.contentType == "t")
     #expect(other.contentType == "u")
     #expect(none == MessageProperties())
+  }
+}
+
+extension [UInt8] {
+  /// With one to four of its bytes changed.
+  fileprivate func damaged(using generator: inout some RandomNumberGenerator) -> [UInt8] {
+    var bytes = self
+    for _ in 0..<Int.random(in: 1...4, using: &generator) {
+      bytes[Int.random(in: bytes.indices, using: &generator)] = .random(
+        in: .min ... .max, using: &generator)
+    }
+    return bytes
   }
 }

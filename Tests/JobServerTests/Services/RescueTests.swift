@@ -108,8 +108,10 @@ private struct Workers: Sendable {
     }
   }
 
-  @Test("asks one that could not answer again, for one job at a time, until it does")
-  func again() async throws {
+  /// Runs the body once a worker of 20 jobs has been asked and has not answered; tells it how often it was asked.
+  private func unanswered(
+    _ body: @escaping @Sendable (ServerFixture, [Job], _ asked: Int) async throws -> Void
+  ) async throws {
     let fixture = try await ServerFixture()
     try workers.install(in: fixture)
     let jobs = try await fixture.running(20, by: workers.silent)
@@ -117,7 +119,13 @@ private struct Workers: Sendable {
     try await fixture.run([]) {
       fixture.examiner.examine(jobs)
       try await fixture.clock.state.until("it waits") { $0.sleeping == 1 }
-      let asked = fixture.broker.state.value.asked.count
+      try await body(fixture, jobs, fixture.broker.state.value.asked.count)
+    }
+  }
+
+  @Test("asks one that could not answer again, for one job at a time, until it does")
+  func again() async throws {
+    try await unanswered { fixture, _, asked in
       try await fixture.clock.advance(by: .seconds(60), whenSleeping: 1)
       try await fixture.broker.state.until("asked again") { $0.asked.count > asked }
       try await fixture.clock.state.until("it waits") { $0.sleeping == 1 }
@@ -136,14 +144,7 @@ private struct Workers: Sendable {
 
   @Test("asks one that could not answer at once, and for all its jobs, when there is news of it")
   func news() async throws {
-    let fixture = try await ServerFixture()
-    try workers.install(in: fixture)
-    let jobs = try await fixture.running(20, by: workers.silent)
-    fixture.broker.set(answer: { _ in .failure(.timeout("an answer")) })
-    try await fixture.run([]) {
-      fixture.examiner.examine(jobs)
-      try await fixture.clock.state.until("it waits") { $0.sleeping == 1 }
-      let asked = fixture.broker.state.value.asked.count
+    try await unanswered { fixture, jobs, asked in
       fixture.broker.set(answer: { Workers.answer($0, .running) })
       // It has announced itself: its clock stands still.
       fixture.examiner.examine([jobs[0]])

@@ -51,11 +51,7 @@ import Testing
         let next = try await harness.submit(try waitingJob())
         #expect(await harness.authority.waitForOutcomes(3, for: .seconds(60)))
         #expect(harness.authority.job(next)?.status == .completed)
-        #expect(
-          await harness.mail.wait { messages in
-            guard case .announcement(let last) = messages.last else { return false }
-            return last.worker == worker.id && last.outage == nil
-          })
+        #expect(await harness.announcedLast(worker.id) { $0.outage == nil })
       }
     }
   }
@@ -93,11 +89,7 @@ import Testing
           atPath: directory.string, withIntermediateDirectories: true)
         #expect(await harness.authority.waitForOutcomes(3, for: .seconds(60)))
         #expect(harness.authority.job(next)?.status == .completed)
-        #expect(
-          await harness.mail.wait { messages in
-            guard case .announcement(let last) = messages.last else { return false }
-            return last.worker == worker.id && last.queueOutages == nil
-          })
+        #expect(await harness.announcedLast(worker.id) { $0.queueOutages == nil })
       }
     }
   }
