@@ -208,13 +208,14 @@ private let descriptors = __rlimit_resource_t(7)
       try await Task.sleep(for: .milliseconds(1))
       let type = try CommandJobType(
         group: JobGroup("test", queue: .compute), name: "job", command: ["true"])
-      let used = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count
+      // The process may have been started with descriptors of any number: what counts is which are free.
+      let unused = Array((0...Int32.max).lazy.filter { fcntl($0, F_GETFD) == -1 }.prefix(29))
       var limit = rlimit()
       try #require(getrlimit(descriptors, &limit) == 0)
       let before = limit.rlim_cur
       // Each step of a start is the one that meets it.
-      for free in 0..<28 {
-        limit.rlim_cur = rlim_t(used + free)
+      for free in 0..<unused.count {
+        limit.rlim_cur = rlim_t(unused[free])
         try #require(setrlimit(descriptors, &limit) == 0)
         let harness = try ExecutorHarness()
         _ = await harness.executor.run(
@@ -224,12 +225,12 @@ private let descriptors = __rlimit_resource_t(7)
         limit.rlim_cur = before
         try #require(setrlimit(descriptors, &limit) == 0)
         if harness.authority.outcomes == [.completed(result: nil)] {
-          #expect(free > 16)
+          #expect(free >= 16)
           continue
         }
         #expect(harness.authority.outcomes == [.returned], "with \(free) free")
         #expect(trouble?.scope == .worker)
-        #expect(trouble?.description.contains("Too many open files (errno 24)") == true)
+        #expect(trouble?.description.contains("Too many open files") == true)
         #expect(throws: CommandError.self) { try probed.get() }
         try await trouble?.probe()
       }
