@@ -90,6 +90,14 @@ struct QueryTests {
     #expect(try ReasonQuery(URI(uri)).reason == reason)
   }
 
+  @Test("a request that takes no parameter says so")
+  func nothingIsTaken() throws {
+    let problem = try #require(throws: APIProblem.self) {
+      try QueryParameters(URI("/workers?bogus=1"), known: [])
+    }.problem
+    #expect(problem.detail == "there is no query parameter 'bogus' here; it takes none")
+  }
+
   @Test("a wrong status is told all thirteen")
   func allStatuses() throws {
     let problem = try #require(throws: APIProblem.self) {

@@ -21,8 +21,8 @@ struct QueryParameters {
       guard known.contains(name) else {
         throw APIProblem(
           .invalidParameter,
-          "there is no query parameter '\(name.prefix(100))' here; known are "
-            + known.joined(separator: ", "))
+          "there is no query parameter '\(name.prefix(100))' here; "
+            + (known.isEmpty ? "it takes none" : "known are \(known.joined(separator: ", "))"))
       }
       guard values[name] == nil else {
         throw APIProblem(.invalidParameter, "the query parameter \(name) is given twice")
