@@ -41,6 +41,7 @@ struct ClaimConsumer<Broker: MessageBroker>: Service {
           claims.append((delivery, try WireCoding.claims(delivery.message)))
         }
       } catch {
+        log.count(\.badClaims)
         log.burst(.warning, "a message in the claims queue is no claim", ["error": "\(error)"])
       }
     }
@@ -87,6 +88,7 @@ struct ClaimConsumer<Broker: MessageBroker>: Service {
     _ write: ([Answer]) throws(WireError) -> Message
   ) -> Publication? {
     guard let address = delivery.message.properties.replyTo else {
+      log.count(\.badClaims)
       log.burst(.warning, "a claim names no reply_to, so that nobody can be answered")
       return nil
     }

@@ -10,6 +10,8 @@ public struct ServerCounters: Sendable, Hashable, Codable {
   public internal(set) var unknownReports = 0
   /// Reports that say nothing, or that the store does not take.
   public internal(set) var badReports = 0
+  /// Messages in the claims queue that nobody can answer.
+  public internal(set) var badClaims = 0
   /// Tickets that the broker did not take.
   public internal(set) var refusedTickets = 0
   /// Answers to producers that could not be delivered and are tried again.
@@ -33,6 +35,7 @@ public struct ServerCounters: Sendable, Hashable, Codable {
     case refusedMessages = "refused_messages"
     case unknownReports = "unknown_reports"
     case badReports = "bad_reports"
+    case badClaims = "bad_claims"
     case refusedTickets = "refused_tickets"
     case failedReplies = "failed_replies"
     case contestedClaims = "contested_claims"

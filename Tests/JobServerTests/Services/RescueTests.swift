@@ -330,6 +330,28 @@ private struct Workers: Sendable {
     }
   }
 
+  @Test("counts what it cannot answer, and answers what came with it")
+  func senseless() async throws {
+    let fixture = try await ServerFixture()
+    try workers.install(in: fixture)
+    let free = try await fixture.jobs(1)
+    let good = try question(free, by: workers.present)
+    var nobody = good
+    nobody.properties.replyTo = nil
+    var spoilt = good
+    spoilt.body = Message(text: "{").body
+    let deliveries = [Message(text: "nothing"), nobody, spoilt, good]
+    try await fixture.run([consumer(fixture)]) {
+      let claims = try await fixture.broker.consumer(of: "jobs.claims")
+      claims.deliver(deliveries)
+      guard case .run = try await answers(fixture, 1)[0] else {
+        Issue.record("refused")
+        return
+      }
+      #expect(fixture.log.counters.badClaims == 3)
+    }
+  }
+
   @Test("gives the job of a worker that is gone to whoever asks again")
   func gone() async throws {
     let fixture = try await ServerFixture()
