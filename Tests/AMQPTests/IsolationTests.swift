@@ -6,7 +6,7 @@ import Testing
 
 @testable import AMQP
 
-@Suite("One failure, one victim", .timeLimit(.minutes(5)))
+@Suite("One failure, one victim", .needsBroker, .timeLimit(.minutes(5)))
 struct IsolationTests {
   private static func name(_ kind: String) -> String {
     "test-\(kind)-\(UInt64.random(in: 0 ... .max))"
@@ -271,7 +271,7 @@ struct IsolationTests {
   }
 }
 
-@Suite("Bounds", .timeLimit(.minutes(3)))
+@Suite("Bounds", .needsBroker, .timeLimit(.minutes(3)))
 struct BoundTests {
   @Test("Beyond the bound of what may wait, publishers wait for room, and those in time get it")
   func publishing() async throws {
@@ -389,7 +389,7 @@ struct BoundTests {
   }
 }
 
-@Suite("What else a client needs", .timeLimit(.minutes(3)))
+@Suite("What else a client needs", .needsBroker, .timeLimit(.minutes(3)))
 struct FurtherCallTests {
   @Test("Messages can be got one by one, and settled")
   func get() async throws {

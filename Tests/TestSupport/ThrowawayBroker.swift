@@ -48,7 +48,8 @@ public final class ThrowawayBroker: Sendable {
   /// The one that all tests of this process share, with management and TLS. Stop or kill another
   /// one.
   public static func shared() async throws -> ThrowawayBroker {
-    try await sharedBroker.value
+    try TestTier.checkBrokerIsNeeded()
+    return try await sharedBroker.value
   }
 
   private static let sharedBroker = Task {
@@ -57,10 +58,7 @@ public final class ThrowawayBroker: Sendable {
 
   /// Makes a node and waits until it takes connections.
   public static func start(_ options: Options = Options()) async throws -> ThrowawayBroker {
-    // Such a test would make the quick run slow without anybody's noticing why.
-    guard !TestTier.isFast else {
-      throw BrokerFailure("a test that starts a broker has to have the trait .needsBroker")
-    }
+    try TestTier.checkBrokerIsNeeded()
     let broker = try await ThrowawayBroker(options)
     try await broker.start()
     return broker

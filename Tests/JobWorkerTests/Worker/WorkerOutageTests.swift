@@ -8,7 +8,7 @@ import Testing
 @testable import JobWorker
 
 /// Workers that cannot do their work, in part or at all.
-@Suite(.timeLimit(.minutes(3))) struct WorkerOutageTests {
+@Suite(.needsBroker, .timeLimit(.minutes(3))) struct WorkerOutageTests {
   private func scratch() -> FilePath {
     FilePath(FileManager.default.temporaryDirectory.path)
       .appending("test-\(UUID().uuidString)")
