@@ -19,7 +19,8 @@ struct Fuzzer {
   static func mostTime(_ size: Int) -> Double { 2 + Double(size) / 32_768 }
   /// After so long the process is ended, so that the input is found.
   static let hang = 60.0
-  /// What is tried at the least, however short the time is and however large the inputs are.
+  /// More than so many inputs have to be tried, or a run is too slow to find anything. A short one may go on for them, up to
+  /// the usual time.
   static let fewest = 10
   /// How much the resident memory's peak may grow, in KiB.
   static let mostMemory = 512 << 10
@@ -44,15 +45,16 @@ struct Fuzzer {
     defer { watchdog.end() }
     let memory = Self.peakMemory()
     for input in corpus.inputs { try attempt(input, corpus, watchdog, &generator, check) }
-    let end = ContinuousClock.now + budget.time
+    let begin = ContinuousClock.now
     var count = 0
-    while ContinuousClock.now < end || count < Self.fewest {
+    while begin.duration(to: .now) < (count > Self.fewest ? budget.time : budget.longest) {
       let input = make?(corpus.inputs, &generator) ?? mutator.mutated(&generator)
       try attempt(input, corpus, watchdog, &generator, check)
       count += 1
     }
     try corpus.done()
     print("fuzzing \(name): \(count) inputs")
+    #expect(count > Self.fewest, "too slow to find anything")
     let grown = Self.peakMemory() - memory
     #expect(grown < Self.mostMemory, "\(name): the memory's peak has grown by \(grown) KiB")
   }

@@ -7,10 +7,13 @@ import Foundation
 public struct FuzzBudget: Sendable {
   /// The fuzzers among which the time is divided.
   private static let fuzzers = 8
+  private static let usual = Duration.seconds(60.0 / Double(fuzzers))
 
   public let seed: UInt64
   /// Of one fuzzer.
   public let time: Duration
+  /// Of one fuzzer that has hardly tried anything by then.
+  public var longest: Duration { max(time, Self.usual) }
 
   public static let current = FuzzBudget(ProcessInfo.processInfo.environment)
 
@@ -28,8 +31,8 @@ public struct FuzzBudget: Sendable {
         }
         return seed
       } ?? .random(in: 0 ... .max)
-    let usual = environment["WARREN_TEST_FAST"] == nil ? 60.0 : 8
-    time = .seconds((seconds ?? usual) / Double(Self.fuzzers))
+    let shared = seconds ?? (environment["WARREN_TEST_FAST"] == nil ? nil : 8)
+    time = shared.map { .seconds($0 / Double(Self.fuzzers)) } ?? Self.usual
   }
 
   /// Says how to repeat what follows.
