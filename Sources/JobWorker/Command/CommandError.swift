@@ -59,6 +59,11 @@ public enum CommandError: Error, Hashable, CustomStringConvertible {
   }
 }
 
+extension Error {
+  /// Why, as it is told: what the kernel says by its number too.
+  var reason: String { (self as? Errno)?.text ?? "\(self)" }
+}
+
 extension Errno {
   /// In words, and by its number for those who look it up.
   var text: String { "\(self) (errno \(rawValue))" }

@@ -86,6 +86,6 @@ extension CommandError {
   fileprivate init(_ what: String, _ text: String, _ path: FilePath, _ error: any Error) {
     self = .cannotWrite(
       what: what, bytes: text.utf8.count, path: path.string,
-      reason: (error as? Errno)?.text ?? "\(error)")
+      reason: error.reason)
   }
 }

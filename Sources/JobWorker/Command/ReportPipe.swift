@@ -44,7 +44,7 @@ final class ReportPipe: Sendable {
       // For writing too: else each writer that closes would be the end of the file.
       descriptor = try .open(path, .readWrite, options: [.nonBlocking, .closeOnExec])
     } catch {
-      throw .runtimeDirectory(path: path.string, reason: "\(error)")
+      throw .runtimeDirectory(path: path.string, reason: error.reason)
     }
     let descriptor = descriptor
     let source = DispatchSource.makeReadSource(fileDescriptor: descriptor.rawValue)

@@ -84,7 +84,7 @@ struct ShepherdLink: Sendable {
       return try .open(path, .readWrite, options: [.nonBlocking, .closeOnExec])
     } catch {
       _ = unlink(path.string)
-      throw .runtimeDirectory(path: path.string, reason: "\(error)")
+      throw .runtimeDirectory(path: path.string, reason: error.reason)
     }
   }
 

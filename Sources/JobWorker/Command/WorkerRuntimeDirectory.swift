@@ -90,7 +90,7 @@ final class WorkerRuntimeDirectory: Sendable {
     let pattern = parent.appending(prefix + "XXXXXX").string
     var name = Array(pattern.utf8CString)
     guard mkdtemp(&name) != nil else {
-      throw .runtimeDirectory(path: pattern, reason: Errno(rawValue: errno).description)
+      throw .runtimeDirectory(path: pattern, reason: Errno(rawValue: errno).text)
     }
     return FilePath(String(decoding: name.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self))
   }
@@ -117,7 +117,7 @@ final class WorkerRuntimeDirectory: Sendable {
     } catch {
       try? opened?.close()
       if error as? Errno == .noSuchFileOrDirectory { return nil }
-      throw .runtimeDirectory(path: lifeline.string, reason: "\(error)")
+      throw .runtimeDirectory(path: lifeline.string, reason: error.reason)
     }
   }
 
