@@ -1,3 +1,5 @@
+import Jobs
+
 /// Finds what someone probably meant to write.
 enum Spelling {
   /// The candidate that differs from the word in the fewest letters, if that is so few that it is likely meant; otherwise
@@ -36,7 +38,7 @@ enum Spelling {
     if let suggestion = suggestion(for: word, among: candidates) {
       return "did you mean \(suggestion)?"
     }
-    return candidates.isEmpty ? "there are none" : "known are \(candidates.joined(separator: ", "))"
+    return candidates.listedAsKnown(orElse: "there are none")
   }
 
   /// How many letters have to be put in, taken out, changed, or exchanged with their neighbour.

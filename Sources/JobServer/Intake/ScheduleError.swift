@@ -25,9 +25,7 @@ public enum ScheduleError: Error, Sendable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .unknownType(let id, let known):
-      let names =
-        known.isEmpty
-        ? "none is known yet" : "known are \(known.map(\.description).joined(separator: ", "))"
+      let names = known.map(\.description).listedAsKnown(orElse: "none is known yet")
       return "there is no job type \(id); \(names)"
     case .invalidParams(let id, let error):
       return "the params of \(id) do not fit: \(error)"

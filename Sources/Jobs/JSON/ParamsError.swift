@@ -11,8 +11,8 @@ public enum ParamsError: Error, Hashable, CustomStringConvertible {
       let kinds = expected.map(\.rawValue).sorted().joined(separator: " or ")
       return "\(Self.name(path)) must be \(kinds), not \(found.rawValue)"
     case .unknownMember(let path, let known):
-      let names = known.isEmpty ? "it takes none" : "known are \(known.joined(separator: ", "))"
-      return "\(Self.name(path)) is no parameter of this job type; \(names.shortened(to: 400))"
+      let names = known.listedAsKnown(orElse: "it takes none").shortened(to: 400)
+      return "\(Self.name(path)) is no parameter of this job type; \(names)"
     }
   }
 

@@ -22,7 +22,7 @@ struct QueryParameters {
         throw APIProblem(
           .invalidParameter,
           "there is no query parameter '\(name.prefix(100))' here; "
-            + (known.isEmpty ? "it takes none" : "known are \(known.joined(separator: ", "))"))
+            + known.listedAsKnown(orElse: "it takes none"))
       }
       guard values[name] == nil else {
         throw APIProblem(.invalidParameter, "the query parameter \(name) is given twice")

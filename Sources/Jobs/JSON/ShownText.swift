@@ -9,3 +9,10 @@ extension String {
     return String(decoding: beginning, as: UTF8.self) + "…"
   }
 }
+
+extension [String] {
+  /// What could have been written instead of what is unknown.
+  package func listedAsKnown(orElse none: String) -> String {
+    isEmpty ? none : "known are \(joined(separator: ", "))"
+  }
+}
