@@ -17,13 +17,16 @@ public struct JobServer: Sendable {
   /// Opens the store and composes the server; nothing talks to the broker before the services run.
   ///
   /// - Parameter onBound: told the port of the API once it takes requests.
-  /// - Throws: `StoreError` when the store cannot be used.
+  /// - Throws: `StoreFileError` when the store cannot be used.
   public init(
     configuration: JobServerConfiguration, logger: Logger,
     onBound: @escaping @Sendable (Int) async -> Void = { _ in }
   ) async throws {
-    let hub = ChangeHub()
-    let store = try StatusStore(path: configuration.store, logger: logger) { hub.note($0) }
+    let plan = DispatchPlan()
+    let parked = ParkedWorkers()
+    let claims = ClaimCounts()
+    let hub = ChangeHub(plan: plan, parked: parked)
+    let store = try SQLiteStore(path: configuration.store, logger: logger) { hub.note($0) }
     let catalog = try await Catalog(store: store, registry: configuration.registry)
     let directory = WorkerDirectory()
     let names = configuration.names
@@ -47,46 +50,46 @@ public struct JobServer: Sendable {
       directory: directory, control: control, limit: configuration.callbackLimit, logger: logger)
     let initializer = Initializer(
       store: store, callbacks: callbacks, logger: logger, clock: clock)
-    let holders = HolderCheck(
-      store: store, control: control, inbox: inbox, poisonLimit: configuration.poisonLimit,
-      logger: logger, clock: clock)
-    let examiner = HolderExaminer(
-      store: store, control: control, holders: holders, clock: clock, log: log)
-    let contests = ContestedClaims(
-      store: store, control: control, holders: holders, clock: clock, log: log)
+    let kept = KeptAttempts()
+    let workers = WorkerCheck(
+      store: store, control: control, inbox: inbox, kept: kept, directory: directory,
+      parked: parked, poisonLimit: configuration.poisonLimit, clock: clock, log: log)
     let leases = LeaseWatch(
-      store: store, directory: directory, control: control, examiner: examiner,
-      broker: consuming, names: names, clock: clock, log: log)
-    let intake = Intake(catalog: catalog, store: store, names: names) { initializer.share($0) }
+      directory: directory, workers: workers, broker: consuming, names: names, clock: clock,
+      log: log)
+    let reconcile = Signal()
+    let intake = Intake(catalog: catalog, store: store, names: names, clock: clock)
     authority = ServerAuthority(
-      store: store, contests: contests, control: control, commands: commands,
-      poisonLimit: configuration.poisonLimit, clock: clock, log: log)
+      store: store, parked: parked, claims: claims, control: control, commands: commands,
+      answerBytes: WireCoding.mostOfAnswer, clock: clock, log: log)
     service = JobService(
       intake: intake, store: store, hub: hub, catalog: catalog, directory: directory,
-      control: control, holders: holders, callbacks: callbacks, initializer: initializer,
-      resuming: ResumeGuard(), examiner: examiner, commands: commands, log: log, logger: logger)
+      control: control, workerCheck: workers, callbacks: callbacks, initializer: initializer,
+      resuming: ResumeGuard(), commands: commands, log: log, clock: clock, logger: logger)
     let registrar = WorkerRegistrar(
       authority: authority, directory: directory, catalog: catalog, initializer: initializer,
-      leases: leases, connection: publishing, names: names, declarations: declarations, log: log)
+      leases: leases, workers: workers, parked: parked, store: store, connection: publishing,
+      names: names, declarations: declarations, log: log)
     services = [
       ConnectionService(publishing),
       ConnectionService(consuming),
       QueueCheck(
         connection: publishing, names: names, virtualHost: configuration.broker.virtualHost,
         logger: logger, queues: { catalog.queues.map(\.name) }),
-      BackgroundTasks(log: log, contests: contests),
+      LogService(log: log),
       commands,
       declarations,
-      examiner,
-      LockReleasePublisher(
-        releases: hub.releases, control: control, commands: commands, log: log),
-      EventPublisher(queue: hub.events, broker: publishing, names: names, log: log),
+      workers,
+      WorkerNotices(
+        parked: parked, releases: hub.releases, store: store, control: control,
+        commands: commands, log: log),
+      EventPublisher(
+        queue: hub.events, broker: publishing, names: names, clock: clock, log: log),
       ReportConsumer(
-        authority: authority, registrar: registrar, inbox: inbox, kept: holders.kept,
-        broker: consuming,
+        authority: authority, registrar: registrar, inbox: inbox, kept: kept, broker: consuming,
         deadLetters: deadLetters, names: names, clock: clock, log: log),
       UnknownReports(
-        broker: publishing, names: names, kept: holders.kept, clock: clock, log: log),
+        broker: publishing, names: names, kept: kept, clock: clock, log: log),
       ClaimConsumer(
         authority: authority, consuming: consuming, publishing: publishing, names: names,
         log: log),
@@ -98,18 +101,20 @@ public struct JobServer: Sendable {
       ReplyPublisher(
         store: store, broker: publishing, endings: hub.endings, clock: clock, log: log),
       Recovery(
-        store: store, examiner: examiner, control: control, initializer: initializer,
-        events: publishing.events(), work: hub.work, clock: clock, log: log),
+        store: store, workers: workers, leases: leases, control: control,
+        initializer: initializer, events: publishing.events(), plan: plan, reconcile: reconcile,
+        clock: clock, log: log),
       leases,
       HeldJobAudit(
-        store: store, control: control, holders: holders,
-        interval: configuration.auditInterval, silence: configuration.auditSilence, clock: clock,
-        log: log),
-      TicketAudit(
-        store: store, directory: directory, control: control, broker: publishing, names: names,
-        work: hub.work, clock: clock, log: log),
+        store: store, control: control, workers: workers, inbox: inbox, kept: kept,
+        poisonLimit: configuration.poisonLimit, interval: configuration.auditInterval,
+        silence: configuration.auditSilence, clock: clock, log: log),
+      TicketReconciliation(
+        store: store, plan: plan, claims: claims, parked: parked, broker: publishing,
+        names: names, again: reconcile, clock: clock, log: log,
+        renew: { await control.renew($0) }),
       Dispatcher(
-        store: store, broker: publishing, names: names, work: hub.work, clock: clock, log: log,
+        store: store, plan: plan, broker: publishing, names: names, clock: clock, log: log,
         isBroken: { await Self.isBroken($0, configuration.broker) },
         renew: { await control.renew($0) }),
       HTTPServer(

@@ -1,4 +1,3 @@
-import JobStore
 public import Jobs
 
 extension JobService {
@@ -12,15 +11,14 @@ extension JobService {
   public func queues() async throws(JobServiceError) -> [QueueStatus] {
     do {
       let counts = try await store.counts()
-      let later = try await store.scheduledCounts(after: .now)
       let workers = await present()
       return catalog.queues.map { queue in
         let own = counts.filter { $0.queue == queue.name }
-        let waiting = own.filter { $0.status == .waiting }.map(\.count).reduce(0, +)
-        let scheduled = min(later[queue.name] ?? 0, waiting)
+        let waiting = own.filter { $0.status == .waiting }
         return QueueStatus(
-          name: queue.name, capacity: queue.capacity, waiting: waiting - scheduled,
-          scheduled: scheduled,
+          name: queue.name, capacity: queue.capacity,
+          waiting: waiting.filter { !$0.isLater }.map(\.count).reduce(0, +),
+          scheduled: waiting.filter(\.isLater).map(\.count).reduce(0, +),
           running: own.filter { $0.status.isHeld }.map(\.count).reduce(0, +)
             + workers.flatMap(\.settledStuck).count { $0.queue == queue.name },
           workers: workers.count { $0.queues.contains { $0.name == queue.name } })

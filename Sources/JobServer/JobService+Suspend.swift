@@ -1,5 +1,4 @@
 public import Foundation
-import JobStore
 public import Jobs
 import Logging
 
@@ -15,7 +14,7 @@ extension JobService {
       throw .notSuspendable(job)
     }
     var wish = job
-    switch wish.suspend(at: .now) {
+    switch wish.suspend(at: clock.now) {
     case .pointless: return job
     case .rejected(let error): throw .rejected(job, error)
     case .suspended, .tell: break
@@ -24,7 +23,7 @@ extension JobService {
       let holder = job.status.isHeld ? job.worker : nil
       if try await !intervene(.suspend, in: holder, for: job) {
         // Its worker is gone, and the job waits again: any worker may be asked now.
-        _ = try await settle(id, tenant: tenant)
+        if let holder { _ = try await settle(id, of: holder, tenant: tenant) }
         _ = try await intervene(.suspend, in: nil, for: job)
       }
     }
@@ -35,11 +34,12 @@ extension JobService {
     of id: JobID, tenant: UUID
   ) async throws(JobServiceError) -> Job {
     let answer = try await reading { () throws(StoreError) in
-      try await store.update([id], tenant: tenant) { _, job in (job.suspend(at: .now), job) }[0]
+      try await store.apply(JobCommand(.suspend, of: id, tenant: tenant), at: clock.now)
     }
-    let (decision, job) = try found(answer, id)
-    switch decision {
-    case .suspended, .pointless: return job
+    let result = try found(answer, id)
+    let job = result.job
+    switch result.decision {
+    case .done, .pointless: return job
     case .rejected(let error): throw .rejected(job, error)
     case .tell(let worker, let attempt):
       switch await control.send(.suspend(job: id, attempt: attempt), to: worker) {
@@ -48,9 +48,10 @@ extension JobService {
       case .unknown:
         // The status is durable: the worker is told when the broker is back.
         logger.notice("a suspension could not be sent now", metadata: ["job": "\(id)"])
+        workerCheck.check(worker)
         return job
       case .gone:
-        return try await settle(id, tenant: tenant)
+        return try await settle(id, of: worker, tenant: tenant)
       }
     }
   }
@@ -61,7 +62,7 @@ extension JobService {
   public func resume(_ id: JobID, tenant: UUID) async throws(JobServiceError) -> Job {
     let job = try await job(id, tenant: tenant)
     var wish = job
-    switch wish.resume(at: .now) {
+    switch wish.resume(at: clock.now) {
     case .pointless: return job
     case .rejected(let error): throw .rejected(job, error)
     case .resumed: break
@@ -73,11 +74,11 @@ extension JobService {
       _ = try await intervene(callback, in: nil, for: job)
     }
     let answer = try await reading { () throws(StoreError) in
-      try await store.update([id], tenant: tenant) { _, job in (job.resume(at: .now), job) }[0]
+      try await store.apply(JobCommand(.resume, of: id, tenant: tenant), at: clock.now)
     }
-    let (decision, resumed) = try found(answer, id)
-    if case .rejected(let error) = decision { throw .rejected(resumed, error) }
-    return resumed
+    let result = try found(answer, id)
+    if case .rejected(let error) = result.decision { throw .rejected(result.job, error) }
+    return result.job
   }
 
   /// - Returns: `false` when the one worker that has the job is gone.

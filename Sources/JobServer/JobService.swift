@@ -1,5 +1,4 @@
 public import Foundation
-public import JobStore
 public import Jobs
 import Logging
 
@@ -8,19 +7,19 @@ import Logging
 /// Every look-up is scoped to the caller's tenant; another tenant's job is not there.
 public struct JobService: Sendable {
   let intake: Intake
-  let store: StatusStore
+  let store: any JobStore
   let hub: ChangeHub
   let catalog: Catalog
   let directory: WorkerDirectory
   let control: WorkerControl
-  let holders: HolderCheck
+  let workerCheck: WorkerCheck
   let callbacks: any CallbackCalling
   let initializer: Initializer
   let resuming: ResumeGuard
-  let examiner: HolderExaminer
   /// What is said to workers without waiting for them.
   let commands: PeerTasks<WorkerID>
   let log: ServerLog
+  let clock: any ServerClock
   let logger: Logger
 
   /// What the server has set aside, refused or tried again since it started.
@@ -88,23 +87,23 @@ public struct JobService: Sendable {
   public func cancel(
     _ id: JobID, tenant: UUID, reason: String? = nil
   ) async throws(JobServiceError) -> Job {
-    let now = Timestamp.now
     let answer = try await reading { () throws(StoreError) in
-      try await store.update([id], tenant: tenant) { _, job in
-        (job.cancel(at: now, reason: reason), job)
-      }[0]
+      try await store.apply(
+        JobCommand(.cancel(reason: reason), of: id, tenant: tenant), at: clock.now)
     }
-    let (decision, job) = try found(answer, id)
-    guard case .tell(let worker, let attempt) = decision else { return job }
+    let result = try found(answer, id)
+    let job = result.job
+    guard case .tell(let worker, let attempt) = result.decision else { return job }
     switch await control.send(.cancel(job: id, attempt: attempt), to: worker) {
     case .delivered:
       return job
     case .unknown:
       // The status is durable: the worker is told when the broker is back.
       logger.notice("a cancellation could not be sent now", metadata: ["job": "\(id)"])
+      workerCheck.check(worker)
       return job
     case .gone:
-      return try await settle(id, tenant: tenant)
+      return try await settle(id, of: worker, tenant: tenant)
     }
   }
 
@@ -112,26 +111,25 @@ public struct JobService: Sendable {
   ///
   /// - Returns: the jobs as they are then; `nil` where there is none, or it is another tenant's.
   func cancel(_ cancellations: [JobCancellation]) async throws(StoreError) -> [Job?] {
-    let now = Timestamp.now
-    let answers = try await store.update(cancellations.map(\.job)) {
-      index, job -> (Job.CancelDecision, Job)? in
-      guard job.tenantID == cancellations[index].tenantID else { return nil }
-      return (job.cancel(at: now, reason: cancellations[index].reason), job)
-    }
-    return answers.map { answer in
-      guard let (decision, job) = answer ?? nil else { return nil }
-      if case .tell(let worker, let attempt) = decision { tell(job, attempt, worker) }
-      return job
+    let results = try await store.apply(
+      cancellations.map {
+        JobCommand(.cancel(reason: $0.reason), of: $0.job, tenant: $0.tenantID)
+      }, at: clock.now)
+    return results.map { result in
+      guard let result else { return nil }
+      if case .tell(let worker, let attempt) = result.decision {
+        tell(worker, .cancel(job: result.job.id, attempt: attempt))
+      }
+      return result.job
     }
   }
 
-  private func tell(_ job: Job, _ attempt: Int, _ worker: WorkerID) {
+  /// Tells a worker without waiting for it; one that is not reached is told when it is.
+  private func tell(_ worker: WorkerID, _ command: ControlCommand) {
     let isTaken = commands.submit(to: worker) {
-      let command = ControlCommand.cancel(job: job.id, attempt: attempt)
-      if await control.send(command, to: worker) == .delivered { return }
-      examiner.examine([job])
+      if await control.send(command, to: worker) != .delivered { workerCheck.check(worker) }
     }
-    if !isTaken { examiner.examine([job]) }
+    if !isTaken { workerCheck.check(worker) }
   }
 
   /// Deletes a job that nobody runs.
@@ -141,7 +139,9 @@ public struct JobService: Sendable {
   public func delete(
     _ id: JobID, tenant: UUID, reason: String? = nil
   ) async throws(JobServiceError) -> Job {
-    switch try await reading({ () throws(StoreError) in try await store.delete(id, tenant: tenant) }
+    switch try await reading({ () throws(StoreError) in
+      try await store.delete(id, tenant: tenant, at: clock.now)
+    }
     ) {
     case .deleted(let job):
       logger.info("a job was deleted", metadata: ["job": "\(id)", "reason": "\(reason ?? "")"])
@@ -161,7 +161,13 @@ public struct JobService: Sendable {
     if job.status.isAtRest { return job }
     await withTaskGroup { group in
       group.addTask {
-        for await change in changes where change.deleted || change.job.status.isAtRest { return }
+        for await change in changes {
+          switch change {
+          case .deleted: return
+          case .moved(let status) where status.isAtRest: return
+          case .moved: continue
+          }
+        }
       }
       // Ends early only when the task is cancelled, which ends the wait as well.
       group.addTask { try? await Task.sleep(for: limit) }
@@ -171,9 +177,11 @@ public struct JobService: Sendable {
     return try await self.job(id, tenant: tenant)
   }
 
-  /// The worker of a job that was to be told something is gone.
-  func settle(_ id: JobID, tenant: UUID) async throws(JobServiceError) -> Job {
-    await holders.settle(try await job(id, tenant: tenant))
+  /// What becomes of a job whose worker seems to be gone.
+  func settle(
+    _ id: JobID, of worker: WorkerID, tenant: UUID
+  ) async throws(JobServiceError) -> Job {
+    if await !workerCheck.settle(worker) { workerCheck.check(worker) }
     return try await job(id, tenant: tenant)
   }
 

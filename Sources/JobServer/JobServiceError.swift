@@ -1,4 +1,3 @@
-public import JobStore
 public import Jobs
 
 /// Why the server cannot do what it was asked.

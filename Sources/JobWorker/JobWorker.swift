@@ -48,42 +48,37 @@ public struct JobWorker<Authority: JobAuthority>: Sendable {
     _ configuration: JobWorkerConfiguration, authority: BatchingAuthority<Authority>,
     mail: BrokerAuthority, consuming: Connection, publishing: Connection, logger: Logger
   ) -> WorkerService<BatchingAuthority<Authority>> {
-    let names = configuration.names
     let lifecycle = WorkerLifecycle()
-    let jobs = JobsAtHand()
-    let lanes = Lanes(configuration.queues)
+    let attempts = AttemptsAtHand()
+    let registration = Registration()
     let deadlines = DeadlineQueue()
+    let consumers = consumers(
+      configuration, deadlines: deadlines, consuming: consuming, publishing: publishing,
+      lifecycle: lifecycle, logger: logger)
     let wakeUps = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     let condition = WorkerCondition { [wakeUp = wakeUps.continuation] in wakeUp.yield() }
     let announcer = Announcer(
-      configuration.announcement, jobs: jobs, condition: condition, wakeUps: wakeUps, mail: mail,
+      configuration.announcement, registration: registration, attempts: attempts,
+      consumers: consumers, condition: condition, wakeUps: wakeUps, mail: mail,
       lifecycle: lifecycle, logger: logger)
     let outages = OutageHandler(
-      lanes: lanes, condition: condition, lifecycle: lifecycle, logger: logger)
+      consumers: consumers, condition: condition, lifecycle: lifecycle, logger: logger)
     let executor = Executor(
       authority: authority, worker: configuration.id, settings: configuration.execution,
       sender: ReportSender(
-        authority: authority, keep: { jobs.keep($0) }, lifecycle: lifecycle, logger: logger),
+        authority: authority, keep: { attempts.keep($0) }, lifecycle: lifecycle, logger: logger),
       deadlines: deadlines, condition: condition, onTrouble: outages.begin, logger: logger)
-    let tickets = TicketDesk(
-      worker: configuration.id, registry: configuration.registry, jobs: jobs, lanes: lanes,
-      authority: authority, executor: executor, lifecycle: lifecycle,
-      detachAfter: configuration.detachAfter, deadlines: deadlines, condition: condition,
-      logger: logger)
-    let strays = StrayDesk(
-      publishing: publishing, names: names,
-      deadLetters: DeadLetterPublisher(connection: publishing, names: names, logger: logger),
-      lifecycle: lifecycle, logger: logger)
     return WorkerService(
-      readers: lanes.all.map { lane in
-        LaneReader(
-          lane: lane, connection: consuming, names: names, tickets: tickets, strays: strays,
-          lifecycle: lifecycle, logger: logger)
-      },
-      lanes: lanes, jobs: jobs,
-      control: ControlDesk(
-        worker: configuration.id, consuming: consuming, publishing: publishing, names: names,
-        jobs: jobs, lanes: lanes, announcer: announcer,
+      consumers: consumers,
+      claimer: JobClaimer(
+        worker: configuration.id, registry: configuration.registry, registration: registration,
+        attempts: attempts, authority: authority, executor: executor, lifecycle: lifecycle,
+        announce: announcer.wake, logger: logger),
+      registration: registration, attempts: attempts,
+      control: ControlConsumer(
+        worker: configuration.id, consuming: consuming, publishing: publishing,
+        names: configuration.names, attempts: attempts, consumers: consumers,
+        announcer: announcer,
         callbacks: CallbackRunner(
           worker: configuration.id, registry: configuration.registry,
           limit: configuration.callbackLimit, report: authority.report,
@@ -92,9 +87,10 @@ public struct JobWorker<Authority: JobAuthority>: Sendable {
         lifecycle: lifecycle, patience: configuration.patience,
         logger: logger),
       announcer: announcer,
-      lease: LeaseKeeper(
-        worker: configuration.id, consuming: consuming, publishing: publishing, names: names,
-        events: consuming.events(), lifecycle: lifecycle, onHeld: announcer.wake, logger: logger),
+      lease: LeaseHolder(
+        worker: configuration.id, consuming: consuming, publishing: publishing,
+        names: configuration.names, events: consuming.events(), lifecycle: lifecycle,
+        onHeld: announcer.wake, logger: logger),
       outages: outages,
       health: HealthReporter(
         file: configuration.healthFile, condition: condition,
@@ -103,6 +99,30 @@ public struct JobWorker<Authority: JobAuthority>: Sendable {
       lifecycle: lifecycle,
       drainLimit: configuration.drainLimit, grace: configuration.grace,
       obeysSignals: configuration.obeysSignals, logger: logger)
+  }
+
+  private static func consumers(
+    _ configuration: JobWorkerConfiguration, deadlines: DeadlineQueue, consuming: Connection,
+    publishing: Connection, lifecycle: WorkerLifecycle, logger: Logger
+  ) -> QueueConsumers {
+    let names = configuration.names
+    let handPublished = HandPublishedMessages(
+      publishing: publishing, names: names,
+      deadLetters: DeadLetterPublisher(connection: publishing, names: names, logger: logger),
+      lifecycle: lifecycle, logger: logger)
+    return QueueConsumers(configuration.queues) { queue in
+      QueueConsumer(
+        queue.name,
+        LaneState.Settings(capacity: queue.capacity, detachAfter: configuration.detachAfter),
+        deadlines: deadlines, lifecycle: lifecycle
+      ) { prefetch in
+        try await consuming.subscribe(
+          Subscription(queue: names.queue(queue.name), prefetch: prefetch), until: lifecycle,
+          logger: logger)
+      } others: { deliveries, consumer in
+        await handPublished.handle(deliveries, from: queue.name, of: consumer)
+      }
+    }
   }
 
   private static func connection(

@@ -1,4 +1,5 @@
 public import AMQP
+import Foundation
 public import JobTransport
 public import Jobs
 
@@ -28,8 +29,8 @@ public struct JobWorkerConfiguration: Sendable {
   public var patience: Duration
   /// How long an init, suspend or resume callback may take: a client waits for it.
   public var callbackLimit: Duration
-  /// How long a job may run before its delivery is acknowledged, and the worker's lease alone guards it: less than the
-  /// broker's consumer timeout.
+  /// How long the ticket of a running job is held before it is acknowledged, and the worker's lease alone guards the job:
+  /// less than the broker's consumer timeout.
   public var detachAfter: Duration
   /// The shortest time between two reports of one job's progress.
   public var progressInterval: Duration
@@ -68,5 +69,27 @@ public struct JobWorkerConfiguration: Sendable {
     self.progressInterval = progressInterval
     self.maxResultBytes = maxResultBytes
     self.obeysSignals = obeysSignals
+  }
+}
+
+extension JobWorkerConfiguration {
+  /// What the worker says of itself: of what it could run, that which its queues bring.
+  var announcement: WorkerAnnouncement {
+    let names = Set(queues.map(\.name))
+    let groups = registry.groups.values.filter { names.contains($0.queue) }
+    let types = registry.types.values.filter { names.contains($0.group.queue) }
+    return WorkerAnnouncement(
+      worker: id, host: ProcessInfo.processInfo.hostName,
+      processID: ProcessInfo.processInfo.processIdentifier, startedAt: .now,
+      queues: queues.sorted { $0.name < $1.name },
+      groups: groups.sorted { $0.name < $1.name },
+      types: types.map(\.description).sorted { $0.id < $1.id })
+  }
+
+  var execution: ExecutionSettings {
+    ExecutionSettings(
+      progressInterval: max(.milliseconds(1), progressInterval), grace: max(.zero, grace),
+      stuckLimit: stuckLimit > .zero ? stuckLimit : nil,
+      limits: OutcomeLimits(result: max(0, maxResultBytes)))
   }
 }

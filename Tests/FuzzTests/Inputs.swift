@@ -18,7 +18,8 @@ enum JSONFuzz {
     "snapshot",
     "reports", "announcement", "farewell", "mark", "running", "queues", "groups", "types", "pid",
     "completed", "failed", "_0", "cancel", "suspend", "call", "renew", "ping", "assignment", "run",
-    "drop", "version", "params", "scheduled_at", "timeout",
+    "version", "params", "scheduled_at", "timeout", "epoch", "parked", "wake", "queue", "count",
+    "isRepeated", "jobs", "rest", "priority",
   ].map { "\"\($0)\":" }
   static let reports = [
     #"{"progress":"#, #"{"result":"#, #"{"skip":"#, #"{"snapshot":"#, #""details":"#,
@@ -94,7 +95,10 @@ enum JSONFuzz {
     case 1: String(repeating: "x", count: generator.pick([255, 256, 1_000, 20_000]))
     case 2: String(repeating: "👩‍👩‍👧‍👦", count: generator.pick([1, 20, 1_000]))
     case 3: "\0\u{1b}[31m\u{202E}"
-    case 4: generator.pick(["waiting", "running", "completed", "a:b", "a:b:c", "compute", "_0"])
+    case 4:
+      generator.pick([
+        "waiting", "running", "completed", "void", "park", "a:b", "a:b:c", "compute", "_0",
+      ])
     case 5: "019aa5a0-63c1-7000-8000-00000000000\(generator.below(10))"
     default:
       String(
@@ -116,6 +120,7 @@ enum MessageFuzz {
         "019aa5a0-63c1-7000-8000-000000000001", "x", JSONFuzz.text(&generator),
       ])
     }
+    if generator.chance(3) { properties.priority = UInt8(generator.below(256)) }
     if generator.chance(4) { properties.replyTo = JSONFuzz.text(&generator) }
     if generator.chance(4) { properties.correlationID = JSONFuzz.text(&generator) }
     let names = [
@@ -167,7 +172,8 @@ enum YAMLFuzz {
     "\n  ", "\t", "{", "}", "[", "]", "!!binary ", "!!str ", "!<x>", "|\n", ">-\n", "\"", "'", "#",
     "---\n",
     "...\n", "%YAML 1.2\n", "~", ".inf", ".nan", "0x7fffffffffffffff", "1e400", "1h", "99999999h",
-    "-1s", "2026-01-01", "{path}", "{{", "\\x", "\u{2028}", "name: ", "group: ", "yes",
+    "-1s", "2026-01-01", "{path}", "{{", "\\x", "\u{2028}", "name: ", "group: ", "priority: ",
+    "yes",
   ]
   static let variables = [
     "WARREN_BROKER", "WARREN_PREFIX", "WARREN_STORE", "WARREN_HTTP_PORT", "WARREN_LOG_LEVEL",

@@ -190,7 +190,7 @@ extension WarrenSystem {
   fileprivate func jobIDs() async throws -> Set<String> {
     let program = """
       import sqlite3, sys, uuid
-      for (id,) in sqlite3.connect(sys.argv[1]).execute("SELECT id FROM jobs"):
+      for (id,) in sqlite3.connect(sys.argv[1]).execute("SELECT id FROM job"):
           print(uuid.UUID(bytes=id))
       """
     let output = try await Tool.run(

@@ -28,6 +28,7 @@ struct JobClientTests {
         $0.timeout = .milliseconds(1500)
         $0.maxRetries = 3
         $0.retryDelay = .seconds(2)
+        $0.priority = 9
       }
       #expect(scheduled.job == job)
       #expect(scheduled.isNew == (status == 202))
@@ -40,7 +41,7 @@ struct JobClientTests {
       let expected: JSONValue = [
         "type": "files:checksum", "params": ["path": "a", "level": 2],
         "idempotency_key": .string(key.uuidString.lowercased()), "scheduled_at": 5,
-        "timeout_sec": 1.5, "max_retries": 3, "retry_delay_sec": 2,
+        "timeout_sec": 1.5, "max_retries": 3, "retry_delay_sec": 2, "priority": 9,
       ]
       #expect(try JSONValue(parsing: call.body.utf8) == expected)
     }
@@ -105,6 +106,34 @@ struct JobClientTests {
         api.calls.map(\.target) == [
           "/jobs",
           "/jobs?status=waiting%2Ctimeout&type=a:b&queue=compute&order=-id&page=2&page_size=5",
+        ])
+    }
+  }
+
+  @Test("walks a list by what each answer says comes next")
+  func walk() async throws {
+    let jobs = try (0..<3).map { _ in try Job.fixture() }
+    try await FakeAPI({ call in
+      let index =
+        call.target.contains("after=b") ? 2 : call.target.contains("after=a") ? 1 : 0
+      return try .json(
+        200,
+        JobList(
+          pageSize: 1, pageNumber: 1, order: "-created_at", total: 3,
+          next: index < 2 ? ["a", "b"][index] : nil, jobs: [jobs[index]]))
+    }).serve { api in
+      let client = try JobClient(server: api.url)
+      var filter = JobFilter(pageSize: 1)
+      var seen: [Job] = []
+      repeat {
+        let list = try await client.list(filter)
+        seen += list.jobs
+        filter.after = list.next
+      } while filter.after != nil && seen.count < 10
+      #expect(seen == jobs)
+      #expect(
+        api.calls.map(\.target) == [
+          "/jobs?page_size=1", "/jobs?after=a&page_size=1", "/jobs?after=b&page_size=1",
         ])
     }
   }

@@ -29,6 +29,7 @@ let fullExample = """
       backoff: exponential
       max_retry_delay: 1h
       jitter: 0.2
+      priority: 6
       suspendable: true
       grace: 2s
       working_directory: /srv

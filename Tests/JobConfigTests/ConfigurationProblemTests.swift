@@ -133,6 +133,20 @@ struct ConfigurationProblemTests {
         "{name: a, group: files, command: [a], max_retries: -1}",
         "types[0].max_retries: must be an integer from 0 to 1000000, not '-1'"
       ),
+      ("{name: a, group: files, command: [a], priority: 0}", nil),
+      ("{name: a, group: files, command: [a], priority: 9}", nil),
+      (
+        "{name: a, group: files, command: [a], priority: 10}",
+        "types[0].priority: must be an integer from 0 to 9, not '10'"
+      ),
+      (
+        "{name: a, group: files, command: [a], priority: -1}",
+        "types[0].priority: must be an integer from 0 to 9, not '-1'"
+      ),
+      (
+        "{name: a, group: files, command: [a], priority: high}",
+        "types[0].priority: must be an integer from 0 to 9, not 'high'"
+      ),
       ("{name: a, group: files, command: [a], max_output_bytes: 0}", nil),
       ("{name: a, group: files, command: [a], max_output_bytes: 1048576}", nil),
       (

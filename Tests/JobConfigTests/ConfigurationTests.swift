@@ -41,6 +41,7 @@ struct ConfigurationTests {
         == RetryPolicy(
           maxRetries: 2, delay: .seconds(1), backoff: .exponential, maxDelay: .seconds(3600),
           jitter: 0.2))
+    #expect(type.description.priority == 6)
     #expect(type.description.suspendable)
     #expect(type.grace == .seconds(2))
     #expect(type.workingDirectory == "/srv")
@@ -59,6 +60,7 @@ struct ConfigurationTests {
     let type = try #require(try parsed(fullExample).types.last)
     #expect(type.description.timeout == .zero)
     #expect(type.description.retry == .never)
+    #expect(type.description.priority == 0)
     #expect(type.description.params == [:])
     #expect(!type.description.suspendable)
     #expect(type.grace == .seconds(5))

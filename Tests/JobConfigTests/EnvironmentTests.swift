@@ -24,6 +24,7 @@ struct EnvironmentTests {
         "WARREN_TYPES_FILES_CHECKSUM_BACKOFF": "linear",
         "WARREN_TYPES_FILES_CHECKSUM_MAX_RETRY_DELAY": "7s",
         "WARREN_TYPES_FILES_CHECKSUM_JITTER": "0.4",
+        "WARREN_TYPES_FILES_CHECKSUM_PRIORITY": "3",
         "WARREN_TYPES_FILES_CHECKSUM_SUSPENDABLE": "false",
         "WARREN_TYPES_FILES_CHECKSUM_GRACE": "8s",
         "WARREN_TYPES_FILES_CHECKSUM_WORKING_DIRECTORY": "/tmp",
@@ -48,6 +49,7 @@ struct EnvironmentTests {
       type.description.retry
         == RetryPolicy(
           maxRetries: 5, delay: .seconds(6), backoff: .linear, maxDelay: .seconds(7), jitter: 0.4))
+    #expect(type.description.priority == 3)
     #expect(!type.description.suspendable)
     #expect(type.grace == .seconds(8))
     #expect(type.workingDirectory == "/tmp")

@@ -11,7 +11,7 @@ import Testing
 @Suite(.timeLimit(.minutes(3))) struct DurabilityTests {
   /// Writes without pause and notes each acknowledged id, until it is killed in the middle of it all.
   private static func writeUntilKilled(_ path: String) async throws {
-    let store = try StatusStore(path: "\(path)/store.sqlite", logger: Logger(label: "child")) {
+    let store = try SQLiteStore(path: "\(path)/store.sqlite", logger: Logger(label: "child")) {
       _ in
     }
     let noted = FileHandle(
@@ -47,12 +47,13 @@ import Testing
     let store = try StoreFixture.open(folder)
     #expect(try await store.jobs(acknowledged).count == acknowledged.count)
     // Whole transactions only: each job with its payload, its row of the log, and its place in the counts.
-    let (check, jobs, payloads, events) = try await store.read { db in
-      (
+    let (check, jobs, payloads, events) = try await store.writes.write { transaction in
+      let db = transaction.db
+      return (
         try String.fetchOne(db, sql: "PRAGMA integrity_check"),
-        try Int.fetchOne(db, sql: "SELECT count(*) FROM jobs"),
-        try Int.fetchOne(db, sql: "SELECT count(*) FROM job_payloads"),
-        try Int.fetchOne(db, sql: "SELECT count(*) FROM job_events")
+        try Int.fetchOne(db, sql: "SELECT count(*) FROM job"),
+        try Int.fetchOne(db, sql: "SELECT count(*) FROM payload"),
+        try Int.fetchOne(db, sql: "SELECT count(*) FROM event")
       )
     }
     #expect(check == "ok")
@@ -69,9 +70,9 @@ import Testing
     await #expect(processExitsWith: .success) {
       [path = path as String, holder = holder as String] in
       do {
-        _ = try StatusStore(path: path, logger: Logger(label: "child")) { _ in }
+        _ = try SQLiteStore(path: path, logger: Logger(label: "child")) { _ in }
         exit(1)
-      } catch StoreError.inUse(_, let process) {
+      } catch StoreFileError.inUse(_, let process) {
         exit(process == holder ? 0 : 2)
       }
     }

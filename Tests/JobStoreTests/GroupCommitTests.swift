@@ -7,7 +7,7 @@ import Testing
 
 @Suite(.timeLimit(.minutes(3))) struct GroupCommitTests {
   /// Waits until so many calls stand in line, for ten seconds at most.
-  private func waitForLine(of count: Int, at store: StatusStore) async throws {
+  private func waitForLine(of count: Int, at store: SQLiteStore) async throws {
     let deadline = ContinuousClock.now + .seconds(10)
     while store.pendingWrites < count {
       try #require(ContinuousClock.now < deadline, "\(store.pendingWrites) of \(count) wait")
@@ -21,9 +21,7 @@ import Testing
     _ call: @escaping @Sendable (Int) async throws -> Answer
   ) async throws -> [Result<Answer, any Error>] {
     let gate = Gate()
-    let blocker = try sampleJob()
-    _ = try await fixture.store.insert([blocker])
-    async let blocked = fixture.store.update([blocker.id]) { _, _ in gate.pass() }
+    async let blocked: Void = fixture.store.writes.write { _ in gate.pass() }
     // A call that is taken by the writer stands no longer in line.
     await gate.waitForArrival()
     let answers = try await withThrowingTaskGroup(of: (Int, Result<Answer, any Error>).self) {
@@ -37,7 +35,7 @@ import Testing
       }
       defer { gate.open() }
       try await waitForLine(of: count, at: fixture.store)
-      fixture.recorder.clear()
+      _ = fixture.log.take()
       gate.open()
       return try await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
     }
@@ -53,8 +51,8 @@ import Testing
         try await store.insert([jobs[index]])[0]
       }
       for (answer, job) in zip(answers, jobs) { #expect(try answer.get() == .created(job)) }
-      #expect(fixture.recorder.commits.count == 1)
-      #expect(Set(fixture.recorder.changes.map(\.job)) == Set(jobs))
+      #expect(fixture.log.commits.count == 1)
+      #expect(Set(fixture.log.transitions.map(\.job)) == Set(jobs.map(\.id)))
     }
   }
 
@@ -68,41 +66,68 @@ import Testing
       _ = try await together(20, on: fixture) { index in
         try await store.insert(Array(jobs[index * 3..<index * 3 + 3]))
       }
-      #expect(fixture.recorder.commits.map(\.count) == [9, 9, 9, 9, 9, 9, 6])
+      #expect(fixture.log.commits.map(\.transitions.count) == [9, 9, 9, 9, 9, 9, 6])
       // One call alone is never divided.
       let many = try (0..<50).map { _ in try sampleJob() }
-      fixture.recorder.clear()
+      _ = fixture.log.take()
       _ = try await store.insert(many)
-      #expect(fixture.recorder.commits.map(\.count) == [50])
+      #expect(fixture.log.commits.map(\.transitions.count) == [50])
     }
   }
 
+  private struct Nonsense: Error {}
+
   @Test func aFailingPieceFailsOnlyItsCaller() async throws {
+    try await withStore { fixture in
+      let jobs = try (0..<9).map { try sampleJob(id: JobID(UUID(number: UInt8($0)))) }
+      let store = fixture.store
+      let answers = try await together(jobs.count, on: fixture) { index in
+        // Its job is good: it must go with the call that fails.
+        try await store.writes.write { transaction in
+          let new = NewJob(jobs[index], submitted: jobs[index].params)
+          let insertion = try transaction.insert([new], at: .start)
+          if index % 3 == 1 { throw Nonsense() }
+          return insertion
+        }
+      }
+      for (index, answer) in answers.enumerated() {
+        let stored = try await store.job(jobs[index].id)
+        if index % 3 == 1 {
+          #expect(throws: StoreError.self) { try answer.get() }
+          #expect(stored == nil)
+        } else {
+          #expect(try answer.get() == [.created(jobs[index])])
+          #expect(stored == jobs[index])
+        }
+      }
+      #expect(fixture.log.commits.map(\.transitions.count) == [6])
+      #expect(fixture.log.commits.first?.due.map(\.count) == [6])
+      #expect(try await store.due().map(\.count) == [6])
+    }
+  }
+
+  @Test func oneJobThatTheFileDoesNotTakeIsRefusedAlone() async throws {
     try await withStore { fixture in
       let jobs = try (0..<9).map { index in
         try sampleJob().with { if index % 3 == 1 { $0.progress = 150 } }
       }
-      let store = fixture.store
-      let answers = try await together(jobs.count, on: fixture) { index in
-        // The first of each call is good: it must go with the call that fails.
-        let first = try sampleJob(id: JobID(UUID(number: UInt8(index))))
-        return try await store.insert([first, jobs[index]])
-      }
-      for (index, answer) in answers.enumerated() {
-        let first = try await store.job(JobID(UUID(number: UInt8(index))))
+      let insertions = try await fixture.store.insert(jobs)
+      for (index, insertion) in insertions.enumerated() {
         if index % 3 == 1 {
-          #expect(throws: StoreError.self) { try answer.get() }
-          #expect(first == nil)
+          guard case .unfit = insertion else {
+            Issue.record("\(insertion)")
+            continue
+          }
         } else {
-          #expect(try answer.get().last == .created(jobs[index]))
-          #expect(first != nil)
+          #expect(insertion == .created(jobs[index]))
         }
       }
-      #expect(fixture.recorder.commits.map(\.count) == [12])
+      #expect(fixture.log.commits.map(\.transitions.count) == [6])
+      #expect(try await fixture.store.counts().map(\.count) == [6])
     }
   }
 
-  @Test func aFailingCommitFailsEveryoneAndAppliesNothing() async throws {
+  @Test func aFailingTransactionFailsEveryoneAndAppliesNothing() async throws {
     try await withStore { fixture in
       let jobs = try (0..<8).map { _ in try sampleJob() }
       let store = fixture.store
@@ -111,37 +136,38 @@ import Testing
           _ = try await store.insert([jobs[index]])
           return
         }
-        // A breach of a foreign key that SQLite finds at the commit.
-        try await store.writes.write { scope in
-          try scope.db.execute(
-            sql: """
-              PRAGMA defer_foreign_keys = ON;
-              INSERT INTO job_payloads (number, params) VALUES (999999, '{}');
-              """)
+        // It ends the transaction under everybody, as SQLite does on a full disk.
+        try await store.writes.write { transaction in
+          try transaction.db.execute(sql: "ROLLBACK")
+          throw Nonsense()
         }
       }
       for answer in answers { #expect(throws: StoreError.self) { try answer.get() } }
-      #expect(fixture.recorder.commits.isEmpty)
+      #expect(fixture.log.commits.isEmpty)
       #expect(try await store.jobs(jobs.map(\.id)).isEmpty)
       // And the store goes on.
       #expect(try await store.insert(jobs) == jobs.map { .created($0) })
+      #expect(try await store.due().map(\.count) == [8])
     }
   }
 
-  @Test func whatOneCallerSeesIsWhatTheOneBeforeLeft() async throws {
-    try await withStore { fixture in
-      let job = try sampleJob()
+  @Test func newJobsAreRefusedWhileTooManyWaitAndNothingElseIs() async throws {
+    try await withStore(options: StoreOptions(waitingJobs: 3)) { fixture in
       let store = fixture.store
-      _ = try await store.insert([job])
-      let answers = try await together(30, on: fixture) { _ in
-        try await store.update([job.id]) { _, job in
-          job.attempt += 1
-          return job.attempt
-        }[0]
-      }
-      #expect(Set(try answers.map { try $0.get() }) == Set(1...30))
-      #expect(fixture.recorder.changes.map(\.job.attempt) == Array(1...30))
-      #expect(fixture.recorder.commits.count == 1)
+      let gate = Gate()
+      async let blocked: Void = store.writes.write { _ in gate.pass() }
+      await gate.waitForArrival()
+      async let first = store.insert(try (0..<3).map { _ in try sampleJob() })
+      try await waitForLine(of: 1, at: store)
+      await #expect(throws: StoreError.overloaded) { try await store.insert([try sampleJob()]) }
+      async let command = store.apply([JobCommand(.suspend, of: JobID())], at: .start)
+      try await waitForLine(of: 2, at: store)
+      gate.open()
+      #expect(try await first.count == 3)
+      #expect(try await command == [nil])
+      try await blocked
+      // One that is larger than the bound is taken when nothing waits.
+      #expect(try await store.insert(try (0..<5).map { _ in try sampleJob() }).count == 5)
     }
   }
 
@@ -162,20 +188,20 @@ import Testing
   @Test func onCommitIsToldInTheOrderOfTheLogAndBeforeTheAnswer() async throws {
     try await withStore { fixture in
       let store = fixture.store
-      let recorder = fixture.recorder
+      let log = fixture.log
       try await withThrowingTaskGroup(of: Void.self) { group in
         for _ in 0..<8 {
           group.addTask {
             for _ in 0..<15 {
               let job = try sampleJob()
               _ = try await store.insert([job])
-              #expect(recorder.changes.contains { $0.job.id == job.id })
+              #expect(log.transitions.contains { $0.job == job.id })
             }
           }
         }
         try await group.waitForAll()
       }
-      let told = recorder.changes.compactMap(\.event)
+      let told = log.transitions
       #expect(told == (try await store.events(after: 0, limit: 1000)))
       #expect(told.count == 120)
     }

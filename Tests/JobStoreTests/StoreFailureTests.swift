@@ -12,8 +12,8 @@ import Testing
     _ = try await first.insert([job])
     try first.close()
     try WriteProtection.protecting(folder.file()) {
-      let error = try #require(throws: StoreError.self) { try StoreFixture.open(folder) }
-      guard case .readOnly = error else {
+      let error = try #require(throws: StoreFileError.self) { try StoreFixture.open(folder) }
+      guard case .store(.readOnly) = error else {
         Issue.record("\(error)")
         return
       }
@@ -28,8 +28,8 @@ import Testing
   func aReadOnlyFolderIsCalledSo() throws {
     let folder = try TemporaryFolder()
     try WriteProtection.protecting(folder.path) {
-      let error = try #require(throws: StoreError.self) { try StoreFixture.open(folder) }
-      guard case .readOnly = error else {
+      let error = try #require(throws: StoreFileError.self) { try StoreFixture.open(folder) }
+      guard case .store(.readOnly) = error else {
         Issue.record("\(error)")
         return
       }
@@ -58,10 +58,10 @@ import Testing
       #expect(try await store.job(missing.id) == nil)
       #expect(try await store.jobs(stored.map(\.id)).count == stored.count)
       #expect(try await store.list(JobQuery()).total == stored.count)
-      #expect(fixture.recorder.changes.map(\.job.id) == stored.map(\.id))
+      #expect(fixture.log.transitions.map(\.job) == stored.map(\.id))
       // Deleting makes space, also when there is none.
-      #expect(try await store.delete(stored[0].id) == .deleted(stored[0]))
-      #expect(try await store.delete(stored[1].id) == .deleted(stored[1]))
+      #expect(try await store.delete(stored[0].id, tenant: nil, at: .start) == .deleted(stored[0]))
+      #expect(try await store.delete(stored[1].id, tenant: nil, at: .start) == .deleted(stored[1]))
       #expect(try await store.insert([missing]) == [.created(missing)])
     }
   }
@@ -89,7 +89,7 @@ import Testing
         #expect(try await store.jobs(jobs.map(\.id)).count == (wasStored ? jobs.count : 0))
       }
       let acknowledged = outcomes.filter(\.1).flatMap(\.0)
-      #expect(Set(fixture.recorder.changes.map(\.job.id)) == Set(acknowledged.map(\.id)))
+      #expect(Set(fixture.log.transitions.map(\.job)) == Set(acknowledged.map(\.id)))
       let small = try sampleJob()
       #expect(try await store.insert([small]) == [.created(small)])
     }

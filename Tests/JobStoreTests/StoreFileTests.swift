@@ -15,7 +15,7 @@ import Testing
     try first.close()
     let second = try StoreFixture.open(folder)
     #expect(try await second.job(job.id) == job)
-    #expect(try await second.events(of: job.id).count == 1)
+    #expect(try await second.events(of: job.id, after: 0, limit: 9).count == 1)
     try second.close()
   }
 
@@ -28,9 +28,11 @@ import Testing
     }
     // The writer's thread may still be on its way out of its last transaction.
     let deadline = ContinuousClock.now + .seconds(10)
-    var reopened: StatusStore?
+    var reopened: SQLiteStore?
     while reopened == nil, ContinuousClock.now < deadline {
-      do { reopened = try StoreFixture.open(folder) } catch StoreError.inUse { await Task.yield() }
+      do { reopened = try StoreFixture.open(folder) } catch StoreFileError.inUse {
+        await Task.yield()
+      }
     }
     let store = try #require(reopened)
     #expect(try await store.job(job.id) == job)
@@ -39,12 +41,12 @@ import Testing
 
   @Test func aNewFileIsSafeAgainstPowerCuts() async throws {
     try await withStore { fixture in
-      let settings = try await fixture.store.writes.write { scope in
-        try ["journal_mode", "synchronous", "foreign_keys"].map {
-          try String.fetchOne(scope.db, sql: "SELECT * FROM pragma_\($0)")
+      let settings = try await fixture.store.writes.write { transaction in
+        try ["journal_mode", "synchronous"].map {
+          try String.fetchOne(transaction.db, sql: "SELECT * FROM pragma_\($0)")
         }
       }
-      #expect(settings == ["wal", "2", "1"])
+      #expect(settings == ["wal", "2"])
       try await fixture.store.checkHealth()
     }
   }
@@ -54,8 +56,8 @@ import Testing
       _ = try await fixture.store.insert(
         try JobStatus.allCases.map { status in try sampleJob().with { $0.status = status } })
       await #expect(throws: StoreError.self) {
-        try await fixture.store.writes.write { scope in
-          try scope.db.execute(sql: "UPDATE jobs SET status = 'exploded'")
+        try await fixture.store.writes.write { transaction in
+          try transaction.db.execute(sql: "UPDATE job SET status = 14")
         }
       }
     }
@@ -68,7 +70,7 @@ import Testing
       try db.execute(sql: "INSERT INTO grdb_migrations VALUES ('time travel')")
     }
     let before = try Data(contentsOf: URL(fileURLWithPath: folder.file()))
-    let error = try #require(throws: StoreError.self) { try StoreFixture.open(folder) }
+    let error = try #require(throws: StoreFileError.self) { try StoreFixture.open(folder) }
     guard case .newerFile(_, let found, let known) = error else {
       Issue.record("\(error)")
       return
@@ -82,7 +84,7 @@ import Testing
     let folder = try TemporaryFolder()
     try raw(folder) { db in try db.execute(sql: "CREATE TABLE songs (title TEXT)") }
     let before = try Data(contentsOf: URL(fileURLWithPath: folder.file()))
-    #expect(throws: StoreError.foreignFile(path: resolved(folder))) {
+    #expect(throws: StoreFileError.foreignFile(path: resolved(folder))) {
       try StoreFixture.open(folder)
     }
     #expect(try Data(contentsOf: URL(fileURLWithPath: folder.file())) == before)
@@ -94,7 +96,7 @@ import Testing
     var random = SeededGenerator(seed: 3)
     let garbage = Data((0..<size).map { _ in UInt8.random(in: 1...255, using: &random) })
     try garbage.write(to: URL(fileURLWithPath: folder.file()))
-    #expect(throws: StoreError.notADatabase(path: resolved(folder))) {
+    #expect(throws: StoreFileError.notADatabase(path: resolved(folder))) {
       try StoreFixture.open(folder)
     }
     #expect(try Data(contentsOf: URL(fileURLWithPath: folder.file())) == garbage)
@@ -111,21 +113,69 @@ import Testing
     try file.seek(toOffset: 4096)
     try file.write(contentsOf: Data(repeating: 0xA5, count: Int(size) - 4096))
     try file.close()
-    let error = await #expect(throws: StoreError.self) {
+    do {
       let store = try StoreFixture.open(folder)
       _ = try await store.list(JobQuery(pageSize: 1000))
-    }
-    guard case .corrupt = error else {
-      Issue.record("\(String(describing: error))")
+      Issue.record("it was read")
+    } catch StoreError.corrupt {
+      return
+    } catch StoreFileError.store(.corrupt) {
       return
     }
+  }
+
+  @Test func aFileFromBeforeTheFirstReleaseIsRefusedAndLeftAsItIs() throws {
+    let folder = try TemporaryFolder()
+    try raw(folder) { db in
+      try db.execute(
+        sql: "PRAGMA application_id = 1463898702; CREATE TABLE job_payloads (number INTEGER)")
+    }
+    let before = try Data(contentsOf: URL(fileURLWithPath: folder.file()))
+    let error = try #require(throws: StoreFileError.self) { try StoreFixture.open(folder) }
+    #expect(error == .earlierFile(path: resolved(folder)))
+    #expect(error.description.contains("before the first release"))
+    #expect(try Data(contentsOf: URL(fileURLWithPath: folder.file())) == before)
+  }
+
+  @Test func numbersAreNotUsedAgainAfterTheNewestJobIsGone() async throws {
+    let folder = try TemporaryFolder()
+    let first = try StoreFixture.open(folder)
+    let jobs = try (0..<2).map { _ in try sampleJob() }
+    _ = try await first.insert(jobs)
+    let last = try await first.events(after: 0, limit: 9).last?.sequence
+    _ = try await first.delete(jobs[1].id, tenant: nil, at: .start)
+    try first.close()
+    let second = try StoreFixture.open(folder)
+    let job = try sampleJob()
+    _ = try await second.insert([job])
+    let sequence = try await second.events(of: job.id, after: 0, limit: 9).first?.sequence
+    #expect(try #require(sequence) > #require(last))
+    try second.close()
+  }
+
+  @Test func whatIsDueIsKnownAgainAfterOpening() async throws {
+    let folder = try TemporaryFolder()
+    let first = try StoreFixture.open(folder)
+    let job = try sampleJob()
+    _ = try await first.insert([job])
+    try first.close()
+    let second = try StoreFixture.open(folder)
+    #expect(try await second.due().map(\.count) == [1])
+    let worker = WorkerID(rawValue: "w")
+    _ = try await second.register(WorkerRegistration(worker: worker, epoch: 1), at: .start)
+    let answers = try await second.claim(
+      [
+        ClaimRequest(worker: worker, epoch: 1, queue: job.queue, count: 9, types: [job.type])
+      ], bytes: 1000, at: .start)
+    #expect(answers[0].jobs.map(\.job) == [job.id])
+    try second.close()
   }
 
   @Test func aMissingFolderIsNamed() throws {
     let folder = try TemporaryFolder()
     let path = folder.file("missing/store.sqlite")
-    let error = try #require(throws: StoreError.self) {
-      try StatusStore(path: path, logger: Logger(label: "test")) { _ in }
+    let error = try #require(throws: StoreFileError.self) {
+      try SQLiteStore(path: path, logger: Logger(label: "test")) { _ in }
     }
     guard case .cannotOpen = error else {
       Issue.record("\(error)")
@@ -136,8 +186,8 @@ import Testing
 
   @Test func aFolderIsNoFile() throws {
     let folder = try TemporaryFolder()
-    let error = try #require(throws: StoreError.self) {
-      try StatusStore(path: folder.path, logger: Logger(label: "test")) { _ in }
+    let error = try #require(throws: StoreFileError.self) {
+      try SQLiteStore(path: folder.path, logger: Logger(label: "test")) { _ in }
     }
     #expect(error.description.hasSuffix("it is a folder"))
   }
@@ -150,10 +200,10 @@ import Testing
       atPath: link, withDestinationPath: folder.file())
     for path in [folder.file(), link] {
       #expect(
-        throws: StoreError.inUse(
+        throws: StoreFileError.inUse(
           path: resolved(folder), process: "\(ProcessInfo.processInfo.processIdentifier)")
       ) {
-        try StatusStore(path: path, logger: Logger(label: "test")) { _ in }
+        try SQLiteStore(path: path, logger: Logger(label: "test")) { _ in }
       }
     }
     try first.close()

@@ -64,8 +64,29 @@ struct JobMessageTests {
       type: try JobTypeID("files:checksum"), params: ["path": "ä", "n": 1], id: JobID(),
       tenantID: UUID(), userID: UUID(), idempotencyKey: key,
       scheduledAt: Timestamp(milliseconds: 1_900_000_000_000), timeout: .milliseconds(1500),
-      maxRetries: 3, retryDelay: .seconds(2))
-    #expect(try JobMessage.submission(JobMessage.message(submission)) == submission)
+      maxRetries: 3, retryDelay: .seconds(2), priority: 7)
+    let message = JobMessage.message(submission)
+    #expect(message.properties.priority == 7)
+    #expect(try JobMessage.submission(message) == submission)
+  }
+
+  @Test(
+    "the priority is the property, and above 9 it is 9",
+    arguments: [(nil, nil), (0, 0), (5, 5), (9, 9), (10, 9), (255, 9)] as [(UInt8?, Int?)])
+  func priority(property: UInt8?, priority: Int?) throws {
+    var message = message()
+    message.properties.priority = property
+    #expect(try JobMessage.submission(message).priority == priority)
+  }
+
+  @Test("a priority that is out of range is written as the nearest one")
+  func priorityOutOfRange() throws {
+    var submission = JobSubmission(type: try JobTypeID("files:checksum"))
+    #expect(JobMessage.message(submission).properties.priority == nil)
+    for (given, written) in [(-1, 0), (10, 9), (Int.min, 0), (Int.max, 9)] as [(Int, UInt8)] {
+      submission.priority = given
+      #expect(JobMessage.message(submission).properties.priority == written)
+    }
   }
 
   @Test("numbers are taken in any AMQP type, and as text")

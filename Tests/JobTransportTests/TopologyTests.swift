@@ -130,32 +130,4 @@ struct TopologyTests {
         == #"rabbitmqctl delete_queue -p 'it'\''s' 'jobs.submit' (with what is in it: run it empty first)"#
     )
   }
-
-  @Test("claims that are answered together fit into one message; what does not is asked for again")
-  func answers() throws {
-    let type = try JobTypeID("files:checksum")
-    let large = (0..<12).map { number in
-      ClaimAnswer.run(
-        JobAssignment(
-          job: JobID(), type: type, attempt: 1,
-          params: ["text": .string(String(repeating: "x", count: 1 << 20))]))
-    }
-    let message = try WireCoding.message(large + [.drop(.ended)])
-    #expect(message.body.count <= 8 << 20)
-    let answers = try WireCoding.answers(message)
-    #expect(answers.count == 13)
-    #expect(answers.prefix(7) == large.prefix(7))
-    #expect(answers[7..<12].allSatisfy { $0 == .askAgain })
-    #expect(answers.last == .drop(.ended))
-  }
-
-  @Test("one answer that is larger than the bound travels all the same")
-  func largeAnswer() throws {
-    let answer = ClaimAnswer.run(
-      JobAssignment(
-        job: JobID(), type: try JobTypeID("files:checksum"), attempt: 1,
-        params: ["text": .string(String(repeating: "x", count: 9 << 20))]))
-    let answers = try WireCoding.answers(try WireCoding.message([.drop(.ended), answer, answer]))
-    #expect(answers == [.drop(.ended), answer, .askAgain])
-  }
 }

@@ -13,16 +13,29 @@ struct WireCodingTests {
   @Test("tickets, claims, answers, reports, commands and replies survive the way")
   func roundTrips() throws {
     let type = try JobTypeID("files:checksum")
-    let ticket = Ticket(job: job, type: type)
-    #expect(try WireCoding.ticket(WireCoding.message(ticket)) == ticket)
+    #expect(WireCoding.isTicket(WireCoding.ticket()))
+    #expect(WireCoding.ticket().body.isEmpty)
 
-    let claims = [ClaimRequest(job: job, worker: worker)]
-    #expect(try WireCoding.claims(WireCoding.message(claims)) == claims)
+    let claim = ClaimRequest(
+      worker: worker, epoch: 3, queue: .compute, count: 7, types: [type])
+    #expect(try WireCoding.claims(WireCoding.message([claim])) == [claim])
+    #expect(try WireCoding.claims(WireCoding.message([claim.repeated])) == [claim.repeated])
 
     let assignment = JobAssignment(
-      job: job, type: type, attempt: 2, retries: 1, params: ["path": "a"], timeout: .seconds(60))
-    let answers = [ClaimAnswer.run(assignment), .drop(.heldByAnother), .askAgain]
+      job: job, type: type, attempt: 2, retries: 1, params: ["path": "a"], timeout: .seconds(60),
+      snapshot: [1])
+    let answers = [
+      ClaimAnswer(jobs: [assignment, assignment], rest: .again),
+      ClaimAnswer(jobs: [], rest: .void), ClaimAnswer(jobs: [], rest: .park),
+      ClaimAnswer(jobs: [], rest: .unregistered),
+    ]
     #expect(try WireCoding.answers(WireCoding.message(answers)) == answers)
+
+    let announcement = WorkerMessage.announcement(
+      WorkerAnnouncement(
+        worker: worker, host: "h", processID: 1, startedAt: .now, queues: [], groups: [],
+        types: [], epoch: 4, parked: [.compute], running: [RunningAttempt(job: job, attempt: 1)]))
+    #expect(try WireCoding.workerMessage(WireCoding.message(announcement)) == announcement)
 
     let outcomes: [JobOutcome] = [
       .completed(result: nil), .completed(result: ["a": .null]),
@@ -40,7 +53,8 @@ struct WireCodingTests {
     for command in [
       ControlCommand.cancel(job: job, attempt: 1), .stop(job: job, attempt: 1),
       .released(job: job, attempt: 1), .suspend(job: job, attempt: 1), .ping,
-      .renew(.compute), .call(.resume, assignment), .announce, .reportAgain(job: job, attempt: 2),
+      .renew(.compute), .wake(.compute), .call(.resume, assignment), .announce,
+      .reportAgain(job: job, attempt: 2),
       .confirm([RunningAttempt(job: job, attempt: 1), RunningAttempt(job: JobID(), attempt: 2)]),
     ] {
       #expect(try WireCoding.command(WireCoding.message(command)) == command)
@@ -58,14 +72,14 @@ struct WireCodingTests {
   }
 
   @Test("a message of another type is no ticket")
-  func notATicket() throws {
-    #expect(try WireCoding.ticket(message("files:checksum", [])) == nil)
+  func notATicket() {
+    #expect(!WireCoding.isTicket(message("files:checksum", [])))
   }
 
   @Test("a body that is not what its type says is refused")
   func broken() {
     #expect(throws: WireError.self) {
-      try WireCoding.ticket(message("warren.ticket", Array("{".utf8)))
+      try WireCoding.claims(message("warren.claims", Array("{".utf8)))
     }
     #expect(throws: WireError.self) {
       try WireCoding.workerMessage(message("warren.worker", [0xFF]))

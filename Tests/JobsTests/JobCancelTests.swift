@@ -35,23 +35,9 @@ struct JobCancelTests {
       #expect(job.status == .waiting)
       #expect(job.lostWorkers == 1)
       #expect(job.details == "its worker first is gone")
-      #expect(!job.ticketIssued)
     case .canceling: #expect(job.status == .canceled)
     case .suspending: #expect(job.status == .suspended)
     default: #expect(job == before)
     }
-  }
-
-  @Test("a ticket is noted only for the wait that it was made for")
-  func ticket() throws {
-    var job = try Job.fixture()
-    job.noteTicket(afterAttempt: 0)
-    #expect(job.ticketIssued)
-    _ = job.claim(by: .first, claim: .first, holderIsGone: nil, at: .later, poisonLimit: 5)
-    job.loseWorker(at: .later, poisonLimit: 5)
-    job.noteTicket(afterAttempt: 0)
-    #expect(!job.ticketIssued, "the ticket before the first attempt is not that of the second wait")
-    job.noteTicket(afterAttempt: 1)
-    #expect(job.ticketIssued)
   }
 }

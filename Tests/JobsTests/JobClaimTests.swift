@@ -3,84 +3,47 @@ import Testing
 
 @testable import Jobs
 
-@Suite("Claims")
+@Suite("The attempts of a job")
 struct JobClaimTests {
-  private func claim(
-    _ job: inout Job, by worker: WorkerID = .first, _ claim: UUID = .first, gone: Bool? = nil,
-    at now: Timestamp = .later, poisonLimit: Int = 5
-  ) -> Job.ClaimDecision {
-    job.claim(by: worker, claim: claim, holderIsGone: gone, at: now, poisonLimit: poisonLimit)
-  }
-
-  @Test("a waiting job that is due is run, under a new attempt number")
-  func grant() throws {
-    var job = try Job.fixture()
-    guard case .run(let assignment) = claim(&job) else { throw Unexpected() }
+  @Test("a waiting job is run, under a new attempt number")
+  func start() throws {
+    var job = try Job.fixture(timeout: .seconds(10))
+    job.details = "retry 1 of 2"
+    let started = job.start(by: .first, claim: .second, at: .later)
+    let assignment = try #require(started)
     #expect(assignment.job == job.id)
     #expect(assignment.attempt == 1)
     #expect(assignment.params == ["path": "a"])
+    #expect(assignment == job.assignment)
     #expect(job.status == .running)
     #expect(job.worker == .first)
+    #expect(job.claim == .second)
     #expect(job.startedAt == .later)
+    #expect(job.attemptStartedAt == .later)
+    #expect(job.eta == .later + .seconds(10))
+    #expect(job.details.isEmpty)
   }
 
-  @Test("a job for later is not run before its time, and at its time it is")
-  func due() throws {
-    var job = try Job.fixture()
-    #expect(claim(&job, at: Timestamp(milliseconds: 999)) == .drop(.notDue))
-    #expect(job.status == .waiting)
-    guard case .run = claim(&job, at: Timestamp(milliseconds: 1000)) else { throw Unexpected() }
-  }
-
-  @Test("asking again with the same claim gives the same answer and changes nothing")
-  func idempotence() throws {
-    var job = try Job.fixture()
-    let first = claim(&job)
-    let after = job
-    #expect(claim(&job) == first)
-    #expect(job == after)
-  }
-
-  @Test(
-    "the same worker with another claim runs nothing: a new attempt, once its reports are known")
-  func lostAnswer() throws {
-    var job = try Job.fixture()
-    _ = claim(&job, by: .first, .first)
-    let before = job
-    #expect(claim(&job, by: .first, .second) == .ask(holder: .first, attempt: 1))
-    #expect(job == before)
-    guard case .run(let assignment) = claim(&job, by: .first, .second, gone: true) else {
-      throw Unexpected()
-    }
-    #expect(assignment.attempt == 2)
-  }
-
-  @Test(
-    "a job that another worker has is asked about first, then dropped or taken over",
-    arguments: [JobStatus.running, .locked])
-  func contested(status: JobStatus) throws {
-    let held = try Job.fixture(status: status)
-    var job = held
-    #expect(claim(&job, by: .second, .second) == .ask(holder: .first, attempt: 1))
-    #expect(job == held)
-    #expect(claim(&job, by: .second, .second, gone: false) == .drop(.heldByAnother))
-    #expect(job == held)
-    guard case .run(let assignment) = claim(&job, by: .second, .second, gone: true) else {
-      throw Unexpected()
-    }
-    #expect(assignment.attempt == 2)
-    #expect(job.worker == .second)
+  @Test("a later attempt leaves it when the first one began")
+  func again() throws {
+    var job = try Job.fixture(status: .running)
+    job.loseWorker(at: .later, poisonLimit: 5)
+    let now = Timestamp(milliseconds: 9000)
+    #expect(job.start(by: .second, claim: .second, at: now)?.attempt == 2)
+    #expect(job.startedAt == Timestamp(milliseconds: 1000))
+    #expect(job.attemptStartedAt == now)
     #expect(job.lostWorkers == 1)
     #expect(job.retries == 0)
   }
 
-  @Test("a job that was to end when its worker was lost ends, and is not run")
-  func endsInstead() throws {
-    for (status, end) in [(JobStatus.canceling, JobStatus.canceled), (.suspending, .suspended)] {
-      var job = try Job.fixture(status: status)
-      #expect(claim(&job, by: .second, .second, gone: true) == .drop(.ended))
-      #expect(job.status == end)
-    }
+  @Test(
+    "a job that does not wait is not run, and is as it was",
+    arguments: JobStatus.allCases.filter { $0 != .waiting })
+  func refused(_ status: JobStatus) throws {
+    var job = try Job.fixture(status: status)
+    let before = job
+    #expect(job.start(by: .second, claim: .second, at: .later) == nil)
+    #expect(job == before)
   }
 
   @Test("a job that has cost too many workers their life fails as poison")
@@ -88,29 +51,152 @@ struct JobClaimTests {
     var job = try Job.fixture()
     for number in 1...3 {
       let worker = WorkerID(rawValue: "worker-\(number)")
-      guard case .run = claim(&job, by: worker, UUID(), gone: true, poisonLimit: 3) else {
-        throw Unexpected()
-      }
+      #expect(job.start(by: worker, claim: UUID(), at: .later) != nil)
+      job.loseWorker(at: .later, poisonLimit: 3)
     }
-    #expect(claim(&job, by: .first, UUID(), gone: true, poisonLimit: 3) == .drop(.ended))
     #expect(job.status == .failed)
     #expect(job.error == "poison: 3 workers ended while they ran this job")
   }
+}
 
-  @Test(
-    "a job that no worker may have is dropped and unchanged",
-    arguments: [
-      (JobStatus.initializing, ClaimRefusal.notWaiting), (.resuming, .notWaiting),
-      (.suspended, .notWaiting), (.skipped, .ended), (.canceled, .ended), (.failed, .ended),
-      (.timedOut, .ended), (.completed, .ended),
-    ])
-  func dropped(status: JobStatus, refusal: ClaimRefusal) throws {
-    let before = try Job.fixture(status: status)
-    var job = before
-    #expect(claim(&job, gone: true) == .drop(refusal))
-    #expect(job == before)
+@Suite("The changes that a job tells of") struct JobChangesTests {
+  private func steps(_ job: inout Job) -> [String] {
+    job.takeChanges().map { change in
+      "\(change.from?.rawValue ?? "-") \(change.to.rawValue) \(change.attempt) \(change.reason ?? "-")"
+    }
+  }
+
+  @Test("are those that were made, in their order, and are told once")
+  func order() throws {
+    var job = try Job.fixture(
+      status: .running, retry: RetryPolicy(maxRetries: 1, delay: .seconds(3)))
+    job.loseWorker(at: .later, poisonLimit: 5)
+    #expect(steps(&job) == ["running waiting 1 its worker first is gone"])
+    #expect(steps(&job).isEmpty)
+    // The report of one that lives after all: it goes from waiting to waiting, over running.
+    let report = JobReport(
+      job: job.id, attempt: 1, worker: .first,
+      content: .ended(.failed(error: "no luck", permanent: false)))
+    #expect(job.apply(report, at: .later, chance: 0) == .applied)
+    #expect(steps(&job) == ["waiting running 1 -", "running waiting 1 retry 1 of 1"])
+    _ = job.start(by: .second, claim: .second, at: .later)
+    #expect(steps(&job) == ["waiting running 2 -"])
+  }
+
+  @Test("go over the statuses between, where a job is there only for a moment")
+  func between() throws {
+    var job = try Job.fixture(status: .suspended)
+    _ = job.resume(at: .later)
+    #expect(steps(&job) == ["suspended resuming 0 -", "resuming waiting 0 resumed"])
+    var locked = try Job.fixture(status: .locked)
+    let report = JobReport(
+      job: locked.id, attempt: 1, worker: .first, content: .ended(.completed(result: nil)))
+    _ = locked.apply(report, at: .later, chance: 0)
+    #expect(steps(&locked) == ["locked running 1 -", "running completed 1 -"])
+  }
+
+  @Test("give the error of what has failed as the reason")
+  func reason() throws {
+    var job = try Job.fixture(status: .running)
+    let report = JobReport(
+      job: job.id, attempt: 1, worker: .first,
+      content: .ended(.failed(error: "no luck", permanent: true)))
+    _ = job.apply(report, at: .later, chance: 0)
+    #expect(steps(&job) == ["running failed 1 no luck"])
   }
 }
 
-/// A decision that the test cannot go on from.
-struct Unexpected: Error {}
+@Suite("Commands") struct JobCommandTests {
+  private static let actions: [JobCommand.Action] = [
+    .cancel(reason: "enough"), .suspend, .resume, .finishInitialization,
+    .failInitialization("refused"), .lose(attempt: 1, poisonLimit: 5), .noteReplies([]),
+  ]
+
+  @Test(
+    "do what the lifecycle's own functions do", arguments: actions, JobStatus.allCases)
+  func alike(_ action: JobCommand.Action, _ status: JobStatus) throws {
+    let before = try Job.fixture(status: status)
+    var job = before
+    var expected = before
+    let decision = job.apply(action, at: .later)
+    switch action {
+    case .cancel(let reason):
+      switch expected.cancel(at: .later, reason: reason) {
+      case .canceled: #expect(decision == .done)
+      case .tell(let worker, let attempt): #expect(decision == .tell(worker, attempt: attempt))
+      case .pointless: #expect(decision == .pointless)
+      }
+    case .suspend:
+      switch expected.suspend(at: .later) {
+      case .suspended: #expect(decision == .done)
+      case .tell(let worker, let attempt): #expect(decision == .tell(worker, attempt: attempt))
+      case .pointless: #expect(decision == .pointless)
+      case .rejected(let error): #expect(decision == .rejected(error))
+      }
+    case .resume:
+      switch expected.resume(at: .later) {
+      case .resumed: #expect(decision == .done)
+      case .pointless: #expect(decision == .pointless)
+      case .rejected(let error): #expect(decision == .rejected(error))
+      }
+    case .finishInitialization:
+      #expect(decision == (expected.finishInitialization(at: .later) ? .done : .pointless))
+    case .failInitialization(let message):
+      #expect(decision == (expected.failInitialization(message, at: .later) ? .done : .pointless))
+    case .lose:
+      if status.isHeld { expected.loseWorker(at: .later, poisonLimit: 5) }
+      #expect(decision == (status.isHeld ? .done : .pointless))
+    case .noteReplies:
+      #expect(decision == .pointless)
+    }
+    #expect(job == expected)
+  }
+
+  @Test("lose an attempt only while it is the newest")
+  func loss() throws {
+    var job = try Job.fixture(status: .running)
+    let before = job
+    #expect(job.apply(.lose(attempt: 2, poisonLimit: 5), at: .later) == .pointless)
+    #expect(job == before)
+  }
+
+  @Test("note who was told of an end, once it has ended")
+  func replies() throws {
+    let (told, other) = (JobReply(address: "a"), JobReply(address: "b"))
+    for status in JobStatus.allCases {
+      var job = try Job.fixture(status: status)
+      job.replies = [told, other]
+      let decision = job.apply(.noteReplies([told]), at: .later)
+      #expect(decision == (status.isFinal ? .done : .pointless))
+      #expect(job.replies == (status.isFinal ? [other] : [told, other]))
+    }
+  }
+}
+
+@Suite("What is asked of a server") struct RequestTests {
+  @Test(
+    "a claim asks for one job at least, and not for too many",
+    arguments: [(-1, 1), (0, 1), (7, 7), (5000, 1000)])
+  func counts(_ asked: Int, _ count: Int) {
+    let request = ClaimRequest(
+      worker: .first, epoch: 1, queue: .compute, count: asked, types: [])
+    #expect(request.count == count)
+    #expect(request.repeated.isRepeated)
+    #expect(request.repeated.claim == request.claim)
+    #expect(request.repeated.count == count)
+  }
+
+  @Test(
+    "a priority is taken to the nearest one that there is", arguments: [(-3, 0), (4, 4), (99, 9)])
+  func priorities(_ wanted: Int, _ priority: Int) {
+    #expect(JobPriority.clamped(wanted) == priority)
+  }
+
+  @Test(
+    "a cursor is what a store may have given away",
+    arguments: ["", "a b", "é", String(repeating: "1", count: 65)])
+  func cursors(_ text: String) {
+    #expect(JobCursor(text) == nil)
+    #expect(JobCursor("12")?.description == "12")
+  }
+}

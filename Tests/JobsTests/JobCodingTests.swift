@@ -17,13 +17,15 @@ struct JobCodingTests {
     let names = [
       "id", "tenant_id", "user_id", "idempotency_key", "type", "scheduled_at", "updated_at",
       "started_at", "eta", "locked_by", "progress", "progress_details", "status", "details",
-      "timeout_sec", "max_retries", "retry_delay_sec", "retries", "error", "result", "params",
+      "timeout_sec", "max_retries", "priority", "retry_delay_sec", "retries", "error", "result",
+      "params",
     ]
     let members = try #require(json.members)
     for name in names { #expect(members[name] != nil, "\(name)") }
     #expect(members["scheduled_at"] == 1000)
     #expect(members["status"] == "failed")
     #expect(members["retry_delay_sec"] == 2)
+    #expect(members["priority"] == 0)
     #expect(try json.decode(as: Job.self) == job)
   }
 

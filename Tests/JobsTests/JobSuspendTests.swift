@@ -15,7 +15,6 @@ struct JobSuspendTests {
     case .initializing, .waiting:
       #expect(decision == .suspended)
       #expect(job.status == .suspended)
-      #expect(!job.ticketIssued)
     case .running, .locked, .suspending:
       #expect(decision == .tell(.first, attempt: 1))
       #expect(job.status == .suspending)
@@ -38,7 +37,6 @@ struct JobSuspendTests {
       #expect(decision == .resumed)
       #expect(job.status == .waiting)
       #expect(job.scheduledAt == .later)
-      #expect(!job.ticketIssued)
     case .initializing, .waiting, .running, .locked:
       #expect(decision == .pointless)
       #expect(job == before)
@@ -79,13 +77,8 @@ struct JobSuspendTests {
       JobReport(job: job.id, attempt: 1, worker: .first, content: .snapshot(["page": 3])),
       at: .later, chance: 0)
     job.loseWorker(at: .later, poisonLimit: 5)
-    let decision = job.claim(
-      by: .second, claim: .second, holderIsGone: nil, at: .later, poisonLimit: 5)
-    guard case .run(let assignment) = decision else {
-      Issue.record("refused: \(decision)")
-      return
-    }
-    #expect(assignment.snapshot == ["page": 3])
+    let assignment = job.start(by: .second, claim: .second, at: .later)
+    #expect(assignment?.snapshot == ["page": 3])
     // The first worker's is late.
     let late = job.apply(
       JobReport(job: job.id, attempt: 1, worker: .first, content: .snapshot(["page": 4])),

@@ -15,7 +15,8 @@ struct CommandLineTests {
       try Warren.parseAsRoot([
         "schedule", "files:checksum", "--param", "path=-x", "--param", "n=1", "--idempotency-key",
         key.uuidString, "--in", "1m30s", "--timeout", "5s", "--max-retries", "2", "--retry-delay",
-        "500ms", "--wait", "--wait-timeout", "2h", "-q", "--json", "--server", "http://h",
+        "500ms", "--priority", "9", "--wait", "--wait-timeout", "2h", "-q", "--json", "--server",
+        "http://h",
       ]) as? ScheduleCommand)
     #expect(command.jobType.description == "files:checksum")
     #expect(command.assignments == [try ParamAssignment("path=-x"), try ParamAssignment("n=1")])
@@ -24,6 +25,7 @@ struct CommandLineTests {
     #expect(command.timeout == .seconds(5))
     #expect(command.maxRetries == 2)
     #expect(command.retryDelay == .milliseconds(500))
+    #expect(command.priority == 9)
     #expect(command.wait && command.quiet && command.server.json)
     #expect(command.waitTimeout == .seconds(7200))
     #expect(command.server.server == "http://h")
@@ -60,6 +62,15 @@ struct CommandLineTests {
     #expect(command.status == [.waiting, .timedOut])
     #expect(command.jobType?.description == "a:b")
     #expect(command.page.page == 2)
+  }
+
+  @Test("of list takes a place in the list instead of a page")
+  func listAfter() throws {
+    let command = try #require(
+      try Warren.parseAsRoot(["list", "--after", "42", "--page-size", "7"]) as? ListCommand)
+    #expect(command.after == "42")
+    #expect(command.page.page == nil)
+    #expect(command.page.pageSize == 7)
   }
 
   @Test("a configuration is checked by those who use it")

@@ -51,7 +51,9 @@ struct ExitStatusTests {
       ["schedule", "a:b", "--at", "2030-01-01T00:00:00Z", "--in", "5s"],
       ["schedule", "a:b", "--idempotency-key", "x"], ["schedule", "a:b", "--max-retries", "x"],
       ["schedule", "a:b", "--wait-timeout", "5s"], ["list", "--status", "done"],
-      ["list", "--queue", "a b"], ["wait", "x"], ["queues", "--tenant", "x"],
+      ["list", "--queue", "a b"], ["list", "--after", "4", "--page", "2"],
+      ["schedule", "a:b", "--priority", "10"], ["schedule", "a:b", "--priority=-1"],
+      ["schedule", "a:b", "--priority", "high"], ["wait", "x"], ["queues", "--tenant", "x"],
     ])
   func usage(arguments: [String]) throws {
     let error = #expect(throws: (any Error).self) { try Warren.parseAsRoot(arguments) }

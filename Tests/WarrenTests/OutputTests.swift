@@ -43,6 +43,9 @@ struct OutputTests {
     let table = Table([Table.Heading("x")], rows: [["a"], ["b"]])
     #expect(ListPrinter.text(table, none: "", total: 2) == "x\n-\na\nb\n")
     #expect(ListPrinter.text(table, none: "", total: 9) == "x\n-\na\nb\n\n2 of 9\n")
+    #expect(
+      ListPrinter.text(table, none: "", total: 9, next: "41")
+        == "x\n-\na\nb\n\n2 of 9; more with --after 41\n")
   }
 
   @Test("long cells are cut")
@@ -96,6 +99,14 @@ struct OutputTests {
         x ]0;\u{20}
 
         """)
+  }
+
+  @Test("a job's priority is told where it has one of its own")
+  func priority() throws {
+    #expect(!JobText.text(try .fixture(), now: Self.now).contains("priority"))
+    #expect(
+      JobText.text(try .fixture(priority: 7), now: Self.now)
+        .contains("queue      compute\npriority   7\nscheduled  10 s ago\n"))
   }
 
   @Test("a result that is no string is JSON")

@@ -53,6 +53,25 @@ struct WarrenProcessTests {
     }
   }
 
+  @Test("schedule --priority is sent, and list tells how it goes on")
+  func priorityAndList() async throws {
+    let job = try Job.fixture()
+    let list = JobList(
+      pageSize: 1, pageNumber: 1, order: "-created_at", total: 2, next: "41", jobs: [job])
+    try await FakeAPI({ $0.method == "POST" ? try .json(202, job) : try .json(200, list) }).serve {
+      api in
+      let scheduled = try await WarrenProcess.run(
+        ["schedule", "files:checksum", "--priority", "9", "--server", api.url])
+      #expect(scheduled.status == 0, "\(scheduled.error)")
+      let body = try #require(api.calls.last?.body)
+      #expect(try JSONValue(parsing: body.utf8).members?["priority"] == 9)
+      let listed = try await WarrenProcess.run(
+        ["list", "--after", "50", "--page-size", "1", "--server", api.url])
+      #expect(api.calls.last?.target == "/jobs?after=50&page_size=1")
+      #expect(listed.output.hasSuffix("\n1 of 2; more with --after 41\n"), "\(listed.output)")
+    }
+  }
+
   @Test("--quiet prints the id alone, or the result alone")
   func quiet() async throws {
     let id = JobID()

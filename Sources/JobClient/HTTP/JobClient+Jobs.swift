@@ -55,7 +55,7 @@ extension JobClient {
     ).value.jobs.first
   }
 
-  /// A page of jobs.
+  /// A part of the list of jobs. Where it goes on is its ``JobList/next``, for ``JobFilter/after``.
   public func list(_ filter: JobFilter = JobFilter()) async throws(JobClientError) -> JobList {
     try await connection.send(APIRequest(path: ["jobs"], query: filter.query)).value
   }

@@ -24,13 +24,15 @@ public struct ScheduleRequest: Sendable, Hashable {
   public var maxRetryDelay: Duration?
   /// 0 to 1.
   public var jitter: Double?
+  /// 0 to 9: of the jobs of a queue that are due, those with the higher one run first.
+  public var priority: Int?
 
   /// A request; what is left out is taken from the type.
   public init(
     type: JobTypeID, params: JSONValue = [:], idempotencyKey: UUID = UUID(),
     scheduledAt: Timestamp? = nil, timeout: Duration? = nil, maxRetries: Int? = nil,
     retryDelay: Duration? = nil, backoff: Backoff? = nil, maxRetryDelay: Duration? = nil,
-    jitter: Double? = nil
+    jitter: Double? = nil, priority: Int? = nil
   ) {
     self.type = type
     self.params = params
@@ -42,12 +44,13 @@ public struct ScheduleRequest: Sendable, Hashable {
     self.backoff = backoff
     self.maxRetryDelay = maxRetryDelay
     self.jitter = jitter
+    self.priority = priority
   }
 }
 
 extension ScheduleRequest: Encodable {
   private enum CodingKeys: String, CodingKey {
-    case type, params, backoff, jitter
+    case type, params, backoff, jitter, priority
     case idempotencyKey = "idempotency_key"
     case scheduledAt = "scheduled_at"
     case timeout = "timeout_sec"
@@ -68,5 +71,6 @@ extension ScheduleRequest: Encodable {
     try container.encodeIfPresent(backoff, forKey: .backoff)
     try container.encodeIfPresent(maxRetryDelay?.seconds, forKey: .maxRetryDelay)
     try container.encodeIfPresent(jitter, forKey: .jitter)
+    try container.encodeIfPresent(priority, forKey: .priority)
   }
 }

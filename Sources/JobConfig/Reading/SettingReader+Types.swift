@@ -13,7 +13,7 @@ extension JSONValue {
 extension SettingReader {
   private static let keys = [
     "name", "group", "description", "params", "command", "timeout", "max_retries", "retry_delay",
-    "backoff", "max_retry_delay", "jitter", "suspendable", "grace", "working_directory",
+    "backoff", "max_retry_delay", "jitter", "priority", "suspendable", "grace", "working_directory",
     "environment", "max_output_bytes",
   ]
 
@@ -92,6 +92,7 @@ extension SettingReader {
     let command = command(section, params: params, checks)
     let timeout = duration(section, "timeout") ?? .zero
     let retry = retry(section)
+    let priority = integer(section, "priority", in: JobPriority.range) ?? JobPriority.standard
     let suspendable = flag(section, "suspendable") ?? false
     let grace = grace(section)
     let directory = string(section, "working_directory", "the path of a directory")
@@ -100,8 +101,8 @@ extension SettingReader {
     let output = integer(section, "max_output_bytes", in: 0...JobLimits.result) ?? 64 << 10
     guard let id, let group = groups.usable[id.group], let command else { return nil }
     let description = JobTypeDescription(
-      id: id, description: text, timeout: timeout, retry: retry, params: params,
-      schema: ParamsSchema(defaults: params), suspendable: suspendable)
+      id: id, description: text, timeout: timeout, retry: retry, priority: priority,
+      params: params, schema: ParamsSchema(defaults: params), suspendable: suspendable)
     return CommandTypeConfiguration(
       group: group, description: description, command: command, grace: grace,
       workingDirectory: directory, environment: environment, maxOutputBytes: output)

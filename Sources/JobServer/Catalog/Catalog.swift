@@ -1,4 +1,3 @@
-import JobStore
 import Jobs
 import Synchronization
 
@@ -12,10 +11,10 @@ final class Catalog: Sendable {
   }
 
   private let state: Mutex<State>
-  private let store: StatusStore
+  private let store: any JobStore
 
   /// Loads what the store remembers, and adds what the server's own configuration declares.
-  init(store: StatusStore, registry: JobRegistry) async throws(StoreError) {
+  init(store: any JobStore, registry: JobRegistry) async throws(StoreError) {
     self.store = store
     let stored = try await store.catalog()
     var state = State()

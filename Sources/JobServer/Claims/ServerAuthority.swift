@@ -1,41 +1,40 @@
 import Foundation
-import JobStore
 public import Jobs
 import Logging
 
 /// The server's decisions on claims and reports. Workers of this process ask it directly, others through the broker.
 public struct ServerAuthority: JobAuthority {
-  let store: StatusStore
-  let contests: ContestedClaims
+  let store: any JobStore
+  let parked: ParkedWorkers
+  let claims: ClaimCounts
   let control: WorkerControl
   /// What is said to workers without waiting for them.
   let commands: PeerTasks<WorkerID>
-  let poisonLimit: Int
+  /// About how many bytes one answer to a claim may have.
+  let answerBytes: Int
   let clock: any ServerClock
   let log: ServerLog
 
   public func claim(_ requests: [ClaimRequest]) async throws(AuthorityError) -> [ClaimAnswer] {
     guard !requests.isEmpty else { return [] }
-    let decisions: [Job.ClaimDecision?]
     do {
-      decisions = try await store.update(requests.map(\.job), leavingOut: true) { index, job in
-        // The time of the transaction: a job that was lost a moment ago is due since then.
-        job.claim(
-          by: requests[index].worker, claim: requests[index].claim, holderIsGone: nil,
-          at: clock.now, poisonLimit: poisonLimit)
-      }
+      for request in requests { claims.note(request.queue) }
+      let answers = try await store.claim(requests, bytes: answerBytes, at: clock.now)
+      let asideOf = zip(requests, answers).filter { $0.1.rest == .park }.map(\.0)
+      try await park(asideOf)
+      return answers
     } catch {
       throw AuthorityError("the status store failed: \(error)")
     }
-    return zip(requests, decisions).map { request, decision in
-      switch decision {
-      case .run(let assignment): .run(assignment)
-      case .drop(let refusal): .drop(refusal)
-      case .ask(let holder, let attempt):
-        contests.answer(request, holder: holder, attempt: attempt)
-      case nil: .drop(.unknown)
-      }
+  }
+
+  private func park(_ requests: [ClaimRequest]) async throws(StoreError) {
+    guard !requests.isEmpty else { return }
+    for request in requests {
+      parked.park(request.worker, in: request.queue, types: Set(request.types))
     }
+    // What became due between the claim and this was told to nobody.
+    parked.wake(for: try await store.due())
   }
 
   public func lock(_ requests: [LockRequest]) async throws(AuthorityError) -> [LockAnswer] {
@@ -56,36 +55,42 @@ public struct ServerAuthority: JobAuthority {
 
   /// Applies reports in their order, in one transaction; what is foreign to a job is refused, and its worker told.
   func apply(_ reports: [JobReport]) async throws(StoreError) {
-    let decisions = try await store.update(reports.map(\.job)) { index, job in
-      job.apply(reports[index], at: clock.now, chance: Double.random(in: 0..<1))
+    guard !reports.isEmpty else { return }
+    let decisions = try await store.report(
+      reports, chances: reports.map { _ in Double.random(in: 0..<1) }, at: clock.now)
+    for (report, decision) in zip(reports, decisions) {
+      switch decision {
+      case .applied, .ignored: break
+      case .fenced:
+        stop(RunningAttempt(job: report.job, attempt: report.attempt), of: report.worker)
+      case .refused(let why):
+        log.count(\.badReports)
+        log.burst(
+          .error, "the store does not take what a worker reports",
+          ["job": "\(report.job)", "error": "\(why)"])
+      }
     }
-    let fenced = zip(reports, decisions).filter { $0.1 == nil || $0.1 == .fenced }.map(\.0)
-    stop(fenced.map { (RunningAttempt(job: $0.job, attempt: $0.attempt), $0.worker) })
   }
 
-  /// Looks at what a worker says it runs: what was taken from it and is nobody's yet is its own again, what is no longer
-  /// its own it is told to stop.
+  /// Makes a worker known, and looks at what it says it runs: what was taken from it and is nobody's yet is its own again,
+  /// what is no longer its own it is told to stop.
   ///
   /// A job that reports nothing until it ends would otherwise run on beside the one that took its place.
-  func attest(_ running: [RunningAttempt], by worker: WorkerID) async throws(StoreError) {
-    guard !running.isEmpty else { return }
-    let decisions = try await store.update(running.map(\.job), leavingOut: true) { index, job in
-      job.attest(attempt: running[index].attempt, by: worker, at: clock.now)
+  func register(_ registration: WorkerRegistration) async throws(StoreError) {
+    let decisions = try await store.register(registration, at: clock.now)
+    for (attempt, decision) in zip(registration.running, decisions) where decision == .fenced {
+      stop(attempt, of: registration.worker)
     }
-    let fenced = zip(running, decisions).filter { $0.1 != .kept }.map(\.0)
-    stop(fenced.map { ($0, worker) })
   }
 
-  /// Tells the workers of attempts that are no longer their job's. One that hears nothing reports again, or is asked.
-  private func stop(_ fenced: [(attempt: RunningAttempt, worker: WorkerID)]) {
-    for (attempt, worker) in fenced {
-      log.burst(
-        .notice, "an attempt that is no longer the job's was refused, and its worker told",
-        ["job": "\(attempt.job)", "attempt": "\(attempt.attempt)", "worker": "\(worker)"])
-      let isTaken = commands.submit(to: worker) {
-        _ = await control.send(.stop(job: attempt.job, attempt: attempt.attempt), to: worker)
-      }
-      if !isTaken { log.count(\.droppedCommands) }
+  /// Tells the worker of an attempt that is no longer its job's. One that hears nothing reports again, or is asked.
+  private func stop(_ attempt: RunningAttempt, of worker: WorkerID) {
+    log.burst(
+      .notice, "an attempt that is no longer the job's was refused, and its worker told",
+      ["job": "\(attempt.job)", "attempt": "\(attempt.attempt)", "worker": "\(worker)"])
+    let isTaken = commands.submit(to: worker) {
+      _ = await control.send(.stop(job: attempt.job, attempt: attempt.attempt), to: worker)
     }
+    if !isTaken { log.count(\.droppedCommands) }
   }
 }

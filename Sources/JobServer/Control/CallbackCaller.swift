@@ -35,7 +35,7 @@ struct CallbackCaller: CallbackCalling {
   func call(_ callback: JobCallback, for job: Job, in holder: WorkerID?) async -> CallbackOutcome {
     let workers = holder.map { [$0] } ?? directory.workers(of: job.type, with: callback)
     for worker in workers {
-      switch await control.call(callback, job.callbackAssignment, by: worker, limit: limit) {
+      switch await control.call(callback, job.assignment, by: worker, limit: limit) {
       case .done: return .done
       case .failed(let message): return .failed(message)
       case .unknown: return .noAnswer

@@ -19,8 +19,10 @@ struct WorkerControl: Sendable {
     case running
     /// It has reported how it ended, and can do so again.
     case reported
-    /// It knows nothing of it, or is gone.
-    case none
+    /// It is there, and knows nothing of it.
+    case missing
+    /// The worker is gone.
+    case gone
     /// It did not answer in time.
     case unanswered
   }
@@ -79,11 +81,6 @@ struct WorkerControl: Sendable {
     return attempts.map { _ in .unanswered }
   }
 
-  /// The same of one attempt.
-  func possession(of attempt: RunningAttempt, by worker: WorkerID) async -> Possession {
-    await possession(of: [attempt], by: worker)[0]
-  }
-
   /// - Returns: an answer for each attempt; `nil` when none came in time.
   private func possession(
     of attempts: [RunningAttempt], by worker: WorkerID, within limit: Duration
@@ -100,17 +97,9 @@ struct WorkerControl: Sendable {
       else { return nil }
       return states.map(Possession.init)
     } catch AMQPError.returned {
-      return await isGone(worker) ? attempts.map { _ in .none } : nil
+      return await isGone(worker) ? attempts.map { _ in .gone } : nil
     } catch {
       return nil
-    }
-  }
-
-  /// Whether a worker's queue is there.
-  func isThere(_ worker: WorkerID) async -> Bool {
-    switch await send(.ping, to: worker) {
-    case .delivered, .unknown: true
-    case .gone: false
     }
   }
 
@@ -161,7 +150,7 @@ extension WorkerControl.Possession {
     switch state {
     case .running: self = .running
     case .reported: self = .reported
-    case .unknown: self = .none
+    case .unknown: self = .missing
     }
   }
 }

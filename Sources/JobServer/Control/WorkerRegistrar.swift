@@ -1,5 +1,4 @@
 import AMQP
-import JobStore
 import JobTransport
 import Jobs
 import Logging
@@ -11,6 +10,9 @@ struct WorkerRegistrar: Sendable {
   let catalog: Catalog
   let initializer: Initializer
   let leases: any LeaseWatching
+  let workers: WorkerCheck
+  let parked: ParkedWorkers
+  let store: any JobStore
   let connection: any MessageBroker
   let names: TransportNames
   /// What is asked of the broker without waiting for it.
@@ -28,7 +30,10 @@ struct WorkerRegistrar: Sendable {
     directory.add(announcement)
     initializer.wake()
     // Before its lease is watched: the watch takes the jobs of one whose announcement has outlived it.
-    try await authority.attest(announcement.running, by: announcement.worker)
+    try await authority.register(
+      WorkerRegistration(
+        worker: announcement.worker, epoch: announcement.epoch, running: announcement.running))
+    try await park(announcement)
     leases.watch(announcement.worker)
     log.logger.info(
       "a worker is here",
@@ -54,8 +59,19 @@ struct WorkerRegistrar: Sendable {
     }
   }
 
-  func farewell(_ worker: WorkerID) {
-    directory.remove(worker)
-    log.logger.info("a worker has ended", metadata: ["worker": "\(worker)"])
+  /// A server that has been away did not hear which queues the worker was told to leave alone.
+  private func park(_ announcement: WorkerAnnouncement) async throws(StoreError) {
+    guard let queues = announcement.parked, !queues.isEmpty else { return }
+    let groups = Dictionary(announcement.groups.map { ($0.name, $0.queue) }) { $1 }
+    for queue in queues {
+      let types = announcement.types.map(\.id).filter { groups[$0.group] == queue }
+      parked.park(announcement.worker, in: queue, types: Set(types))
+    }
+    parked.wake(for: try await store.due())
+  }
+
+  /// A worker ends, and has given back what it had.
+  func farewell(_ worker: WorkerID) async throws(StoreError) {
+    try await workers.farewell(worker)
   }
 }

@@ -1,48 +1,74 @@
-import JobStore
 import Jobs
 import Synchronization
 
-/// Hears of every commit of the store and tells whoever waits for one: it is how waiting needs no polling.
+/// Is told of every commit of the store, and tells those who wait for it. That is why nothing polls.
 final class ChangeHub: Sendable {
+  /// What became of a job that somebody watches.
+  enum Change: Sendable {
+    case moved(to: JobStatus)
+    case deleted
+  }
+
+  /// An attempt that is no longer locked by another job.
+  struct Release: Sendable {
+    let attempt: RunningAttempt
+    let worker: WorkerID
+  }
+
   private struct State {
-    var watchers: [JobID: [Int: AsyncStream<JobChange>.Continuation]] = [:]
+    var watchers: [JobID: [Int: AsyncStream<Change>.Continuation]] = [:]
     var nextWatcher = 0
   }
 
-  /// Raised when there may be a job to issue.
-  let work = Signal()
-  /// Raised when a job has ended whose producer wants to know.
+  let plan: DispatchPlan
+  let parked: ParkedWorkers
+  /// Raised when somebody may have to be told of a job's end.
   let endings = Signal()
-  /// Running jobs that are not locked any longer; the newest, should there be very many.
-  let releases: AsyncStream<Job>
-  private let release: AsyncStream<Job>.Continuation
-  /// What is to be told to the world.
   let events = EventQueue()
+  /// Attempts that were locked, and are no longer.
+  let releases: AsyncStream<Release>
+  private let release: AsyncStream<Release>.Continuation
   private let state = Mutex(State())
 
-  init() {
+  init(plan: DispatchPlan, parked: ParkedWorkers) {
+    self.plan = plan
+    self.parked = parked
+    // Whoever is released is told as a courtesy: nothing depends on it.
     (releases, release) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(10_000))
   }
 
-  /// Called by the store after each commit.
-  func note(_ changes: [JobChange]) {
-    for change in changes {
-      for watcher in watchers(of: change.job.id) { watcher.yield(change) }
-      if change.event?.from == .locked, change.job.status == .running { release.yield(change.job) }
+  func note(_ commit: StoreCommit) {
+    tellWatchers(commit)
+    for event in commit.transitions where event.from == .locked && event.to == .running {
+      guard let worker = event.worker else { continue }
+      release.yield(
+        Release(
+          attempt: RunningAttempt(job: event.job, attempt: event.attempt), worker: worker))
     }
-    if changes.contains(where: { $0.job.status == .waiting && !$0.job.ticketIssued }) {
-      work.raise()
-    }
-    if changes.contains(where: { $0.job.status.isFinal && !$0.job.replies.isEmpty }) {
-      endings.raise()
-    }
-    events.append(changes.compactMap(\.event))
+    plan.note(commit)
+    parked.wake(for: commit.due)
+    if commit.hasReplies { endings.raise() }
+    events.append(commit.transitions)
   }
 
-  /// The changes of one job from now on. A slow reader misses all but the newest.
-  func changes(of job: JobID) -> AsyncStream<JobChange> {
+  private func tellWatchers(_ commit: StoreCommit) {
+    state.withLock { state in
+      guard !state.watchers.isEmpty else { return }
+      for event in commit.transitions {
+        for watcher in (state.watchers[event.job] ?? [:]).values {
+          watcher.yield(.moved(to: event.to))
+        }
+      }
+      for job in commit.deleted {
+        for watcher in (state.watchers[job] ?? [:]).values { watcher.yield(.deleted) }
+      }
+    }
+  }
+
+  /// What becomes of a job from now on; only the newest change is kept for a reader that is slow.
+  func changes(of job: JobID) -> AsyncStream<Change> {
     let (stream, continuation) = AsyncStream.makeStream(
-      of: JobChange.self, bufferingPolicy: .bufferingNewest(1))
+      of: Change.self, bufferingPolicy: .bufferingNewest(1))
     let number = state.withLock { state in
       defer { state.nextWatcher += 1 }
       state.watchers[job, default: [:]][state.nextWatcher] = continuation
@@ -52,13 +78,8 @@ final class ChangeHub: Sendable {
     return stream
   }
 
-  /// Whether anyone reads the changes of the job.
   func isWatched(_ job: JobID) -> Bool {
     state.withLock { $0.watchers[job] != nil }
-  }
-
-  private func watchers(of job: JobID) -> [AsyncStream<JobChange>.Continuation] {
-    state.withLock { $0.watchers[job].map { Array($0.values) } ?? [] }
   }
 
   private func forget(_ number: Int, of job: JobID) {

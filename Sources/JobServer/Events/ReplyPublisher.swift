@@ -1,5 +1,4 @@
 import AMQP
-import JobStore
 import JobTransport
 import Jobs
 import Logging
@@ -14,7 +13,7 @@ import Synchronization
 struct ReplyPublisher<Broker: MessageBroker>: Service {
   private static var batchLimit: Int { 200 }
 
-  let store: StatusStore
+  let store: any JobStore
   let broker: Broker
   /// Raised when a job has ended whose producer wants to know.
   let endings: Signal
@@ -107,9 +106,8 @@ struct ReplyPublisher<Broker: MessageBroker>: Service {
     let noted = told
     // Until it is noted the address is not served again: its producers would be told each time.
     _ = await clock.untilDone { () throws(StoreError) in
-      let answers = try await store.update(noted.map(\.job.id), leavingOut: true) { index, job in
-        job.noteReplies([noted[index].reply])
-      }
+      let answers = try await store.apply(
+        noted.map { JobCommand(.noteReplies([$0.reply]), of: $0.job.id) }, at: clock.now)
       lanes.remember(zip(noted, answers).filter { $0.1 == nil }.map(\.0))
     } failed: { error in
       log.count(\.storeFailures)

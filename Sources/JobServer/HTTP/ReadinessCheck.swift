@@ -1,5 +1,5 @@
 import AMQP
-import JobStore
+import Jobs
 
 /// One thing that has to be there before the server is of use.
 struct ReadinessCheck: Sendable {
@@ -10,7 +10,7 @@ struct ReadinessCheck: Sendable {
   let fault: @Sendable () async -> String?
 
   /// The store answers.
-  static func store(_ store: StatusStore) -> ReadinessCheck {
+  static func store(_ store: any JobStore) -> ReadinessCheck {
     ReadinessCheck {
       do {
         try await store.checkHealth()

@@ -1,4 +1,3 @@
-import JobStore
 import Jobs
 import Logging
 import ServiceLifecycle
@@ -9,7 +8,7 @@ import Synchronization
 /// Over HTTP that is part of the request, and its error refuses the job. A job that came as a message, or whose server was
 /// restarted meanwhile, is `initializing` until a worker of its type is there; then the error fails it.
 final class Initializer: Service {
-  private let store: StatusStore
+  private let store: any JobStore
   private let callbacks: any CallbackCalling
   private let logger: Logger
   private let clock: any ServerClock
@@ -17,16 +16,10 @@ final class Initializer: Service {
   /// Until a callback that did not answer is called again.
   private static let pause = Duration.seconds(5)
 
-  private struct State {
-    var underWay: Set<JobID> = []
-    /// Jobs of which somebody else was told that they are accepted.
-    var shared: Set<JobID> = []
-  }
-
-  private let state = Mutex(State())
+  private let underWay = Mutex<Set<JobID>>([])
 
   init(
-    store: StatusStore, callbacks: any CallbackCalling, logger: Logger,
+    store: any JobStore, callbacks: any CallbackCalling, logger: Logger,
     clock: any ServerClock = SystemClock()
   ) {
     self.store = store
@@ -55,14 +48,6 @@ final class Initializer: Service {
     }
   }
 
-  /// The job has been asked for again, and the answer is that it is there: from now on it stays, whatever its callback says.
-  ///
-  /// Called in the transaction that finds it: a deletion comes before, and the job is not found, or after, and knows of it.
-  func share(_ job: Job) {
-    guard job.status == .initializing else { return }
-    _ = state.withLock { $0.shared.insert(job.id) }
-  }
-
   /// Initializes a job for a client that waits, and takes it back when it is refused, unless others were told of it.
   func initialize(_ job: Job) async throws(ScheduleError) -> Job {
     guard begin(job.id) else { return job }
@@ -70,12 +55,9 @@ final class Initializer: Service {
     let outcome = await callbacks.call(.initialize, for: job)
     do {
       if case .done = outcome { return try await finish(job) }
-      // Whether somebody else was told of it is decided in the transaction that deletes it.
-      switch try await store.delete(
-        job.id, if: { $0.status == .initializing && !self.isShared($0.id) })
-      {
+      switch try await store.withdraw(job.id, at: clock.now) {
       case .refused(let current) where current.status == .initializing:
-        // It waits for a worker now, or fails, as one that came as a message does.
+        // Somebody else was told of it. It waits for a worker now, or fails, as one that came as a message does.
         guard case .failed(let message) = outcome else { return current }
         return try await fail(current, message)
       // One that was canceled meanwhile is its user's.
@@ -131,33 +113,22 @@ final class Initializer: Service {
   }
 
   private func finish(_ job: Job) async throws(StoreError) -> Job {
-    let answer = try await store.update([job.id]) { _, job in
-      job.finishInitialization(at: .now)
-      return job
-    }
-    return answer[0] ?? job
+    let result = try await store.apply(
+      JobCommand(.finishInitialization, of: job.id), at: clock.now)
+    return result?.job ?? job
   }
 
   private func fail(_ job: Job, _ message: String) async throws(StoreError) -> Job {
-    let answer = try await store.update([job.id]) { _, job in
-      job.failInitialization(message, at: .now)
-      return job
-    }
-    return answer[0] ?? job
+    let result = try await store.apply(
+      JobCommand(.failInitialization(message), of: job.id), at: clock.now)
+    return result?.job ?? job
   }
 
   private func begin(_ id: JobID) -> Bool {
-    state.withLock { $0.underWay.insert(id).inserted }
-  }
-
-  private func isShared(_ id: JobID) -> Bool {
-    state.withLock { $0.shared.contains(id) }
+    underWay.withLock { $0.insert(id).inserted }
   }
 
   private func end(_ id: JobID) {
-    state.withLock { state in
-      state.underWay.remove(id)
-      state.shared.remove(id)
-    }
+    _ = underWay.withLock { $0.remove(id) }
   }
 }

@@ -1,5 +1,4 @@
 import Foundation
-import JobStore
 import JobTransport
 public import Jobs
 
@@ -13,17 +12,16 @@ public struct ScheduledJob: Sendable, Hashable {
 /// Where HTTP, AMQP and in-process submissions meet: each is checked, deduplicated and stored.
 struct Intake: Sendable {
   let catalog: Catalog
-  let store: StatusStore
+  let store: any JobStore
   /// Where nobody's answers may go.
   let names: TransportNames
-  /// Told, in the transaction that finds it, of each job that was asked for again.
-  var repeated: @Sendable (Job) -> Void = { _ in }
+  let clock: any ServerClock
 
   /// Accepts or refuses each submission by itself; all that are good are stored in one transaction.
   func schedule(_ submissions: [JobSubmission]) async -> [Result<ScheduledJob, ScheduleError>] {
-    let now = Timestamp.now
+    let now = clock.now
     let checked = submissions.map { check($0, at: now) }
-    var insertions = await insert(checked.compactMap { try? $0.get() }).makeIterator()
+    var insertions = await insert(checked.compactMap { try? $0.get() }, at: now).makeIterator()
     return checked.map { check in
       check.flatMap { new in
         guard let insertion = insertions.next() else {
@@ -36,14 +34,11 @@ struct Intake: Sendable {
     }
   }
 
-  /// One that the store does not take is not to keep out the others.
-  private func insert(_ jobs: [NewJob]) async -> [Result<Insertion, StoreError>] {
+  private func insert(
+    _ jobs: [NewJob], at now: Timestamp
+  ) async -> [Result<Insertion, StoreError>] {
     do throws(StoreError) {
-      return try await store.insert(jobs, repeated: repeated).map { .success($0) }
-    } catch .unfit where jobs.count > 1 {
-      var outcomes: [Result<Insertion, StoreError>] = []
-      for job in jobs { outcomes += await insert([job]) }
-      return outcomes
+      return try await store.insert(jobs, at: now).map { .success($0) }
     } catch {
       return jobs.map { _ in .failure(error) }
     }
@@ -78,6 +73,7 @@ struct Intake: Sendable {
         .conflict(existing: existing, key: existing.idempotencyKey == job.idempotencyKey))
     case .deleted: .failure(.deleted(job.id))
     case .unreadable: .failure(.unreadable(job.id))
+    case .unfit(let why): .failure(.store(.unfit(why)))
     }
   }
 }

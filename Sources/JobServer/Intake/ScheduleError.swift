@@ -1,4 +1,3 @@
-public import JobStore
 public import Jobs
 
 /// Why a job was not accepted.

@@ -1,5 +1,4 @@
 import AMQP
-import JobStore
 import JobTransport
 import Jobs
 import Logging

@@ -1,6 +1,5 @@
 import AMQP
 import Foundation
-import JobStore
 import JobTransport
 import Jobs
 import Logging
@@ -66,11 +65,7 @@ struct ReportConsumer<Broker: MessageBroker>: Service {
     log.count(\.refusedMessages, letters.count)
     // What is not applied is not acknowledged: the queue is the durable inbox.
     let isApplied: Void? = await clock.untilDone { () throws(StoreError) in
-      do throws(StoreError) {
-        try await apply(messages)
-      } catch .unfit {
-        for message in messages { try await applyPiecewise(message) }
-      }
+      try await apply(messages)
     } failed: { error in
       log.count(\.storeFailures)
       log.burst(
@@ -101,7 +96,6 @@ struct ReportConsumer<Broker: MessageBroker>: Service {
     return parts
   }
 
-  /// Applying some of it twice is harmless.
   private func apply(_ messages: [WorkerMessage]) async throws(StoreError) {
     var reports: [JobReport] = []
     var marks: [UUID] = []
@@ -110,8 +104,10 @@ struct ReportConsumer<Broker: MessageBroker>: Service {
       case .announcement(let announcement):
         // What it says of jobs is later than what was reported before it.
         try await apply(&reports)
-        try await registrar.welcome(announcement)
-      case .farewell(let worker): registrar.farewell(worker)
+        try await welcome(announcement)
+      case .farewell(let worker):
+        try await apply(&reports)
+        try await registrar.farewell(worker)
       case .reports(let more): reports += more
       case .mark(let mark): marks.append(mark)
       }
@@ -126,34 +122,15 @@ struct ReportConsumer<Broker: MessageBroker>: Service {
     reports = []
   }
 
-  /// One that the store never takes is not to hold up the others.
-  private func applyPiecewise(_ message: WorkerMessage) async throws(StoreError) {
-    let pieces: [WorkerMessage] =
-      if case .reports(let reports) = message { reports.map { .reports([$0]) } } else { [message] }
-    for piece in pieces {
-      do throws(StoreError) {
-        try await apply([piece])
-      } catch .unfit(let why) {
-        log.count(\.badReports)
-        log.burst(.error, "the store does not take what a worker reports", ["error": "\(why)"])
-        if case .reports(let reports) = piece { try await fail(reports, why) }
-      }
-    }
-  }
-
-  /// The attempt has ended, though how cannot be stored: the job is not to wait for it for ever.
-  private func fail(_ reports: [JobReport], _ why: String) async throws(StoreError) {
-    let failures = reports.compactMap { report -> JobReport? in
-      guard case .ended = report.content else { return nil }
-      return JobReport(
-        job: report.job, attempt: report.attempt, worker: report.worker,
-        content: .ended(
-          .failed(error: "what the attempt came to cannot be stored: \(why)", permanent: true)))
-    }
+  /// One that the store does not take must not keep back what stands behind it.
+  private func welcome(_ announcement: WorkerAnnouncement) async throws(StoreError) {
     do throws(StoreError) {
-      if !failures.isEmpty { try await authority.apply(failures) }
+      try await registrar.welcome(announcement)
     } catch .unfit(let why) {
-      log.burst(.error, "a job cannot be ended in the store", ["error": "\(why)"])
+      log.count(\.badReports)
+      log.burst(
+        .error, "the store does not take what a worker announces",
+        ["worker": "\(announcement.worker)", "error": "\(why)"])
     }
   }
 }

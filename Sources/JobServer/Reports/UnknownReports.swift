@@ -3,6 +3,7 @@ import JobTransport
 import Jobs
 import Logging
 import ServiceLifecycle
+import Synchronization
 
 /// Looks, when the server starts, through what an older server has kept for it: reports of workers that were newer than
 /// that one. What this server understands goes back into the inbox; the rest waits on.
@@ -102,5 +103,33 @@ struct UnknownReports<Broker: MessageBroker>: Service {
       throw AMQPError.nacked
     }
     return understood
+  }
+}
+
+/// The attempts whose outcomes are kept for a newer server. Bounded: of the newest it is known.
+final class KeptAttempts: Sendable {
+  private static let limit = 100_000
+  private let attempts = Mutex<Set<RunningAttempt>>([])
+  private let hasBeenRead = Atomic(false)
+
+  /// Whether what had been kept when the server started is known: before, no attempt can be said to be lost.
+  var isRead: Bool { hasBeenRead.load(ordering: .acquiring) }
+
+  func noteRead() {
+    hasBeenRead.store(true, ordering: .releasing)
+  }
+
+  func add(_ more: [RunningAttempt]) {
+    guard !more.isEmpty else { return }
+    attempts.withLock { attempts in
+      if attempts.count + more.count > Self.limit { attempts = [] }
+      attempts.formUnion(more)
+    }
+  }
+
+  var all: Set<RunningAttempt> { attempts.withLock { $0 } }
+
+  func contains(_ attempt: RunningAttempt) -> Bool {
+    attempts.withLock { $0.contains(attempt) }
   }
 }

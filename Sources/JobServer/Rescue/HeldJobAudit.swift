@@ -1,7 +1,7 @@
-import JobStore
 import Jobs
 import Logging
 import ServiceLifecycle
+import Synchronization
 
 /// Asks workers, now and then, about attempts of which nothing has been heard for a while. It is what notices a report that
 /// was lost with the queue of reports (purged or deleted by an operator), a claim whose answer was lost, and an order to end
@@ -12,15 +12,37 @@ struct HeldJobAudit: Service {
   /// The most attempts of one round: it bounds what a round costs, however many jobs run for long.
   static let batchSize = 500
 
-  let store: StatusStore
+  let store: any JobStore
   let control: WorkerControl
-  let holders: HolderCheck
+  let workers: WorkerCheck
+  let inbox: InboxMarks
+  let kept: KeptAttempts
+  let poisonLimit: Int
   /// Between two rounds.
   let interval: Duration
   /// How long nothing has to have been heard of an attempt.
   let silence: Duration
   let clock: any ServerClock
   let log: ServerLog
+  private static let mostRepetitions = 5
+  private let repetitions = Repetitions()
+
+  init(
+    store: any JobStore, control: WorkerControl, workers: WorkerCheck, inbox: InboxMarks,
+    kept: KeptAttempts, poisonLimit: Int, interval: Duration, silence: Duration,
+    clock: any ServerClock, log: ServerLog
+  ) {
+    self.store = store
+    self.control = control
+    self.workers = workers
+    self.inbox = inbox
+    self.kept = kept
+    self.poisonLimit = poisonLimit
+    self.interval = interval
+    self.silence = silence
+    self.clock = clock
+    self.log = log
+  }
 
   func run() async throws {
     // While a worker is asked, the question of one more round may wait for it.
@@ -59,34 +81,107 @@ struct HeldJobAudit: Service {
 
   private func ask(_ worker: WorkerID, about attempts: [HeldAttempt]) async {
     let answers = await control.possession(of: attempts.map(\.attempt), by: worker)
-    var rest = zip(attempts, answers).filter { held, answer in
-      switch answer {
-      case .running: held.isEnding
-      case .reported, .none: true
-      case .unanswered: false
-      }
-    }[...]
-    while !rest.isEmpty, !Task.isCancelled {
-      await withDiscardingTaskGroup { group in
-        for (held, answer) in rest.prefix(Recovery.batchSize) {
-          group.addTask { await settle(held, knowing: answer) }
-        }
-      }
-      rest = rest.dropFirst(Recovery.batchSize)
+    guard !answers.contains(.gone) else { return workers.check(worker) }
+    if !answers.contains(where: { $0 != .unanswered }) {
+      log.count(\.silentHolders)
+      log.burst(
+        .notice, "a worker does not say whether it has its jobs; it is asked again",
+        ["worker": "\(worker)", "jobs": "\(attempts.count)"])
+      return
     }
-  }
-
-  private func settle(_ held: HeldAttempt, knowing answer: WorkerControl.Possession) async {
+    var missing: [HeldAttempt] = []
+    var reported: [HeldAttempt] = []
+    for (held, answer) in zip(attempts, answers) {
+      switch answer {
+      // It is told once more.
+      case .running where held.isEnding: workers.check(worker)
+      case .missing: missing.append(held)
+      case .reported: reported.append(held)
+      case .running, .gone, .unanswered: break
+      }
+    }
+    guard !missing.isEmpty || !reported.isEmpty else { return }
     do {
-      guard let job = try await store.job(held.attempt.job),
-        job.attempt == held.attempt.attempt, job.worker == held.worker
-      else { return }
-      await holders.settle(job, knowing: answer)
+      // What the worker has said may be in the inbox still.
+      guard await inbox.isReadUpToNow(), kept.isRead else { return }
+      try await lose(missing.map(\.attempt), of: worker)
+      try await recall(reported, from: worker)
     } catch {
       log.count(\.storeFailures)
       log.burst(
-        .warning, "a held job could not be looked at",
-        ["job": "\(held.attempt.job)", "error": "\(error)"])
+        .warning, "held jobs could not be looked at",
+        ["worker": "\(worker)", "error": "\(error)"])
+    }
+  }
+
+  /// Takes attempts from a worker that is there and does not have them.
+  private func lose(_ attempts: [RunningAttempt], of worker: WorkerID) async throws(StoreError) {
+    let lost = attempts.filter { !kept.contains($0) }
+    guard !lost.isEmpty else { return }
+    let results = try await store.apply(
+      lost.map { attempt in
+        JobCommand(
+          .lose(attempt: attempt.attempt, poisonLimit: poisonLimit), of: attempt.job)
+      }, at: clock.now)
+    for (attempt, result) in zip(lost, results) where result?.decision == .done {
+      log.burst(
+        .notice, "an attempt is lost: its worker does not have it",
+        ["job": "\(attempt.job)", "worker": "\(worker)"])
+    }
+  }
+
+  /// Has outcomes reported again that have not come, though all that was reported has been applied.
+  private func recall(_ reported: [HeldAttempt], from worker: WorkerID) async throws(StoreError) {
+    let jobs = try await store.jobs(reported.map(\.attempt.job))
+    var hopeless: [RunningAttempt] = []
+    for held in reported {
+      let attempt = held.attempt
+      guard let job = jobs[attempt.job], job.status.isHeld, job.attempt == attempt.attempt,
+        job.worker == worker
+      else { continue }
+      if kept.contains(attempt) {
+        // Nothing was lost: asked again, the worker would report the same. One that is canceled does not have to wait for
+        // the server that understands it.
+        if job.status == .canceling { hopeless.append(attempt) }
+        continue
+      }
+      guard repetitions.count(attempt) <= Self.mostRepetitions else {
+        log.burst(
+          .error,
+          "an outcome that was asked for again and again does not arrive; its attempt counts as lost",
+          ["job": "\(attempt.job)", "worker": "\(worker)"])
+        hopeless.append(attempt)
+        continue
+      }
+      log.burst(
+        .notice, "the report of an outcome was lost, and is asked for again",
+        [
+          "job": "\(attempt.job)", "attempt": "\(attempt.attempt)", "worker": "\(worker)",
+        ])
+      _ = await control.send(
+        .reportAgain(job: attempt.job, attempt: attempt.attempt), to: worker)
+    }
+    guard !hopeless.isEmpty else { return }
+    _ = try await store.apply(
+      hopeless.map { attempt in
+        JobCommand(
+          .lose(attempt: attempt.attempt, poisonLimit: poisonLimit), of: attempt.job)
+      }, at: clock.now)
+  }
+}
+
+/// How often the outcomes of attempts have been asked for again. Bounded: it forgets everything when it is full, which costs
+/// some repetitions.
+private final class Repetitions: Sendable {
+  private static let limit = 10_000
+  private let counts = Mutex<[RunningAttempt: Int]>([:])
+
+  /// Counts one more, and tells how many there are.
+  func count(_ attempt: RunningAttempt) -> Int {
+    counts.withLock { counts in
+      if counts.count >= Self.limit { counts = [:] }
+      counts[attempt, default: 0] += 1
+      return counts[attempt] ?? 1
     }
   }
 }

@@ -1,35 +1,36 @@
 import AMQP
-import JobStore
 import Jobs
 import Logging
 import ServiceLifecycle
 
-/// Examines the jobs that are under way, when the server starts and each time the broker is back or takes messages
-/// again: jobs of workers that are gone are settled, workers are told again what they may have missed, and what stood
-/// between two statuses goes on.
+/// Looks at what is under way, when the server starts and each time the broker is back or takes messages again: every
+/// worker that the store knows is checked and watched, and jobs that stood between two statuses go on.
 struct Recovery: Service {
   /// How many jobs are looked at together (reference: `ResumeJobsOnServerStart`).
   static let batchSize = 50
 
-  let store: StatusStore
-  let examiner: HolderExaminer
+  let store: any JobStore
+  let workers: WorkerCheck
+  let leases: any LeaseWatching
   let control: WorkerControl
   let initializer: Initializer
   /// Those of the publishing connection, from its beginning.
   let events: AsyncStream<ConnectionEvent>
-  let work: Signal
+  let plan: DispatchPlan
+  /// Has the tickets of all queues counted.
+  let reconcile: Signal
   let clock: any ServerClock
   let log: ServerLog
 
   func run() async throws {
     await cancelWhenGracefulShutdown {
-      // Raised again while the jobs are looked through, it has them looked through once more.
+      // Raised again while the store is looked through, it has it looked through once more.
       let again = Signal()
       await withDiscardingTaskGroup { group in
         group.addTask {
           while !Task.isCancelled {
             await again.wait(atMost: nil)
-            await examineAll()
+            await lookThrough()
           }
         }
         for await event in events {
@@ -40,36 +41,34 @@ struct Recovery: Service {
           default: continue
           }
           initializer.wake()
-          work.raise()
+          plan.wake()
+          reconcile.raise()
           again.raise()
         }
       }
     }
   }
 
-  private func examineAll() async {
+  private func lookThrough() async {
     _ = await clock.untilDone(.patient) { () throws(StoreError) in
-      try await lookThrough()
+      for worker in try await store.workers() {
+        workers.check(worker)
+        leases.watch(worker)
+      }
+      try await resume()
     } failed: { error in
       log.count(\.storeFailures)
-      log.burst(.error, "jobs could not be examined", ["error": "\(error)"])
+      log.burst(.error, "what is under way could not be looked at", ["error": "\(error)"])
     }
   }
 
-  /// Has the held jobs examined, each worker's beside the others', and lets those go on that stand between two statuses.
-  private func lookThrough() async throws(StoreError) {
-    let statuses = Set(JobStatus.allCases.filter { $0.isHeld || $0 == .resuming })
+  private func resume() async throws(StoreError) {
     var last: JobID?
     while !Task.isCancelled {
-      let jobs = try await store.jobs(in: statuses, after: last, limit: Self.batchSize)
+      let jobs = try await store.jobs(in: [.resuming], after: last, limit: Self.batchSize)
       guard let end = jobs.last else { break }
       last = end.id
-      examiner.examine(jobs)
-      let resuming = jobs.filter { $0.status == .resuming }.map(\.id)
-      let now = clock.now
-      _ = try await store.update(resuming, leavingOut: true) { _, job in
-        if job.status == .resuming { _ = job.resume(at: now) }
-      }
+      _ = try await store.apply(jobs.map { JobCommand(.resume, of: $0.id) }, at: clock.now)
     }
   }
 }

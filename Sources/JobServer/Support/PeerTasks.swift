@@ -53,17 +53,11 @@ final class PeerTasks<Peer: Hashable & Sendable>: Service {
   }
 }
 
-/// What runs beside the server's services.
-struct BackgroundTasks: Service {
+/// Tells of what happens often, for as long as the server runs.
+struct LogService: Service {
   let log: ServerLog
-  let contests: ContestedClaims
 
   func run() async throws {
-    try await cancelWhenGracefulShutdown {
-      try await withThrowingDiscardingTaskGroup { group in
-        group.addTask { await log.run() }
-        group.addTask { try await contests.run() }
-      }
-    }
+    await cancelWhenGracefulShutdown { await log.run() }
   }
 }

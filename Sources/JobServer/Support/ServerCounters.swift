@@ -16,9 +16,7 @@ public struct ServerCounters: Sendable, Hashable, Codable {
   public internal(set) var refusedTickets = 0
   /// Answers to producers that could not be delivered and are tried again.
   public internal(set) var failedReplies = 0
-  /// Claims of jobs that another worker seems to hold.
-  public internal(set) var contestedClaims = 0
-  /// Times that a worker did not answer whether it has a job.
+  /// Times that a worker did not answer whether it is there, or has a job.
   public internal(set) var silentHolders = 0
   /// Events that were let go while the broker was away, or may not have been published.
   public internal(set) var lostEvents = 0
@@ -38,7 +36,6 @@ public struct ServerCounters: Sendable, Hashable, Codable {
     case badClaims = "bad_claims"
     case refusedTickets = "refused_tickets"
     case failedReplies = "failed_replies"
-    case contestedClaims = "contested_claims"
     case silentHolders = "silent_holders"
     case lostEvents = "lost_events"
     case droppedCommands = "dropped_commands"

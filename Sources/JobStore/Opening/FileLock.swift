@@ -1,4 +1,5 @@
 import Foundation
+import Jobs
 import Synchronization
 
 /// The right to be the only store on a file: a lock on a file beside it, which the kernel lifts when the process ends,
@@ -10,9 +11,9 @@ import Synchronization
 final class FileLock: Sendable {
   private let descriptor: Mutex<Int32?>
 
-  /// - Throws: ``StoreError/inUse(path:process:)`` when the lock is taken; `readOnly`, `diskFull` or `cannotOpen` when
+  /// - Throws: ``StoreFileError/inUse(path:process:)`` when the lock is taken; `readOnly`, `diskFull` or `cannotOpen` when
   ///   the lock file cannot be made.
-  init(forDatabase path: String) throws(StoreError) {
+  init(forDatabase path: String) throws(StoreFileError) {
     let lockPath = path + ".lock"
     // Not inherited by the programs that this process starts: they would keep the lock when it is killed.
     let descriptor = open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
@@ -49,11 +50,11 @@ final class FileLock: Sendable {
     }
   }
 
-  private static func failure(_ reason: Int32, path: String, lockPath: String) -> StoreError {
+  private static func failure(_ reason: Int32, path: String, lockPath: String) -> StoreFileError {
     let words = "\(lockPath): \(String(cString: strerror(reason)))"
     return switch reason {
-    case EROFS, EACCES, EPERM: .readOnly(words)
-    case ENOSPC, EDQUOT: .diskFull
+    case EROFS, EACCES, EPERM: .store(.readOnly(words))
+    case ENOSPC, EDQUOT: .store(.diskFull)
     default: .cannotOpen(path: path, why: words)
     }
   }

@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Jobs
 
 /// A store's file, opened: checked, migrated and locked against other stores.
 struct StoreFile: Sendable {
@@ -18,7 +19,7 @@ struct StoreFile: Sendable {
   /// The bytes of a SQLite file's header (SQLite's file format, section 1.3).
   private static let headerSize = 100
 
-  init(path: String, options: StoreOptions) throws(StoreError) {
+  init(path: String, options: StoreOptions) throws(StoreFileError) {
     // Two names of one file must find the same lock.
     let resolved = URL(fileURLWithPath: path).resolvingSymlinksInPath()
     self.path = resolved.path
@@ -34,7 +35,7 @@ struct StoreFile: Sendable {
     lock.release()
   }
 
-  private static func checkFolder(of file: URL) throws(StoreError) {
+  private static func checkFolder(of file: URL) throws(StoreFileError) {
     var isFolder = ObjCBool(false)
     let folder = file.deletingLastPathComponent().path
     guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder), isFolder.boolValue
@@ -50,11 +51,11 @@ struct StoreFile: Sendable {
   }
 
   /// Looks at the file before anything in it is changed: another program's file, or a newer Warren's, is left as it is.
-  private static func check(_ path: String) throws(StoreError) {
+  private static func check(_ path: String) throws(StoreFileError) {
     do {
       // SQLite takes a file that is shorter than its header for an empty one, and writes over it.
       let size = try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int
-      if let size, (1..<headerSize).contains(size) { throw StoreError.notADatabase(path: path) }
+      if let size, (1..<headerSize).contains(size) { throw StoreFileError.notADatabase(path: path) }
       var configuration = Configuration()
       configuration.busyMode = .timeout(busyTimeout)
       configuration.label = "warren.store.check"
@@ -64,10 +65,11 @@ struct StoreFile: Sendable {
         guard try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_schema") != 0 else { return }
         guard
           try Int64.fetchOne(db, sql: "PRAGMA application_id") == Schema.applicationID
-        else { throw StoreError.foreignFile(path: path) }
+        else { throw StoreFileError.foreignFile(path: path) }
         let migrator = Schema.migrator
+        if try Schema.isEarlier(db) { throw StoreFileError.earlierFile(path: path) }
         guard try !migrator.hasBeenSuperseded(db) else {
-          throw StoreError.newerFile(
+          throw StoreFileError.newerFile(
             path: path, found: try migrator.appliedIdentifiers(db).sorted(),
             known: migrator.migrations)
         }
@@ -77,7 +79,8 @@ struct StoreFile: Sendable {
     }
   }
 
-  private static func open(_ path: String, options: StoreOptions) throws(StoreError) -> DatabasePool
+  private static func open(_ path: String, options: StoreOptions) throws(StoreFileError)
+    -> DatabasePool
   {
     do {
       var configuration = Configuration()
@@ -95,19 +98,30 @@ struct StoreFile: Sendable {
       }
       try Schema.migrator.migrate(pool)
       // A file that cannot be written is often found only by writing.
-      try pool.write { db in try StoreHealth.touch(db) }
+      try pool.write { db in
+        try db.execute(sql: Health.touch, arguments: [Timestamp.now.milliseconds])
+      }
       return pool
     } catch {
       throw opening(path, error)
     }
   }
 
-  private static func opening(_ path: String, _ error: any Error) -> StoreError {
+  private static func opening(_ path: String, _ error: any Error) -> StoreFileError {
     switch error {
     case DatabaseError.SQLITE_NOTADB: .notADatabase(path: path)
     case let error as DatabaseError where error.resultCode == .SQLITE_CANTOPEN:
       .cannotOpen(path: path, why: error.message ?? "SQLite cannot open it")
-    default: StoreError(error)
+    case let error as StoreFileError: error
+    default: .store(StoreError(error))
     }
   }
+}
+
+/// The proof that the store takes writes: a row that is written for nothing else.
+enum Health {
+  static let touch = """
+    INSERT INTO store_health (only, checked_at) VALUES (1, ?)
+    ON CONFLICT DO UPDATE SET checked_at = excluded.checked_at
+    """
 }

@@ -1,13 +1,6 @@
+import Jobs
 import Logging
 import Synchronization
-
-/// How many rows the store could not read since it was opened.
-public struct StoreDamage: Sendable, Hashable {
-  /// Rows that were taken out of everybody's way: their jobs have failed, where they had not ended before.
-  public var setAside = 0
-  /// Times that a row was left out of what was read: until it is set aside, or because it cannot be.
-  public var skipped = 0
-}
 
 /// Counts and logs the rows that cannot be read.
 final class DamageLog: Sendable {
@@ -41,4 +34,11 @@ final class DamageLog: Sendable {
       "rows of the status store cannot be read and are left out",
       metadata: ["count": "\(reasons.count)", "first": "\(first)"])
   }
+}
+
+/// A row of which not even the job can be told.
+struct UnreadableRow: Error, Sendable, CustomStringConvertible {
+  let number: Int64
+  let reason: String
+  var description: String { "row \(number): \(reason)" }
 }

@@ -1,6 +1,22 @@
 import GRDB
+import Jobs
 import Logging
 import Synchronization
+
+/// One caller's part of a transaction.
+struct WritePiece: Sendable {
+  /// What happens to the caller when the transaction is over: its answer, or the error that took it.
+  typealias Settle = @Sendable (StoreError?) -> Void
+
+  /// About how many jobs it touches.
+  let weight: Int
+  /// About how many bytes it brings, where it is to be refused while too much waits; `nil` where it is not.
+  let bytes: Int?
+  /// Does the work and returns how to answer, to be called when the transaction is over.
+  let run: @Sendable (Transaction) throws -> Settle
+  /// Answers when `run` was not called or has thrown.
+  let refuse: @Sendable (StoreError) -> Void
+}
 
 /// Group commit: callers that arrive while a transaction is under way share the next one.
 ///
@@ -11,36 +27,46 @@ import Synchronization
 final class WriteQueue: Sendable {
   private struct State {
     var pending: [WritePiece] = []
+    /// How much of the pending that is bounded.
+    var waitingJobs = 0
+    var waitingBytes = 0
     var isDraining = false
     var isClosed = false
   }
 
   private let state = Mutex(State())
+  /// Locked by the writer alone.
+  private let writer: Mutex<WriterState>
   private let pool: DatabasePool
-  private let groupLimit: Int
+  private let options: StoreOptions
   private let logger: Logger
   private let damage: DamageLog
-  private let onCommit: @Sendable ([JobChange]) -> Void
+  private let onCommit: @Sendable (StoreCommit) -> Void
 
   init(
-    pool: DatabasePool, groupLimit: Int, logger: Logger, damage: DamageLog,
-    onCommit: @escaping @Sendable ([JobChange]) -> Void
-  ) {
+    pool: DatabasePool, options: StoreOptions, logger: Logger, damage: DamageLog,
+    onCommit: @escaping @Sendable (StoreCommit) -> Void
+  ) throws(StoreError) {
     self.pool = pool
-    self.groupLimit = groupLimit
+    self.options = options
     self.logger = logger
     self.damage = damage
     self.onCommit = onCommit
+    writer = Mutex(
+      try translatingErrors { try pool.writeWithoutTransaction { try WriterState($0) } })
   }
 
   /// Carries out one piece of work in a transaction of its own or a shared one; returns when it is committed.
+  ///
+  /// - Parameter bytes: about how many it brings, when it is to be refused while too much waits already; `nil` when it
+  ///   has to be done whatever waits.
   func write<Answer: Sendable>(
-    weight: Int = 1, _ work: @escaping @Sendable (inout WriteScope) throws -> Answer
+    weight: Int = 1, bytes: Int? = nil, _ work: @escaping @Sendable (Transaction) throws -> Answer
   ) async throws(StoreError) -> Answer {
     let outcome: Result<Answer, StoreError> = await withCheckedContinuation { continuation in
       submit(
-        WritePiece(weight: weight) { scope in
-          let answer = try work(&scope)
+        WritePiece(weight: weight, bytes: bytes) { transaction in
+          let answer = try work(transaction)
           return { error in
             continuation.resume(returning: error.map { .failure($0) } ?? .success(answer))
           }
@@ -52,13 +78,9 @@ final class WriteQueue: Sendable {
   }
 
   /// How many pieces wait for the next transaction.
-  var pendingCount: Int {
-    state.withLock { $0.pending.count }
-  }
+  var pendingCount: Int { state.withLock { $0.pending.count } }
 
-  var isClosed: Bool {
-    state.withLock { $0.isClosed }
-  }
+  var isClosed: Bool { state.withLock { $0.isClosed } }
 
   /// Takes no more work; what was taken before is still carried out.
   func close() {
@@ -66,16 +88,29 @@ final class WriteQueue: Sendable {
   }
 
   private func submit(_ piece: WritePiece) {
-    enum Next { case refuse, wake, wait }
+    enum Next {
+      case refuse(StoreError)
+      case wake, wait
+    }
     let next: Next = state.withLock { state in
-      guard !state.isClosed else { return .refuse }
+      guard !state.isClosed else { return .refuse(.closed) }
+      if let bytes = piece.bytes {
+        // One that is larger than the bound is taken by itself.
+        guard
+          state.waitingJobs == 0
+            || (state.waitingJobs + piece.weight <= options.waitingJobs
+              && state.waitingBytes + bytes <= options.waitingBytes)
+        else { return .refuse(.overloaded) }
+        state.waitingJobs += piece.weight
+        state.waitingBytes += bytes
+      }
       state.pending.append(piece)
       guard !state.isDraining else { return .wait }
       state.isDraining = true
       return .wake
     }
     switch next {
-    case .refuse: piece.refuse(.closed)
+    case .refuse(let error): piece.refuse(error)
     case .wake: pool.asyncWriteWithoutTransaction { self.drain($0) }
     case .wait: break
     }
@@ -91,7 +126,7 @@ final class WriteQueue: Sendable {
       var weight = 0
       for piece in state.pending {
         weight += piece.weight
-        guard count == 0 || weight <= groupLimit else { break }
+        guard count == 0 || weight <= options.groupLimit else { break }
         count += 1
       }
       guard count > 0 else {
@@ -100,23 +135,109 @@ final class WriteQueue: Sendable {
       }
       let group = Array(state.pending.prefix(count))
       state.pending.removeFirst(count)
+      for piece in group {
+        guard let bytes = piece.bytes else { continue }
+        state.waitingJobs -= piece.weight
+        state.waitingBytes -= bytes
+      }
       return group
     }
   }
 
   private func carryOut(_ group: [WritePiece], in db: Database) {
-    let outcome = GroupTransaction(db).carryOut(group)
+    let outcome = writer.withLock { GroupTransaction(db).carryOut(group, &$0) }
     if let error = outcome.error {
       logger.error(
         "a transaction of the status store failed",
         metadata: ["calls": "\(group.count)", "error": "\(error)"])
+    } else {
+      damage.noteSetAside(outcome.effects.setAside)
+      damage.noteSkipped(outcome.effects.leftOut)
+      // Before the callers go on: whoever has an answer can rely on everyone's having been told.
+      if !outcome.effects.commit.isEmpty { onCommit(outcome.effects.commit) }
     }
-    if outcome.error == nil {
-      damage.noteSetAside(outcome.setAside)
-      damage.noteSkipped(outcome.leftOut)
-    }
-    // Before the callers go on: whoever has an answer can rely on everyone's having been told.
-    if outcome.error == nil, !outcome.changes.isEmpty { onCommit(outcome.changes) }
     outcome.settle()
+  }
+}
+
+/// The pieces of several callers in one transaction. A piece that fails takes nobody else's work with it.
+struct GroupTransaction {
+  struct Outcome {
+    /// Why nothing of the transaction was written.
+    fileprivate(set) var error: StoreError?
+    fileprivate(set) var effects = Transaction.Effects()
+    fileprivate var done: [WritePiece.Settle] = []
+    fileprivate var failed: [(piece: WritePiece, error: StoreError)] = []
+
+    func settle() {
+      for settle in done { settle(error) }
+      for (piece, reason) in failed { piece.refuse(reason) }
+    }
+  }
+
+  private let db: Database
+
+  init(_ db: Database) {
+    self.db = db
+  }
+
+  func carryOut(_ group: [WritePiece], _ state: inout WriterState) -> Outcome {
+    var outcome = Outcome()
+    var remaining = group[...]
+    let transaction = Transaction(db, state)
+    do {
+      try db.beginTransaction(.immediate)
+      while let piece = remaining.first {
+        try carryOut(piece, alone: group.count == 1, transaction, &outcome)
+        remaining.removeFirst()
+      }
+      try transaction.flush()
+      // With nothing written, this costs nothing.
+      try db.commit()
+      outcome.effects = transaction.effects
+      state = transaction.committed()
+    } catch {
+      let reason = StoreError(error)
+      abandon()
+      outcome.error = reason
+      outcome.failed += remaining.map { ($0, reason) }
+      state = state.afterRollback()
+    }
+    return outcome
+  }
+
+  /// - Throws: only what ends the whole transaction.
+  private func carryOut(
+    _ piece: WritePiece, alone: Bool, _ transaction: Transaction, _ outcome: inout Outcome
+  ) throws {
+    // Alone, it is the transaction.
+    guard !alone else {
+      outcome.done.append(try piece.run(transaction))
+      return
+    }
+    let before = transaction.beginPart()
+    try run("SAVEPOINT piece")
+    do {
+      let settle = try piece.run(transaction)
+      try run("RELEASE piece")
+      outcome.done.append(settle)
+    } catch {
+      // On a full disk or an I/O error SQLite itself may have ended the transaction, with everyone's work.
+      guard db.isInsideTransaction else { throw error }
+      try run("ROLLBACK TO piece")
+      try run("RELEASE piece")
+      transaction.undo(to: before)
+      outcome.failed.append((piece, StoreError(error)))
+    }
+  }
+
+  private func abandon() {
+    guard db.isInsideTransaction else { return }
+    // It can fail only where there is no transaction any more, which is what is wanted.
+    try? db.rollback()
+  }
+
+  private func run(_ sql: String) throws {
+    try db.cachedStatement(sql: sql).execute()
   }
 }

@@ -3,7 +3,7 @@ import Foundation
 public import Jobs
 
 /// The job message: what a producer in any language writes. The body is the params in JSON, the property `type` the job
-/// type; all else is optional.
+/// type; all else is optional: the properties `message_id`, `priority`, `reply_to` and `correlation_id`, and headers.
 public enum JobMessage {
   static let typeHeader = "type"
   static let idempotencyKey = "idempotency-key"
@@ -42,6 +42,8 @@ public enum JobMessage {
     submission.backoff = try headers.choice(backoff)
     submission.maxRetryDelay = try headers.seconds(maxRetryDelay)
     submission.jitter = try headers.number(jitter, in: 0...1)
+    // AMQP has 256 of them; what is above the highest of ours counts as that.
+    submission.priority = message.properties.priority.map { JobPriority.clamped(Int($0)) }
     submission.reply = message.properties.replyTo.map {
       JobReply(address: $0, correlationID: message.properties.correlationID)
     }
@@ -66,6 +68,7 @@ public enum JobMessage {
     if let growth = submission.backoff { headers[backoff] = .string(growth.rawValue) }
     if let limit = submission.maxRetryDelay { headers[maxRetryDelay] = .double(limit.seconds) }
     if let chance = submission.jitter { headers[jitter] = .double(chance) }
+    properties.priority = submission.priority.map { UInt8(JobPriority.clamped($0)) }
     properties.replyTo = submission.reply?.address
     properties.correlationID = submission.reply?.correlationID
     properties.headers = headers

@@ -13,21 +13,18 @@ public enum WireCoding {
     message.properties.headers[version]?.integerValue.map(Int.init(clamping:)) ?? 0
   }
 
-  public static func message(_ ticket: Ticket) throws(WireError) -> Message {
-    var message = try encode(ticket, kind: MessageKind.ticket, persistent: true)
-    message.properties.messageID = ticket.job.description
-    return message
+  /// A ticket: one job of the queue that it is in may run. It names none.
+  public static func ticket() -> Message {
+    var properties = MessageProperties()
+    properties.type = MessageKind.ticket
+    properties.deliveryMode = .persistent
+    properties.headers[version] = .int64(Int64(WireVersion.current))
+    return Message(properties: properties)
   }
 
   /// Whether a message says that it is a ticket.
   public static func isTicket(_ message: Message) -> Bool {
     message.properties.type == MessageKind.ticket
-  }
-
-  /// - Returns: `nil` when the message is no ticket but, by its type, something else.
-  public static func ticket(_ message: Message) throws(WireError) -> Ticket? {
-    guard isTicket(message) else { return nil }
-    return try decode(Ticket.self, from: message)
   }
 
   public static func message(_ claims: [ClaimRequest]) throws(WireError) -> Message {
@@ -38,23 +35,12 @@ public enum WireCoding {
     try decode([ClaimRequest].self, from: message)
   }
 
-  /// The most bytes of the answers in one message: RabbitMQ takes messages of 16 MiB from 4.0 on.
-  static let mostOfAnswers = 8 << 20
+  /// About how many bytes of params and snapshots one answer to a claim may have: RabbitMQ takes messages of 16 MiB from
+  /// 4.0 on.
+  public static let mostOfAnswer = 8 << 20
 
   public static func message(_ answers: [ClaimAnswer]) throws(WireError) -> Message {
-    try encode(bounded(answers), kind: MessageKind.claims, persistent: false)
-  }
-
-  /// What does not fit into one message is asked for again, and the answer to the same claim is the same.
-  private static func bounded(_ answers: [ClaimAnswer]) -> [ClaimAnswer] {
-    var size = 0
-    return answers.map { answer in
-      guard case .run(let assignment) = answer else { return answer }
-      let bound = assignment.sizeBound
-      guard size == 0 || size + bound <= mostOfAnswers else { return .askAgain }
-      size += bound
-      return answer
-    }
+    try encode(answers, kind: MessageKind.claims, persistent: false)
   }
 
   public static func answers(_ message: Message) throws(WireError) -> [ClaimAnswer] {

@@ -35,19 +35,20 @@ public struct CommandJobType: Sendable {
   ///   - params: the default of each param; with them the schema.
   ///   - command: the program and its arguments; `{name}` of a param stands for its value (``CommandTemplate``).
   ///   - timeout: how long one execution may take; zero is without limit.
+  ///   - priority: 0 to 9, higher ones first; of jobs that say nothing else.
   /// - Throws: ``CommandJobTypeError``, ``CommandTemplateError``, or ``NameError`` for a name that is none.
   public init(
     group: JobGroup, name: String, description: String = "", params: JSONValue = [:],
     command: [String], timeout: Duration = .zero, retry: RetryPolicy = .never,
-    suspendable: Bool = false
+    priority: Int = JobPriority.standard, suspendable: Bool = false
   ) throws {
     guard params.members != nil else { throw CommandJobTypeError.paramsNotObject(params.kind) }
     self.group = group
     self.command = try CommandTemplate(command, params: params)
     self.description = JobTypeDescription(
       id: try JobTypeID(group: group.name, name: name), description: description,
-      timeout: timeout, retry: retry, params: params, schema: ParamsSchema(defaults: params),
-      suspendable: suspendable)
+      timeout: timeout, retry: retry, priority: priority, params: params,
+      schema: ParamsSchema(defaults: params), suspendable: suspendable)
   }
 
   /// The form in which it stands in a registry.

@@ -20,86 +20,71 @@ struct AttemptOrders: OptionSet, Sendable, Hashable {
   static let suspend = AttemptOrders(rawValue: 1 << 5)
 }
 
+/// Told what happens to an attempt while its callback runs.
+protocol AttemptObserver: AnyObject, Sendable {
+  /// It was told to end.
+  func ordered(_ orders: AttemptOrders)
+  /// The job that it was locked by has ended.
+  func released()
+  /// Nobody waits for it any longer; how it ends is not asked.
+  func abandoned()
+}
+
 /// One running attempt: its task, and the orders that reach it.
 final class Attempt: Sendable {
-  enum Event: Sendable {
-    /// The callback has reported progress for the first time.
-    case progressed
-    /// It was told to end.
-    case ordered(AttemptOrders)
-    /// The job that it was locked by has ended.
-    case released
-    /// The callback has ended, and these orders had been given by then.
-    case ended(Result<JSONValue?, any Error>, AttemptOrders)
-    /// It has not ended within the grace period after it was told to.
-    case overdue
-    /// Nobody waits for it any longer.
-    case abandoned
-  }
-
   private struct State {
     var orders: AttemptOrders = []
     var task: Task<Void, Never>?
+    /// `nil` before the start, and after the end.
+    var observer: (any AttemptObserver)?
   }
 
-  /// What happens to it; read by the one who runs it.
-  let events: AsyncStream<Event>
-  private let continuation: AsyncStream<Event>.Continuation
   private let state = Mutex(State())
-
-  init() {
-    (events, continuation) = AsyncStream.makeStream()
-  }
 
   /// What it has been told so far.
   var orders: AttemptOrders { state.withLock(\.orders) }
 
-  /// Runs the callback, unless there is an order already: then it ends at once.
+  /// Runs `work`, which calls ``end()`` when the callback has ended. With orders that were given before, it calls none.
   ///
   /// In a task of its own, because it is cancelled by itself, and because nobody can be made to wait for ever for a callback
   /// that does not end when it is told to.
-  func start(_ callback: @escaping @Sendable () async throws -> JSONValue?) {
+  func start(
+    _ observer: any AttemptObserver, _ work: @escaping @Sendable (AttemptOrders) async -> Void
+  ) {
     state.withLock { state in
-      guard state.orders.isEmpty else {
-        continuation.yield(.ended(.failure(CancellationError()), state.orders))
-        return
-      }
-      state.task = Task {
-        let result: Result<JSONValue?, any Error>
-        do {
-          result = .success(try await callback())
-        } catch {
-          result = .failure(error)
-        }
-        continuation.yield(.ended(result, orders))
-      }
+      state.observer = observer
+      state.task = Task { [orders = state.orders] in await work(orders) }
+    }
+  }
+
+  /// The callback has ended.
+  ///
+  /// - Returns: the orders that had been given by then; `nil` when nobody waits for it any longer.
+  func end() -> AttemptOrders? {
+    state.withLock { state in
+      guard state.observer != nil else { return nil }
+      state.observer = nil
+      state.task = nil
+      return state.orders
     }
   }
 
   /// Gives orders, on top of those given before.
   func order(_ orders: AttemptOrders) {
     guard !orders.isEmpty else { return }
-    let (task, isNews) = state.withLock { state in
-      defer { state.orders.formUnion(orders) }
-      return (state.task, !orders.isSubset(of: state.orders))
+    let (task, observer, isNews) = state.withLock { state in
+      let isNews = !orders.isSubset(of: state.orders)
+      state.orders.formUnion(orders)
+      defer { if orders.contains(.abandon) { state.observer = nil } }
+      return (state.task, state.observer, isNews)
     }
-    if isNews { continuation.yield(.ordered(orders)) }
+    if isNews { observer?.ordered(orders) }
     task?.cancel()
-    if orders.contains(.abandon) { continuation.yield(.abandoned) }
-  }
-
-  /// Notes that there is progress to be passed on.
-  func progressed() {
-    continuation.yield(.progressed)
+    if orders.contains(.abandon) { observer?.abandoned() }
   }
 
   /// Notes that the job is not locked any longer.
   func release() {
-    continuation.yield(.released)
-  }
-
-  /// Notes that the grace period after an order is over.
-  func isOverdue() {
-    continuation.yield(.overdue)
+    state.withLock(\.observer)?.released()
   }
 }

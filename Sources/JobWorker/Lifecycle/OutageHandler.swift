@@ -57,7 +57,7 @@ struct OutageHandler: Sendable {
     case ended(OutageScope, Pause, ContinuousClock.Instant)
   }
 
-  private let lanes: Lanes
+  private let consumers: QueueConsumers
   private let condition: WorkerCondition
   private let lifecycle: WorkerLifecycle
   private let pauses: Pause
@@ -70,10 +70,10 @@ struct OutageHandler: Sendable {
   private static let recovered = Duration.seconds(120)
 
   init(
-    lanes: Lanes, condition: WorkerCondition, lifecycle: WorkerLifecycle,
+    consumers: QueueConsumers, condition: WorkerCondition, lifecycle: WorkerLifecycle,
     pauses: Pause = Pause(first: .seconds(1), longest: .seconds(60)), logger: Logger
   ) {
-    self.lanes = lanes
+    self.consumers = consumers
     self.condition = condition
     self.lifecycle = lifecycle
     self.pauses = pauses
@@ -85,9 +85,9 @@ struct OutageHandler: Sendable {
   ///
   /// - Parameter queue: which the job came from.
   func begin(_ trouble: WorkerTrouble, in queue: JobQueueName) async {
-    let scope = trouble.scope == .queue ? lanes.scope(of: queue) : .worker
+    let scope = trouble.scope == .queue ? consumers.scope(of: queue) : .worker
     guard !condition.set(trouble.description, of: scope) else { return }
-    await lanes.pause(scope)
+    await consumers.pause(scope)
     logger.error(
       "the worker cannot do its work; it takes no jobs until it can",
       metadata: ["from": "\(scope)", "reason": "\(trouble)"])
@@ -130,8 +130,8 @@ struct OutageHandler: Sendable {
     }
     continuation.yield(.ended(scope, pause, .now))
     logger.notice("the worker takes jobs again", metadata: ["from": "\(scope)"])
-    // In this order: a further trouble in between stops the lanes again.
-    lanes.resume(scope)
+    // In this order: a further trouble in between stops the consumers again.
+    await consumers.resume(scope)
     condition.set(nil, of: scope)
   }
 }

@@ -35,11 +35,6 @@ final class WorkerCondition: Sendable {
 
   func outage(of scope: OutageScope) -> WorkerOutage? { state.withLock { $0.outages[scope] } }
 
-  /// Whether it takes no jobs from that queue for now.
-  func isOut(of queue: JobQueueName) -> Bool {
-    state.withLock { $0.outages.keys.contains { $0.contains(queue) } }
-  }
-
   /// The attempts that were told to end and have not, the oldest first.
   var stuck: [StuckAttempt] { state.withLock { $0.stuck.values.sorted { $0.since < $1.since } } }
 

@@ -1,5 +1,21 @@
 import Synchronization
 
+/// Where a worker is in its life. It only goes forward.
+enum WorkerPhase: Int, Sendable, Hashable, Comparable {
+  case working
+  /// Takes no more jobs; those that run may end.
+  case draining
+  /// What still runs is told to end and is given back.
+  case givingBack
+  /// Nothing is waited for any longer.
+  case leaving
+
+  static func < (lhs: WorkerPhase, rhs: WorkerPhase) -> Bool { lhs.rawValue < rhs.rawValue }
+
+  /// What comes after it.
+  var next: WorkerPhase { WorkerPhase(rawValue: rawValue + 1) ?? .leaving }
+}
+
 /// The phase that a worker is in, which all of its tasks watch.
 final class WorkerLifecycle: Sendable {
   private struct Waiter {
@@ -72,5 +88,25 @@ final class WorkerLifecycle: Sendable {
       group.cancelAll()
     }
     return self.phase >= phase
+  }
+}
+
+/// Waits between tries, with jitter, so that many workers do not come back in step.
+struct Pause: Sendable {
+  private let longest: Duration
+  private var next: Duration
+
+  /// - Parameters:
+  ///   - first: the first wait; each further one is twice as long.
+  ///   - longest: the longest wait.
+  init(first: Duration, longest: Duration) {
+    next = min(first, longest)
+    self.longest = longest
+  }
+
+  /// The next wait: between half of what is due and all of it.
+  mutating func take() -> Duration {
+    defer { next = min(next * 2, longest) }
+    return next * Double.random(in: 0.5...1)
   }
 }

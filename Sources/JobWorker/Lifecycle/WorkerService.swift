@@ -5,19 +5,20 @@ import Logging
 import ServiceLifecycle
 import UnixSignals
 
-/// The worker at work: reads its queues, obeys, and at the end drains.
+/// The worker at work: announces itself, consumes its queues, obeys, and at the end drains.
 ///
 /// The end goes through the phases of ``WorkerPhase``. When the service group shuts down gracefully the worker drains: it
 /// takes on nothing more, gives back what it has not claimed, and lets its jobs run on up to the limit. Then, or at a second
 /// signal, it tells them to end and gives them back. What does not end within the grace period (or until a further signal) is
 /// left alone, and counts as lost with the connection. Cancelling the task leaves at once.
 struct WorkerService<Authority: JobAuthority>: Service {
-  let readers: [LaneReader<Authority>]
-  let lanes: Lanes
-  let jobs: JobsAtHand
-  let control: ControlDesk
+  let consumers: QueueConsumers
+  let claimer: JobClaimer<Authority>
+  let registration: Registration
+  let attempts: AttemptsAtHand
+  let control: ControlConsumer
   let announcer: Announcer
-  let lease: LeaseKeeper
+  let lease: LeaseHolder
   let outages: OutageHandler
   let health: HealthReporter
   let lifecycle: WorkerLifecycle
@@ -48,8 +49,12 @@ struct WorkerService<Authority: JobAuthority>: Service {
       group.addTask { await outages.run() }
       group.addTask { await health.run() }
       group.addTask { await end() }
-      await withDiscardingTaskGroup { readings in
-        for reader in readers { readings.addTask { await reader.run() } }
+      // A claim of a worker that nobody has heard of is refused.
+      await registration.waitUntilAnnounced(or: lifecycle)
+      await withDiscardingTaskGroup { queues in
+        for consumer in consumers.all {
+          queues.addTask { await consumer.run(claim: claimer.claim) }
+        }
       }
       if !Task.isCancelled { await announcer.farewell() }
       group.cancelAll()
@@ -91,14 +96,12 @@ struct WorkerService<Authority: JobAuthority>: Service {
     switch phase {
     case .working: break
     case .draining:
-      jobs.drain()
-      lanes.close()
+      attempts.drain()
     case .givingBack:
-      jobs.orderAll(.giveBack)
+      attempts.orderAll(.giveBack)
     case .leaving:
-      jobs.drain()
-      lanes.close()
-      jobs.orderAll(.abandon)
+      attempts.drain()
+      attempts.orderAll(.abandon)
     }
   }
 }

@@ -6,7 +6,9 @@ import Logging
 /// Tells the server who this worker is: each time that it has its lease, and when it is asked to.
 struct Announcer: Sendable {
   private let announcement: WorkerAnnouncement
-  private let jobs: JobsAtHand
+  private let registration: Registration
+  private let attempts: AttemptsAtHand
+  private let consumers: QueueConsumers
   private let mail: BrokerAuthority
   private let lifecycle: WorkerLifecycle
   private let logger: Logger
@@ -16,17 +18,22 @@ struct Announcer: Sendable {
 
   /// - Parameters:
   ///   - announcement: what does not change while the worker runs.
-  ///   - jobs: what it has at hand, of which the rest is made each time.
+  ///   - registration: under which epoch; told of what the broker has confirmed.
+  ///   - attempts: what it runs.
+  ///   - consumers: which of its queues are parked.
   ///   - condition: what keeps it from working as it should.
   ///   - wakeUps: each has the worker announced; several meanwhile do it once.
   ///   - mail: how messages reach the server; through the broker, even where the authority is in the process.
   init(
-    _ announcement: WorkerAnnouncement, jobs: JobsAtHand, condition: WorkerCondition,
+    _ announcement: WorkerAnnouncement, registration: Registration, attempts: AttemptsAtHand,
+    consumers: QueueConsumers, condition: WorkerCondition,
     wakeUps: (stream: AsyncStream<Void>, continuation: AsyncStream<Void>.Continuation),
     mail: BrokerAuthority, lifecycle: WorkerLifecycle, logger: Logger
   ) {
     self.announcement = announcement
-    self.jobs = jobs
+    self.registration = registration
+    self.attempts = attempts
+    self.consumers = consumers
     self.condition = condition
     self.mail = mail
     self.lifecycle = lifecycle
@@ -45,13 +52,9 @@ struct Announcer: Sendable {
       var pause = Pause(first: .milliseconds(400), longest: .seconds(10))
       while !Task.isCancelled {
         do {
-          var announcement = announcement
-          announcement.running = jobs.running
-          announcement.outage = condition.outage
-          let queues = condition.queueOutages
-          announcement.queueOutages = queues.isEmpty ? nil : queues
-          announcement.stuck = condition.stuck.isEmpty ? nil : condition.stuck
+          let announcement = current
           try await mail.send(.announcement(announcement))
+          registration.confirm(announcement.epoch, at: .now)
           break
         } catch {
           let wait = pause.take()
@@ -62,6 +65,20 @@ struct Announcer: Sendable {
         }
       }
     }
+  }
+
+  private var current: WorkerAnnouncement {
+    var announcement = announcement
+    announcement.epoch = registration.epoch
+    announcement.running = attempts.running
+    let parked = consumers.parked
+    announcement.parked = parked.isEmpty ? nil : parked
+    announcement.outage = condition.outage
+    let queues = condition.queueOutages
+    announcement.queueOutages = queues.isEmpty ? nil : queues
+    let stuck = condition.stuck
+    announcement.stuck = stuck.isEmpty ? nil : stuck
+    return announcement
   }
 
   /// Says that the worker has given back all that it had. A courtesy: the end of its connection says the same.

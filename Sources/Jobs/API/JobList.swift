@@ -8,20 +8,25 @@ public struct JobList: Sendable, Hashable, Codable {
   public let order: String
   /// How many there are on all pages.
   public let total: Int
+  /// Where the list goes on, to be asked for with `after`; `nil` at its end, and where it is not ordered by `created_at`.
+  public let next: String?
   /// Those of this page.
   public let jobs: [Job]
 
   /// A page; what a server answers with.
-  public init(pageSize: Int, pageNumber: Int, order: String, total: Int, jobs: [Job]) {
+  public init(
+    pageSize: Int, pageNumber: Int, order: String, total: Int, next: String? = nil, jobs: [Job]
+  ) {
     self.pageSize = pageSize
     self.pageNumber = pageNumber
     self.order = order
     self.total = total
+    self.next = next
     self.jobs = jobs
   }
 
   private enum CodingKeys: String, CodingKey {
-    case order, total, jobs
+    case order, total, next, jobs
     case pageSize = "page_size"
     case pageNumber = "page_number"
   }

@@ -4,7 +4,8 @@ import Foundation
 /// durations in seconds. Params and result are JSON values, not texts that hold JSON.
 extension Job: Codable {
   private enum CodingKeys: String, CodingKey {
-    case id, type, queue, params, status, eta, progress, details, retries, error, result, attempt
+    case id, type, queue, params, priority, status, eta, progress, details, retries, error, result,
+      attempt
     case tenantID = "tenant_id"
     case userID = "user_id"
     case idempotencyKey = "idempotency_key"
@@ -33,6 +34,7 @@ extension Job: Codable {
     try container.encode(idempotencyKey.uuidString.lowercased(), forKey: .idempotencyKey)
     try container.encode(type, forKey: .type)
     try container.encode(queue, forKey: .queue)
+    try container.encode(priority, forKey: .priority)
     try container.encode(status, forKey: .status)
     try container.encode(scheduledAt, forKey: .scheduledAt)
     try container.encode(createdAt, forKey: .createdAt)
@@ -85,6 +87,7 @@ extension Job: Codable {
         backoff: try container.decode(Backoff.self, forKey: .backoff),
         maxDelay: try duration(.maxRetryDelay),
         jitter: try container.decode(Double.self, forKey: .jitter)),
+      priority: try container.decodeIfPresent(Int.self, forKey: .priority) ?? JobPriority.standard,
       scheduledAt: try container.decode(Timestamp.self, forKey: .scheduledAt),
       createdAt: try container.decode(Timestamp.self, forKey: .createdAt))
     status = try container.decode(JobStatus.self, forKey: .status)

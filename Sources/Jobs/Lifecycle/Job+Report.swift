@@ -7,6 +7,8 @@ extension Job {
     case ignored
     /// It comes from an attempt that is no longer the job's; whoever reports it shall stop.
     case fenced
+    /// The store does not take it, and why. If it was an outcome, the job has failed with that.
+    case refused(String)
   }
 
   /// Applies what a worker reports.

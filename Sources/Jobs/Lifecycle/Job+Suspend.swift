@@ -65,6 +65,5 @@ extension Job {
     lockedBy = nil
     eta = nil
     claim = nil
-    ticketIssued = false
   }
 }

@@ -1,16 +1,4 @@
 extension Job {
-  /// The one place where a status changes.
-  mutating func move(to next: JobStatus, at now: Timestamp) {
-    assert(status.successors.contains(next), "\(status) -> \(next)")
-    status = next
-    updatedAt = max(now, updatedAt)
-    if next.isFinal {
-      lockedBy = nil
-      eta = nil
-      snapshot = nil
-    }
-  }
-
   /// Back to waiting, for another attempt.
   mutating func wait(until due: Timestamp, at now: Timestamp, because reason: String) {
     move(to: .waiting, at: now)
@@ -19,12 +7,16 @@ extension Job {
     lockedBy = nil
     eta = nil
     claim = nil
-    ticketIssued = false
   }
 
   /// Notes that these producers have been told of the end, or never can be.
-  public mutating func noteReplies(_ told: Set<JobReply>) {
-    if status.isFinal { replies.removeAll { told.contains($0) } }
+  ///
+  /// - Returns: whether that changes anything.
+  @discardableResult
+  public mutating func noteReplies(_ told: Set<JobReply>) -> Bool {
+    guard status.isFinal, replies.contains(where: told.contains) else { return false }
+    replies.removeAll { told.contains($0) }
+    return true
   }
 
   /// Another producer has asked for the same job, and wants to be told of its end as well.
@@ -39,12 +31,5 @@ extension Job {
     guard status.successors.contains(.failed) else { return }
     error = reason
     move(to: .failed, at: now)
-  }
-
-  /// Notes that the broker has confirmed a ticket for the job's present wait.
-  ///
-  /// - Parameter attempt: the number of attempts when the ticket was made; a wait that came later has none yet.
-  public mutating func noteTicket(afterAttempt attempt: Int) {
-    if status == .waiting, self.attempt == attempt { ticketIssued = true }
   }
 }

@@ -20,6 +20,8 @@ public struct Job: Sendable, Hashable {
   public package(set) var timeout: Duration
   /// What happens after a failure.
   public package(set) var retry: RetryPolicy
+  /// 0 to 9: of the jobs of a queue that are due, those with the higher one run first.
+  public let priority: Int
   /// When it was accepted.
   public let createdAt: Timestamp
 
@@ -64,14 +66,16 @@ public struct Job: Sendable, Hashable {
   public package(set) var claim: UUID?
   /// How many workers ended while they had it.
   public package(set) var lostWorkers = 0
-  /// Whether the broker has confirmed a ticket for the wait that it is in now.
-  public package(set) var ticketIssued = false
+  /// Whether it was asked for a second time while it was being initialized. Not part of the JSON form.
+  public package(set) var isShared = false
+  /// What the lifecycle's functions have made of its status, until whoever keeps the job takes it.
+  package private(set) var changes: [StatusChange] = []
 
   /// A new job, waiting.
   public init(
     id: JobID, tenantID: UUID, userID: UUID, idempotencyKey: UUID, type: JobTypeID,
     queue: JobQueueName, params: JSONValue, timeout: Duration, retry: RetryPolicy,
-    scheduledAt: Timestamp, createdAt: Timestamp
+    priority: Int = JobPriority.standard, scheduledAt: Timestamp, createdAt: Timestamp
   ) {
     self.id = id
     self.tenantID = tenantID
@@ -82,9 +86,76 @@ public struct Job: Sendable, Hashable {
     self.params = params
     self.timeout = timeout
     self.retry = retry
+    self.priority = JobPriority.clamped(priority)
     self.createdAt = createdAt
     self.status = .waiting
     self.scheduledAt = scheduledAt
     self.updatedAt = createdAt
+  }
+
+  /// Gives the job another status, and notes the change.
+  mutating func move(to next: JobStatus, at now: Timestamp) {
+    assert(status.successors.contains(next), "\(status) -> \(next)")
+    changes.append(StatusChange(from: status, to: next, attempt: attempt, worker: worker))
+    status = next
+    updatedAt = max(now, updatedAt)
+    if next.isFinal {
+      lockedBy = nil
+      eta = nil
+      snapshot = nil
+    }
+  }
+
+  /// The changes of its status since they were taken last, in their order. The last one says why.
+  package mutating func takeChanges() -> [StatusChange] {
+    guard let last = changes.indices.last else { return [] }
+    changes[last].reason = changeReason
+    defer { changes = [] }
+    return changes
+  }
+
+  private var changeReason: String? {
+    switch status {
+    case .failed, .timedOut: error
+    default: details.isEmpty ? nil : details
+    }
+  }
+
+  /// What the log says of the job's creation.
+  package var creation: StatusChange {
+    StatusChange(from: nil, to: status, attempt: attempt, worker: worker, reason: changeReason)
+  }
+}
+
+/// One change of a job's status.
+package struct StatusChange: Sendable, Hashable {
+  /// `nil` when the job was created with it.
+  package let from: JobStatus?
+  package let to: JobStatus
+  package let attempt: Int
+  package let worker: WorkerID?
+  package var reason: String?
+
+  package init(
+    from: JobStatus?, to: JobStatus, attempt: Int, worker: WorkerID?, reason: String? = nil
+  ) {
+    self.from = from
+    self.to = to
+    self.attempt = attempt
+    self.worker = worker
+    self.reason = reason
+  }
+}
+
+/// What priorities there are.
+public enum JobPriority {
+  /// Higher ones first.
+  public static let range = 0...9
+  /// Of a job whose type says nothing.
+  public static let standard = 0
+
+  /// The nearest one in range.
+  public static func clamped(_ priority: Int) -> Int {
+    min(max(priority, range.lowerBound), range.upperBound)
   }
 }

@@ -1,28 +1,22 @@
-/// An authority that gathers the claims and reports of all jobs of a worker into batches.
+/// An authority that gathers the reports and locks of all jobs of a worker into batches. Claims are sets already.
 public struct BatchingAuthority<Base: JobAuthority>: JobAuthority {
-  /// The most claims or reports of one batch: one message, and one transaction of the store.
+  /// The most locks of one batch: one message, and one transaction of the store.
   public static var batchLimit: Int { 256 }
 
   /// The most reports of one batch.
-  public static var reportLimit: Int { 64 }
+  public static var reportLimit: Int { 256 }
 
   /// The most bytes of one batch of reports, unless a single one is larger: a result or a snapshot may have 1 MiB, and
   /// RabbitMQ takes messages of 16 MiB from 4.0 on.
   public static var reportBytes: Int { 4 << 20 }
 
-  private let claims: Batcher<ClaimRequest, ClaimAnswer, AuthorityError>
+  private let base: Base
   private let locks: Batcher<LockRequest, LockAnswer, AuthorityError>
   private let reports: Batcher<JobReport, Void, AuthorityError>
 
   /// - Parameter base: who decides on the batches.
   public init(_ base: Base) {
-    claims = Batcher(limit: Self.batchLimit) { requests in
-      do throws(AuthorityError) {
-        return .success(try await base.claim(requests))
-      } catch {
-        return .failure(error)
-      }
-    }
+    self.base = base
     locks = Batcher(limit: Self.batchLimit) { requests in
       do throws(AuthorityError) {
         return .success(try await base.lock(requests))
@@ -43,7 +37,7 @@ public struct BatchingAuthority<Base: JobAuthority>: JobAuthority {
   }
 
   public func claim(_ requests: [ClaimRequest]) async throws(AuthorityError) -> [ClaimAnswer] {
-    try await claims.submit(requests)
+    try await base.claim(requests)
   }
 
   public func lock(_ requests: [LockRequest]) async throws(AuthorityError) -> [LockAnswer] {

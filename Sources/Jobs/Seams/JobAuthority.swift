@@ -1,10 +1,10 @@
 /// Who decides what a worker may run, and keeps what it reports: the server, by way of the broker or, in one process,
 /// directly.
 public protocol JobAuthority: Sendable {
-  /// Asks to run jobs.
+  /// Asks for jobs.
   ///
-  /// - Returns: an answer for each request, in their order.
-  /// - Throws: ``AuthorityError`` when no answer came in time; asking again is harmless.
+  /// - Returns: an answer to each request, in their order.
+  /// - Throws: ``AuthorityError`` when no answer came in time; ask again with ``ClaimRequest/repeated``.
   func claim(_ requests: [ClaimRequest]) async throws(AuthorityError) -> [ClaimAnswer]
 
   /// Asks to lock or unlock running jobs.

@@ -33,6 +33,8 @@ public struct JobSubmission: Sendable, Hashable {
   public var maxRetryDelay: Duration?
   /// 0 to 1.
   public var jitter: Double?
+  /// 0 to 9: higher ones first; what is out of range is taken to the nearest one in range.
+  public var priority: Int?
   /// Where the final job is sent.
   public var reply: JobReply?
 
@@ -42,7 +44,7 @@ public struct JobSubmission: Sendable, Hashable {
     userID: UUID = .zero, idempotencyKey: UUID? = nil, scheduledAt: Timestamp? = nil,
     timeout: Duration? = nil, maxRetries: Int? = nil, retryDelay: Duration? = nil,
     backoff: Backoff? = nil, maxRetryDelay: Duration? = nil, jitter: Double? = nil,
-    reply: JobReply? = nil
+    priority: Int? = nil, reply: JobReply? = nil
   ) {
     self.type = type
     self.params = params
@@ -57,6 +59,7 @@ public struct JobSubmission: Sendable, Hashable {
     self.backoff = backoff
     self.maxRetryDelay = maxRetryDelay
     self.jitter = jitter
+    self.priority = priority
     self.reply = reply
   }
 
@@ -72,12 +75,14 @@ public struct JobSubmission: Sendable, Hashable {
     retry = RetryPolicy(
       maxRetries: retry.maxRetries, delay: retry.delay, backoff: backoff ?? retry.backoff,
       maxDelay: maxRetryDelay ?? retry.maxDelay, jitter: jitter ?? retry.jitter)
+    let id = id ?? JobID()
     var job = Job(
-      id: id ?? JobID(), tenantID: tenantID, userID: userID,
+      id: id, tenantID: tenantID, userID: userID,
       // The same id again is the same job.
-      idempotencyKey: idempotencyKey ?? id?.uuid ?? UUID(), type: type, queue: queue,
+      idempotencyKey: idempotencyKey ?? id.uuid, type: type, queue: queue,
       params: try description.schema.complete(params),
       timeout: min(max(.zero, timeout ?? description.timeout), .longest), retry: retry,
+      priority: priority ?? description.priority,
       scheduledAt: max(scheduledAt ?? now, now), createdAt: now)
     if let reply { job.replies = [reply] }
     // A worker has to look at it first.

@@ -42,7 +42,8 @@ public struct JobType<Params: Codable & Sendable, Result: Codable & Sendable>: S
   /// - Throws: ``NameError`` for a name that is none, ``JSONError`` for a default instance that cannot be written as JSON.
   public init(
     group: JobGroup, name: String, description: String = "", params: Params,
-    timeout: Duration = .zero, retry: RetryPolicy = .never, suspendable: Bool = false,
+    timeout: Duration = .zero, retry: RetryPolicy = .never,
+    priority: Int = JobPriority.standard, suspendable: Bool = false,
     initialize: Initialize? = nil, stateUpdate: StateUpdate? = nil, suspend: Intervene? = nil,
     resume: Intervene? = nil, execute: @escaping Execute
   ) throws {
@@ -53,7 +54,8 @@ public struct JobType<Params: Codable & Sendable, Result: Codable & Sendable>: S
     if resume != nil { callbacks.insert(.resume) }
     self.description = JobTypeDescription(
       id: try JobTypeID(group: group.name, name: name), description: description,
-      timeout: timeout, retry: retry, params: try JSONValue(encoding: params),
+      timeout: timeout, retry: retry, priority: priority,
+      params: try JSONValue(encoding: params),
       schema: try ParamsSchema(defaults: params), suspendable: suspendable, callbacks: callbacks)
     self.initialize = initialize
     self.execute = execute

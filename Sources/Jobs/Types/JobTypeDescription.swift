@@ -8,6 +8,8 @@ public struct JobTypeDescription: Sendable, Hashable {
   public let timeout: Duration
   /// What happens after a failure, unless a job says otherwise.
   public let retry: RetryPolicy
+  /// 0 to 9: higher ones first; of jobs that say nothing else.
+  public let priority: Int
   /// The default instance; what a job leaves out is taken from here.
   public let params: JSONValue
   /// What params have to be.
@@ -19,13 +21,15 @@ public struct JobTypeDescription: Sendable, Hashable {
 
   /// A description; ``JobType`` makes it from its defaults.
   public init(
-    id: JobTypeID, description: String, timeout: Duration, retry: RetryPolicy, params: JSONValue,
-    schema: ParamsSchema, suspendable: Bool, callbacks: Set<JobCallback> = []
+    id: JobTypeID, description: String, timeout: Duration, retry: RetryPolicy,
+    priority: Int = JobPriority.standard, params: JSONValue, schema: ParamsSchema,
+    suspendable: Bool, callbacks: Set<JobCallback> = []
   ) {
     self.id = id
     self.description = description
     self.timeout = min(max(.zero, timeout), .longest)
     self.retry = retry
+    self.priority = JobPriority.clamped(priority)
     self.params = params
     self.schema = schema
     self.suspendable = suspendable
@@ -36,7 +40,7 @@ public struct JobTypeDescription: Sendable, Hashable {
 extension JobTypeDescription: Codable {
   private enum CodingKeys: String, CodingKey {
     case id = "type_id"
-    case description, group, name, params, suspendable, backoff, jitter, callbacks
+    case description, group, name, params, priority, suspendable, backoff, jitter, callbacks
     case timeout = "timeout_sec"
     case maxRetries = "max_retries"
     case retryDelay = "retry_delay_sec"
@@ -72,6 +76,7 @@ extension JobTypeDescription: Codable {
         backoff: try container.decode(Backoff.self, forKey: .backoff),
         maxDelay: try duration(.maxRetryDelay),
         jitter: try container.decode(Double.self, forKey: .jitter)),
+      priority: try container.decodeIfPresent(Int.self, forKey: .priority) ?? JobPriority.standard,
       params: params,
       schema: try container.decode(ParamsSchema.self, forKey: .schema),
       suspendable: try container.decode(Bool.self, forKey: .suspendable),
@@ -90,6 +95,7 @@ extension JobTypeDescription: Codable {
     try container.encode(retry.maxDelay.seconds, forKey: .maxRetryDelay)
     try container.encode(retry.backoff, forKey: .backoff)
     try container.encode(retry.jitter, forKey: .jitter)
+    try container.encode(priority, forKey: .priority)
     try container.encode(params, forKey: .params)
     try container.encode(schema, forKey: .schema)
     try container.encode(suspendable, forKey: .suspendable)

@@ -8,14 +8,16 @@ extension JobType where Result == NoResult {
   /// Declares a job type without a result; otherwise as the other initialiser.
   public init(
     group: JobGroup, name: String, description: String = "", params: Params,
-    timeout: Duration = .zero, retry: RetryPolicy = .never, suspendable: Bool = false,
+    timeout: Duration = .zero, retry: RetryPolicy = .never,
+    priority: Int = JobPriority.standard, suspendable: Bool = false,
     initialize: Initialize? = nil, stateUpdate: StateUpdate? = nil, suspend: Intervene? = nil,
     resume: Intervene? = nil,
     execute: @escaping @Sendable (Params, JobContext) async throws -> Void
   ) throws {
     try self.init(
       group: group, name: name, description: description, params: params, timeout: timeout,
-      retry: retry, suspendable: suspendable, initialize: initialize, stateUpdate: stateUpdate,
+      retry: retry, priority: priority, suspendable: suspendable, initialize: initialize,
+      stateUpdate: stateUpdate,
       suspend: suspend, resume: resume,
       execute: { params, context in
         try await execute(params, context)

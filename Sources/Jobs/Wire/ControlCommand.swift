@@ -16,6 +16,8 @@ public enum ControlCommand: Sendable, Hashable, Codable {
   case call(JobCallback, JobAssignment)
   /// Subscribe to a queue anew: the broker's own account of its consumers is in doubt.
   case renew(JobQueueName)
+  /// There is something to run in a queue for which the worker was told to park.
+  case wake(JobQueueName)
   /// Nothing to do: that it can be delivered is what is asked.
   case ping
   /// Say again who you are.

@@ -5,7 +5,7 @@
 /// server of that version is there. So servers are upgraded first, and rolled back last.
 public enum WireVersion {
   /// The one that this build writes.
-  public static let current = 1
+  public static let current = 2
 }
 
 extension WorkerMessage {

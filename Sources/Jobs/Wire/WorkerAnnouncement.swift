@@ -65,6 +65,10 @@ public struct WorkerAnnouncement: Sendable, Hashable, Codable {
   public let groups: [JobGroup]
   /// What it can run.
   public let types: [JobTypeDescription]
+  /// Raised by the worker when it was taken for lost: it claims under this one.
+  public var epoch: Int64
+  /// The queues for which it was told to park: it waits to be woken. `nil` when there is none.
+  public var parked: [JobQueueName]?
   /// What it runs at the moment. It may have been taken for lost meanwhile, and its jobs given to others.
   public var running: [RunningAttempt]
   /// Why it takes no jobs for now; `nil` when it does, and from a worker that is older than this.
@@ -77,7 +81,8 @@ public struct WorkerAnnouncement: Sendable, Hashable, Codable {
   /// An announcement; made by the worker.
   public init(
     worker: WorkerID, host: String, processID: Int32, startedAt: Timestamp, queues: [JobQueue],
-    groups: [JobGroup], types: [JobTypeDescription], running: [RunningAttempt] = [],
+    groups: [JobGroup], types: [JobTypeDescription], epoch: Int64 = 1,
+    parked: [JobQueueName]? = nil, running: [RunningAttempt] = [],
     outage: WorkerOutage? = nil, queueOutages: [WorkerOutage]? = nil, stuck: [StuckAttempt]? = nil
   ) {
     self.worker = worker
@@ -87,6 +92,8 @@ public struct WorkerAnnouncement: Sendable, Hashable, Codable {
     self.queues = queues
     self.groups = groups
     self.types = types
+    self.epoch = epoch
+    self.parked = parked
     self.running = running
     self.outage = outage
     self.queueOutages = queueOutages
@@ -94,7 +101,7 @@ public struct WorkerAnnouncement: Sendable, Hashable, Codable {
   }
 
   private enum CodingKeys: String, CodingKey {
-    case worker, host, queues, groups, types, running, outage, stuck
+    case worker, host, queues, groups, types, epoch, parked, running, outage, stuck
     case queueOutages = "queue_outages"
     case processID = "pid"
     case startedAt = "started_at"

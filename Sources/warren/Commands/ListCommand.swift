@@ -25,19 +25,32 @@ struct ListCommand: AsyncParsableCommand {
     // Its value may begin with a hyphen.
     parsing: .unconditional,
     help: ArgumentHelp(
-      "By what they are ordered, with - in front from the highest (default: -scheduled_at).",
+      "By what they are ordered, with - in front from the highest (default: -created_at).",
       valueName: "member"))
   var order: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "What follows the list that ended with this; of use where pages would be many.",
+      valueName: "next"))
+  var after: String?
+
   @OptionGroup var page: PageOptions
   @OptionGroup var server: ServerOptions
+
+  func validate() throws {
+    if after != nil, page.page != nil {
+      throw ValidationError("--after and --page exclude each other")
+    }
+  }
 
   func run() async throws {
     let list = try await server.client().list(
       JobFilter(
         statuses: status ?? [], type: jobType, queue: queue, order: order, page: page.page,
-        pageSize: page.pageSize))
+        after: after, pageSize: page.pageSize))
     try ListPrinter(json: server.json).show(
-      list, Table(list.jobs, now: .now), none: "there are no such jobs", total: list.total)
+      list, Table(list.jobs, now: .now), none: "there are no such jobs", total: list.total,
+      next: list.next)
   }
 }

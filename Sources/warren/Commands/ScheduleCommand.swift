@@ -69,6 +69,12 @@ struct ScheduleCommand: AsyncParsableCommand {
     help: ArgumentHelp("By which part a delay varies at random, 0 to 1.", valueName: "part"))
   var jitter: Double?
 
+  @Option(
+    help: ArgumentHelp(
+      "0 to 9: of the jobs that are due, those with the higher one run first.",
+      valueName: "priority"))
+  var priority: Int?
+
   @Flag(help: "Wait for its end, and show its progress.")
   var wait = false
 
@@ -89,6 +95,9 @@ struct ScheduleCommand: AsyncParsableCommand {
     if moment != nil, delay != nil {
       throw ValidationError("--at and --in exclude each other")
     }
+    if let priority, !JobPriority.range.contains(priority) {
+      throw ValidationError("--priority takes 0 to 9, not \(priority)")
+    }
     if waitTimeout != nil, !wait { throw ValidationError("--wait-timeout is of use with --wait") }
   }
 
@@ -98,7 +107,8 @@ struct ScheduleCommand: AsyncParsableCommand {
       ScheduleRequest(
         type: jobType, params: try await params(client), idempotencyKey: idempotencyKey ?? UUID(),
         scheduledAt: moment ?? delay.map { .now + $0 }, timeout: timeout, maxRetries: maxRetries,
-        retryDelay: retryDelay, backoff: backoff, maxRetryDelay: maxRetryDelay, jitter: jitter),
+        retryDelay: retryDelay, backoff: backoff, maxRetryDelay: maxRetryDelay, jitter: jitter,
+        priority: priority),
       client)
     guard wait else { return try announce(scheduled) }
     if !quiet { Console.write("job \(scheduled.job.id)\n", to: .error) }

@@ -7,8 +7,9 @@ enum JobText {
     var lines: [(name: String, value: String)] = [
       ("id", job.id.description), ("type", job.type.description), ("status", job.status.rawValue),
       ("progress", progress(job)), ("queue", job.queue.rawValue),
-      ("scheduled", HumanTime.text(job.scheduledAt, now: now)),
     ]
+    if job.priority != JobPriority.standard { lines.append(("priority", String(job.priority))) }
+    lines.append(("scheduled", HumanTime.text(job.scheduledAt, now: now)))
     if let started = job.startedAt { lines.append(("started", HumanTime.text(started, now: now))) }
     if let took = took(job, now: now) { lines.append(("took", HumanTime.text(took))) }
     if let eta = job.eta, !job.status.isFinal {

@@ -2,6 +2,15 @@ import Foundation
 import Jobs
 import TestSupport
 
+/// What is needed to read a store's file without Warren.
+enum StoreReading {
+  /// The names of the statuses, by their codes; the last one waits for later.
+  static let statuses = """
+    initializing waiting resuming running canceling suspending locked suspended skipped canceled \
+    failed timeout completed waiting
+    """
+}
+
 /// What the store's log of transitions says of each job, read from the file itself.
 struct TransitionLog {
   let steps: [String: [String]]
@@ -10,9 +19,11 @@ struct TransitionLog {
     let program = """
       import sqlite3, sys, uuid
       store = sqlite3.connect(sys.argv[1])
+      names = "\(StoreReading.statuses)".split()
       for job, before, after in store.execute(
-          "SELECT job_id, from_status, to_status FROM job_events ORDER BY sequence"):
-          print(uuid.UUID(bytes=job), before, after)
+          "SELECT job.id, from_status, to_status FROM event JOIN job ON job.number = event.job"
+          " ORDER BY sequence"):
+          print(uuid.UUID(bytes=job), "None" if before is None else names[before], names[after])
       """
     let output = try await Tool.run(
       "/usr/bin/python3", ["-c", program, system.store.path])

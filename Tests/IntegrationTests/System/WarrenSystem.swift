@@ -195,8 +195,11 @@ final class WarrenSystem: Sendable {
     let program = """
       import sqlite3, sys
       store = sqlite3.connect(sys.argv[1])
-      for row in store.execute("SELECT type, queue, status FROM jobs ORDER BY id"):
-          print(*row)
+      names = "\(StoreReading.statuses)".split()
+      for type, queue, status in store.execute(
+          "SELECT type.name, queue.name, status FROM job JOIN type ON type.number = job.type"
+          " JOIN queue ON queue.number = job.queue ORDER BY job.id"):
+          print(type, queue, names[status])
       """
     let output = try await Tool.run("/usr/bin/python3", ["-c", program, store.path])
     return output.split(separator: "\n").map(String.init)

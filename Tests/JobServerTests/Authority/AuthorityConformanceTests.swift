@@ -9,25 +9,24 @@ import Testing
 struct AuthorityConformanceTests {
   typealias Path = AuthorityHarness.Path
 
-  private let worker = WorkerID(rawValue: "w")
-
   @Test(
     "grants a waiting job once, and repeats itself to the one who asks again",
     arguments: Path.allCases)
   func grants(_ path: Path) async throws {
     try await AuthorityHarness.with(path) { harness in
+      let worker = try await harness.worker()
       let id = try await harness.job(7)
       let claim = UUID()
-      let answer = try await harness.claim(id, by: worker, claim)
-      guard case .run(let assignment) = answer else {
-        Issue.record("refused: \(answer)")
-        return
-      }
+      let answer = try await harness.claim(2, by: worker, claim)
+      let assignment = try #require(answer.jobs.first)
+      #expect(answer.jobs.count == 1)
+      #expect(answer.rest == .void)
       #expect(assignment.job == id)
       #expect(assignment.attempt == 1)
       #expect(assignment.params == ["n": 7])
       #expect(assignment.timeoutMilliseconds == 60_000)
-      #expect(try await harness.claim(id, by: worker, claim) == answer)
+      #expect(try await harness.claim(2, by: worker, claim, isRepeated: true) == answer)
+      #expect(try await harness.claim(2, by: worker) == ClaimAnswer(jobs: [], rest: .void))
       let job = try await harness.state(id)
       #expect(job.status == .running)
       #expect(job.worker == worker)
@@ -35,38 +34,46 @@ struct AuthorityConformanceTests {
     }
   }
 
-  @Test("refuses what is unknown, not due or ended, each with its reason", arguments: Path.allCases)
-  func refusals(_ path: Path) async throws {
+  @Test("gives nothing that is for later or has ended", arguments: Path.allCases)
+  func nothing(_ path: Path) async throws {
     try await AuthorityHarness.with(path) { harness in
-      let later = try await harness.job(at: .now + .seconds(3600))
+      let worker = try await harness.worker()
+      _ = try await harness.job(at: .now + .seconds(3600))
       let canceled = try await harness.job()
       _ = try await harness.service.cancel(canceled, tenant: .zero)
-      let answers = try await harness.authority.claim(
-        [JobID(), later, canceled].map { ClaimRequest(job: $0, worker: worker, claim: UUID()) })
-      #expect(answers == [.drop(.unknown), .drop(.notDue), .drop(.ended)])
+      #expect(try await harness.claim(9, by: worker) == ClaimAnswer(jobs: [], rest: .void))
     }
   }
 
-  @Test("answers a batch in its order", arguments: Path.allCases)
+  @Test("gives a worker that it does not know nothing", arguments: Path.allCases)
+  func unregistered(_ path: Path) async throws {
+    try await AuthorityHarness.with(path) { harness in
+      _ = try await harness.worker()
+      _ = try await harness.job()
+      let stranger = WorkerID(rawValue: "stranger")
+      #expect(
+        try await harness.claim(1, by: stranger) == ClaimAnswer(jobs: [], rest: .unregistered))
+    }
+  }
+
+  @Test("gives a set in the order in which the jobs came", arguments: Path.allCases)
   func order(_ path: Path) async throws {
     try await AuthorityHarness.with(path) { harness in
+      let worker = try await harness.worker()
       var ids: [JobID] = []
       for n in 0..<20 { ids.append(try await harness.job(Int64(n))) }
-      let answers = try await harness.authority.claim(
-        ids.map { ClaimRequest(job: $0, worker: worker, claim: UUID()) })
-      let given = answers.map { answer -> JobID? in
-        guard case .run(let assignment) = answer else { return nil }
-        return assignment.job
-      }
-      #expect(given == ids)
+      let first = try await harness.claim(15, by: worker)
+      let second = try await harness.claim(15, by: worker)
+      #expect((first.jobs + second.jobs).map(\.job) == ids)
     }
   }
 
   @Test("keeps what is reported, in its order, and once", arguments: Path.allCases)
   func reports(_ path: Path) async throws {
     try await AuthorityHarness.with(path) { harness in
+      let worker = try await harness.worker()
       let id = try await harness.job()
-      _ = try await harness.claim(id, by: worker)
+      _ = try await harness.claim(1, by: worker)
       let last = try JobProgress(60, "more")
       let contents: [JobReport.Content] = [
         .progress(try JobProgress(40, "some")), .progress(last),
@@ -90,16 +97,14 @@ struct AuthorityConformanceTests {
     arguments: Path.allCases)
   func fencing(_ path: Path) async throws {
     try await AuthorityHarness.with(path) { harness in
+      let worker = try await harness.worker()
       let id = try await harness.job()
-      _ = try await harness.claim(id, by: worker)
+      _ = try await harness.claim(1, by: worker)
       try await harness.report(
         id, 1, by: worker, .ended(.failed(error: "no luck", permanent: false)))
-      let second = try await harness.settledClaim(id, by: worker)
-      guard case .run(let assignment) = second else {
-        Issue.record("refused: \(second)")
-        return
-      }
-      #expect(assignment.attempt == 2)
+      let second = try await harness.nextJob(for: worker)
+      #expect(second.job == id)
+      #expect(second.attempt == 2)
       try await harness.report(id, 1, by: worker, .ended(.completed(result: "late")))
       try await harness.report(id, 2, by: worker, .ended(.completed(result: "right")))
       let job = try await harness.end(of: id)
@@ -109,49 +114,24 @@ struct AuthorityConformanceTests {
   }
 
   @Test(
-    "does not run a job again whose worker has reported and claims anew", arguments: Path.allCases)
-  func reportBeforeClaim(_ path: Path) async throws {
-    try await AuthorityHarness.with(path) { harness in
-      for _ in 0..<20 {
-        let id = try await harness.job()
-        _ = try await harness.claim(id, by: worker)
-        try await harness.report(id, 1, by: worker, .ended(.completed(result: nil)))
-        #expect(try await harness.settledClaim(id, by: worker) == .drop(.ended))
-        #expect(try await harness.state(id).attempt == 1)
-      }
-    }
-  }
-
-  @Test(
     "gives the job of a worker that is gone to the next, until it is poison",
     arguments: Path.allCases)
-  func takeOver(_ path: Path) async throws {
+  func loss(_ path: Path) async throws {
     try await AuthorityHarness.with(path) { harness in
       let id = try await harness.job()
-      _ = try await harness.claim(id, by: WorkerID(rawValue: "gone-1"))
-      let second = try await harness.settledClaim(id, by: WorkerID(rawValue: "gone-2"))
-      guard case .run(let assignment) = second else {
-        Issue.record("refused: \(second)")
-        return
-      }
+      let first = try await harness.worker("first")
+      #expect(try await harness.claim(1, by: first).jobs.map(\.job) == [id])
+      try await harness.end(first)
+      let second = try await harness.worker("second")
+      let assignment = try await harness.nextJob(for: second)
       #expect(assignment.attempt == 2)
       #expect(try await harness.state(id).lostWorkers == 1)
-      #expect(try await harness.settledClaim(id, by: worker) == .drop(.ended))
-      let job = try await harness.state(id)
+      // Its claims are those of nobody now.
+      #expect(try await harness.claim(1, by: first).rest == .unregistered)
+      try await harness.end(second)
+      let job = try await harness.end(of: id)
       #expect(job.status == .failed)
       #expect(job.error?.hasPrefix("poison") == true)
     }
-  }
-}
-
-extension AuthorityHarness {
-  /// Asks until there is a decision: before the server's connections are there, it cannot know who is gone.
-  fileprivate func settledClaim(_ id: JobID, by worker: WorkerID) async throws -> ClaimAnswer {
-    let deadline = ContinuousClock.now + .seconds(30)
-    var answer = try await claim(id, by: worker)
-    while answer == .askAgain, ContinuousClock.now < deadline {
-      answer = try await claim(id, by: worker)
-    }
-    return answer
   }
 }

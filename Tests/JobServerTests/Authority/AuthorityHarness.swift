@@ -97,8 +97,48 @@ struct AuthorityHarness: Sendable {
     try await service.wait(for: id, tenant: .zero, atMost: .seconds(30))
   }
 
-  func claim(_ id: JobID, by worker: WorkerID, _ claim: UUID = UUID()) async throws -> ClaimAnswer {
-    try await authority.claim([ClaimRequest(job: id, worker: worker, claim: claim)])[0]
+  /// A worker that the server knows: it has the queues that a worker has, and has announced itself.
+  func worker(_ name: String = "w") async throws -> WorkerID {
+    let worker = WorkerID(rawValue: "\(name)-\(names.prefix)")
+    try await connection.declare(
+      JobTopology.worker(names, id: worker, queues: [], broker: connection.brokerVersion))
+    try await BrokerAuthority(connection: connection, names: names).send(
+      .announcement(
+        WorkerAnnouncement(
+          worker: worker, host: "h", processID: 1, startedAt: .now, queues: [], groups: [],
+          types: [])))
+    let deadline = ContinuousClock.now + .seconds(30)
+    while try await claim(1, by: worker, of: "compute", types: ["test:none"]).rest == .unregistered
+    {
+      guard ContinuousClock.now < deadline else { throw AuthorityError("never registered") }
+    }
+    return worker
+  }
+
+  /// The worker's connection ends.
+  func end(_ worker: WorkerID) async throws {
+    try await connection.delete(queue: names.worker(worker))
+    try await connection.delete(queue: names.lease(worker))
+  }
+
+  func claim(
+    _ count: Int, by worker: WorkerID, _ claim: UUID = UUID(), isRepeated: Bool = false,
+    of queue: String = "compute", types: [String] = ["test:job"]
+  ) async throws -> ClaimAnswer {
+    try await authority.claim([
+      ClaimRequest(
+        worker: worker, epoch: 1, claim: claim, isRepeated: isRepeated,
+        queue: try JobQueueName(queue), count: count, types: try types.map { try JobTypeID($0) })
+    ])[0]
+  }
+
+  /// Asks until there is something to run.
+  func nextJob(for worker: WorkerID) async throws -> JobAssignment {
+    let deadline = ContinuousClock.now + .seconds(30)
+    while true {
+      if let job = try await claim(1, by: worker).jobs.first { return job }
+      guard ContinuousClock.now < deadline else { throw AuthorityError("nothing to run") }
+    }
   }
 
   func report(_ id: JobID, _ attempt: Int, by worker: WorkerID, _ contents: JobReport.Content...)

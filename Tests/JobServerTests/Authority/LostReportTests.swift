@@ -11,8 +11,6 @@ import Testing
 /// does about it is seen here with a worker that is played by the test.
 @Suite("A lost report", .needsBroker, .timeLimit(.minutes(2)))
 struct LostReportTests {
-  private let worker = WorkerID(rawValue: "w-\(UUID().uuidString.prefix(8).lowercased())")
-
   /// Claims a job, loses its report, and answers the server's questions as a worker would.
   ///
   /// - Parameters:
@@ -20,14 +18,13 @@ struct LostReportTests {
   ///   - reportAgain: what it does when it is asked for a report.
   private func lose(
     state: @escaping @Sendable (RunningAttempt) -> AttemptState,
-    reportAgain: @escaping @Sendable (AuthorityHarness, RunningAttempt) async throws -> Void,
+    reportAgain:
+      @escaping @Sendable (AuthorityHarness, WorkerID, RunningAttempt) async throws ->
+      Void,
     _ body: @escaping @Sendable (AuthorityHarness, JobID) async throws -> Void
   ) async throws {
-    let worker = worker
     try await AuthorityHarness.with(.broker, audit: .milliseconds(100)) { harness in
-      try await harness.connection.declare(
-        JobTopology.worker(
-          harness.names, id: worker, queues: [], broker: harness.connection.brokerVersion))
+      let worker = try await harness.worker()
       let commands = try await harness.connection.consume(
         Subscription(queue: harness.names.worker(worker), prefetch: 0, noAck: true))
       try await withThrowingTaskGroup(of: Void.self) { group in
@@ -42,14 +39,15 @@ struct LostReportTests {
                 _ = await harness.connection.publish(
                   Publication(reply, exchange: "", routingKey: address))
               case .reportAgain(let job, let attempt):
-                try await reportAgain(harness, RunningAttempt(job: job, attempt: attempt))
+                try await reportAgain(
+                  harness, worker, RunningAttempt(job: job, attempt: attempt))
               default: break
               }
             }
           }
         }
         let id = try await harness.job()
-        _ = try await harness.claim(id, by: worker)
+        _ = try await harness.claim(1, by: worker)
         #expect(try await harness.state(id).status == .running)
         try await body(harness, id)
         group.cancelAll()
@@ -59,10 +57,9 @@ struct LostReportTests {
 
   @Test("is asked for again, and the job ends with its result")
   func askedForAgain() async throws {
-    let worker = worker
     try await lose(
       state: { _ in .reported },
-      reportAgain: { harness, attempt in
+      reportAgain: { harness, worker, attempt in
         try await harness.report(
           attempt.job, attempt.attempt, by: worker, .ended(.completed(result: ["sum": 3])))
       },
@@ -79,7 +76,7 @@ struct LostReportTests {
   func unknown() async throws {
     try await lose(
       state: { _ in .unknown },
-      reportAgain: { _, attempt in Issue.record("asked for \(attempt), which is unknown") },
+      reportAgain: { _, _, attempt in Issue.record("asked for \(attempt), which is unknown") },
       { harness, id in
         // With a limit of two lost workers the job waits again first.
         let job = try await harness.state(id, when: { $0.status != .running })
@@ -93,7 +90,7 @@ struct LostReportTests {
     let asked = Mutex(0)
     try await lose(
       state: { _ in .reported },
-      reportAgain: { _, _ in asked.withLock { $0 += 1 } },
+      reportAgain: { _, _, _ in asked.withLock { $0 += 1 } },
       { harness, id in
         let job = try await harness.state(id, when: { $0.status != .running })
         #expect(job.status == .waiting)
@@ -110,7 +107,7 @@ struct LostReportTests {
         questions.withLock { $0 += 1 }
         return .running
       },
-      reportAgain: { _, attempt in Issue.record("asked for \(attempt), which runs") },
+      reportAgain: { _, _, attempt in Issue.record("asked for \(attempt), which runs") },
       { harness, id in
         while questions.withLock(\.self) < 3 { try await Task.sleep(for: .milliseconds(20)) }
         let job = try await harness.state(id)

@@ -15,7 +15,7 @@ import Testing
 /// The API over a real store in a directory of its own. There is no broker: what is sent there ends as unknown.
 struct APIFixture: Sendable {
   let service: JobService
-  let store: StatusStore
+  let store: SQLiteStore
   let connection: Connection
   let api: JobAPI
 
@@ -35,8 +35,9 @@ struct APIFixture: Sendable {
 
   private init(path: String, maxBodyBytes: Int, registry: JobRegistry) async throws {
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-    let hub = ChangeHub()
-    store = try StatusStore(path: path, logger: logger) { hub.note($0) }
+    let parked = ParkedWorkers()
+    let hub = ChangeHub(plan: DispatchPlan(), parked: parked)
+    store = try SQLiteStore(path: path, logger: logger) { hub.note($0) }
     // Nothing listens on port 1, and the connection is never run.
     connection = Connection(
       configuration: ConnectionConfiguration(host: "127.0.0.1", port: 1), logger: logger)
@@ -50,21 +51,20 @@ struct APIFixture: Sendable {
     let inbox = InboxMarks(
       connection: connection, names: try TransportNames(prefix: "test"),
       patience: .milliseconds(20))
-    let holders = HolderCheck(
-      store: store, control: control, inbox: inbox, poisonLimit: 5, logger: logger)
-    holders.kept.noteRead()
+    let kept = KeptAttempts()
+    kept.noteRead()
+    let clock = SystemClock()
     let initializer = Initializer(store: store, callbacks: callbacks, logger: logger)
     let log = ServerLog(logger)
     service = JobService(
       intake: Intake(
-        catalog: catalog, store: store, names: try TransportNames(prefix: "test")
-      ) { initializer.share($0) }, store: store,
-      hub: hub, catalog: catalog,
-      directory: directory, control: control,
-      holders: holders, callbacks: callbacks, initializer: initializer, resuming: ResumeGuard(),
-      examiner: HolderExaminer(
-        store: store, control: control, holders: holders, clock: SystemClock(), log: log),
-      commands: PeerTasks(limit: 100), log: log, logger: logger)
+        catalog: catalog, store: store, names: try TransportNames(prefix: "test"), clock: clock),
+      store: store, hub: hub, catalog: catalog, directory: directory, control: control,
+      workerCheck: WorkerCheck(
+        store: store, control: control, inbox: inbox, kept: kept, directory: directory,
+        parked: parked, poisonLimit: 5, clock: clock, log: log),
+      callbacks: callbacks, initializer: initializer, resuming: ResumeGuard(),
+      commands: PeerTasks(limit: 100), log: log, clock: clock, logger: logger)
     api = JobAPI(
       service: service, maxBodyBytes: maxBodyBytes,
       readiness: [.store(store), .connection(connection, role: "publishing")])
@@ -119,26 +119,37 @@ struct APIFixture: Sendable {
     ).job
   }
 
-  /// Lets a worker start the job.
+  /// Lets a worker start the job, as the only one that waits in its queue.
   func start(_ job: Job, worker: WorkerID = WorkerID(rawValue: "w")) async throws {
-    let decisions = try await store.update([job.id]) { _, job in
-      job.claim(by: worker, claim: UUID(), holderIsGone: nil, at: .now, poisonLimit: 5)
-    }
-    guard case .run = try #require(decisions.first ?? nil) else {
-      Issue.record("the claim was refused")
+    _ = try await store.register(WorkerRegistration(worker: worker, epoch: 1), at: .now)
+    let answers = try await store.claim(
+      [
+        ClaimRequest(
+          worker: worker, epoch: 1, queue: job.queue, count: 1000, types: [job.type])
+      ], bytes: 1 << 20, at: .now)
+    guard answers[0].jobs.contains(where: { $0.job == job.id }) else {
+      Issue.record("the job was not given")
       return
+    }
+    // What was given beside it waits again.
+    for other in answers[0].jobs where other.job != job.id {
+      _ = try await store.report(
+        [
+          JobReport(
+            job: other.job, attempt: other.attempt, worker: worker, content: .ended(.returned))
+        ], chances: [0], at: .now)
     }
   }
 
   /// Lets a worker complete the job.
   func complete(_ job: Job, worker: WorkerID = WorkerID(rawValue: "w")) async throws {
     try await start(job, worker: worker)
-    _ = try await store.update([job.id]) { _, job in
-      job.apply(
+    let attempt = try await store.job(job.id)?.attempt ?? 0
+    _ = try await store.report(
+      [
         JobReport(
-          job: job.id, attempt: job.attempt, worker: worker,
-          content: .ended(.completed(result: ["digest": "ab"]))),
-        at: .now, chance: 0)
-    }
+          job: job.id, attempt: attempt, worker: worker,
+          content: .ended(.completed(result: ["digest": "ab"])))
+      ], chances: [0], at: .now)
   }
 }

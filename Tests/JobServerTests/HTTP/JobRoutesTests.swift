@@ -41,7 +41,7 @@ struct JobRoutesTests {
           .post, "/jobs", status: .accepted, tenant: tenant,
           body: """
             {"type": "files:checksum", "idempotency_key": "\(key)", "scheduled_at": 4102444800000,
-             "timeout_sec": 2.5, "max_retries": 9, "retry_delay_sec": 0.25}
+             "timeout_sec": 2.5, "max_retries": 9, "retry_delay_sec": 0.25, "priority": 7}
             """)
         #expect(job.tenantID == tenant)
         #expect(job.idempotencyKey == key)
@@ -49,6 +49,7 @@ struct JobRoutesTests {
         #expect(job.timeout == .milliseconds(2500))
         #expect(job.retry.maxRetries == 9)
         #expect(job.retry.delay == .milliseconds(250))
+        #expect(job.priority == 7)
       }
     }
   }
@@ -260,7 +261,7 @@ struct JobRoutesTests {
           let list: JobList = try await client.read(.get, "/jobs?page=\(page)&page_size=2")
           #expect(list.pageNumber == page)
           #expect(list.pageSize == 2)
-          #expect(list.order == "-scheduled_at")
+          #expect(list.order == "-created_at")
           #expect(list.total == 5)
           #expect(list.jobs.count == (page == 3 ? 1 : 2))
           seen += list.jobs.map(\.id)
@@ -269,6 +270,53 @@ struct JobRoutesTests {
         let beyond: JobList = try await client.read(.get, "/jobs?page=4&page_size=2")
         #expect(beyond.jobs.isEmpty)
         #expect(beyond.total == 5)
+      }
+    }
+  }
+
+  @Test("a list is walked by its cursor, each job once, though others come in meanwhile")
+  func cursors() async throws {
+    try await APIFixture.with { fixture in
+      var made: [JobID] = []
+      for _ in 0..<5 { made.append(try await fixture.scheduled().id) }
+      let jobs = made
+      try await fixture.test { client in
+        for (order, expected) in [("created_at", jobs), ("-created_at", jobs.reversed())] {
+          var seen: [JobID] = []
+          var after: String?
+          for part in 1...3 {
+            let place = after.map { "&after=\($0)" } ?? ""
+            let list: JobList = try await client.read(
+              .get, "/jobs?page_size=2&order=\(order)&status=waiting\(place)")
+            #expect(list.jobs.count == (part == 3 ? 1 : 2))
+            #expect(list.total == 5)
+            #expect(list.pageNumber == 1)
+            #expect((list.next == nil) == (part == 3))
+            seen += list.jobs.map(\.id)
+            after = list.next
+          }
+          #expect(seen == expected)
+        }
+        let first: JobList = try await client.read(.get, "/jobs?page_size=4")
+        let place = try #require(first.next)
+        try await fixture.scheduled()
+        let rest: JobList = try await client.read(.get, "/jobs?after=\(place)")
+        #expect(rest.jobs.map(\.id) == [jobs[0]])
+        #expect(rest.total == 6)
+      }
+    }
+  }
+
+  @Test("a list has no next at its end, nor where it is not ordered by creation")
+  func noNext() async throws {
+    try await APIFixture.with { fixture in
+      for _ in 0..<2 { try await fixture.scheduled() }
+      try await fixture.test { client in
+        for query in ["page_size=2", "page=2&page_size=1", "page_size=1&order=scheduled_at"] {
+          let answer = try await client.read(.get, "/jobs?\(query)", as: JSONValue.self)
+          #expect(answer.members?["total"] == 2)
+          #expect(answer.members?.keys.contains("next") == false, "\(query)")
+        }
       }
     }
   }
@@ -311,7 +359,7 @@ struct JobRoutesTests {
         let canceled: Job = try await client.read(
           .post, "/jobs/\(job.id)/cancel?reason=not%20needed%20any%20more", status: .accepted)
         #expect(canceled.details == "not needed any more")
-        let history = try await fixture.store.events(of: job.id)
+        let history = try await fixture.store.events(of: job.id, after: 0, limit: 100)
         #expect(history.last?.reason == "not needed any more")
         let long = String(repeating: "x", count: 1001)
         let problem = try await client.problem(.post, "/jobs/\(job.id)/cancel?reason=\(long)")
@@ -327,10 +375,14 @@ struct JobRoutesTests {
   @Test("a query that is wrong is refused")
   func badQueries() async throws {
     try await APIFixture.with { fixture in
+      try await fixture.scheduled()
       try await fixture.test { client in
         for (query, culprit) in [
           ("page=0", "page"), ("page_size=1001", "page_size"), ("order=size", "order"),
-          ("status=done", "done"), ("stats=waiting", "stats"),
+          ("status=done", "done"), ("stats=waiting", "stats"), ("after=4&page=2", "page"),
+          ("after=4&order=status", "created_at"),
+          // A cursor by its looks, though no list of this store has it.
+          ("after=elsewhere", "'elsewhere' is no place in a list of jobs"),
         ] {
           let problem = try await client.problem(.get, "/jobs?\(query)")
           #expect(problem.type == "/problems/invalid-parameter")

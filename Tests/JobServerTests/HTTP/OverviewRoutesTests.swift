@@ -39,11 +39,11 @@ struct OverviewRoutesTests {
     try await APIFixture.with { fixture in
       try await fixture.test { client in
         let before = try await client.read(.get, "/counters", as: [String: Int].self)
-        #expect(before.count == 13)
+        #expect(before.count == 12)
         #expect(before.values.allSatisfy { $0 == 0 })
         let job = try await fixture.scheduled()
-        try await fixture.store.writes.write { scope in
-          try scope.db.execute(sql: "UPDATE job_payloads SET params = 'not json'")
+        try await fixture.store.writes.write { transaction in
+          try transaction.db.execute(sql: "UPDATE payload SET params = CAST('not json' AS BLOB)")
         }
         #expect(try await client.send(.get, "/jobs?status=waiting").status == .ok)
         #expect(try await fixture.store.job(job.id)?.status == .failed)

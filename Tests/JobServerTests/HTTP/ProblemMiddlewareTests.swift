@@ -40,6 +40,32 @@ struct ProblemMiddlewareTests {
     }
   }
 
+  @Test("where too much waits to be written it is a 429 that says when to come back")
+  func overloaded() async throws {
+    for error: any Error in [
+      JobServiceError.store(.overloaded), ScheduleError.store(.overloaded),
+    ] {
+      let response = try await response { throw error }
+      #expect(response.headers[.retryAfter] == "1")
+      let problem = try response.problem()
+      #expect(problem.type == "/problems/too-many-requests")
+      #expect(problem.status == 429)
+      #expect(problem.detail.contains("again in 1 s"))
+    }
+  }
+
+  @Test("what the store does not take is a bad request, in its own words")
+  func unfit() async throws {
+    let list = try await problem { throw JobServiceError.store(.unfit("too many to be ordered")) }
+    #expect(list.type == "/problems/invalid-parameter")
+    #expect(list.status == 400)
+    #expect(list.detail == "too many to be ordered")
+    let job = try await problem { throw ScheduleError.store(.unfit("too large")) }
+    #expect(job.type == "/problems/invalid-body")
+    #expect(job.status == 400)
+    #expect(job.detail.contains("too large"))
+  }
+
   @Test("a job id that was deleted is a conflict that names it")
   func deletedID() async throws {
     let id = JobID()

@@ -8,12 +8,13 @@ import Testing
 
 @Suite("The queries of lists and waits", .timeLimit(.minutes(2)))
 struct QueryTests {
-  @Test("without a query the first 50 jobs, those due last first, are asked for")
+  @Test("without a query the first 50 jobs, the newest first, are asked for")
   func defaults() throws {
     let query = try filtered("/jobs")
     #expect(query.page.page == 1)
     #expect(query.page.pageSize == 50)
-    #expect(query.order.description == "-scheduled_at")
+    #expect(query.query(tenant: .zero).part == .page(1))
+    #expect(query.order.description == "-created_at")
     #expect(query.statuses.isEmpty)
     #expect(query.type == nil)
     #expect(query.queue == nil)
@@ -30,6 +31,16 @@ struct QueryTests {
     #expect(query.statuses == [.waiting, .timedOut])
     #expect(try query.type == JobTypeID("files:checksum"))
     #expect(query.queue == .compute)
+  }
+
+  @Test(
+    "a place in the list stands instead of a page, in either order of creation",
+    arguments: ["", "&order=created_at", "&order=-created_at"])
+  func after(order: String) throws {
+    let query = try filtered("/jobs?after=42&page_size=7\(order)").query(tenant: .zero)
+    #expect(query.part == .after(try #require(JobCursor("42"))))
+    #expect(query.pageSize == 7)
+    #expect(query.order.field == .createdAt)
   }
 
   @Test("the offset of the last page of the largest size does not overflow")
@@ -69,6 +80,14 @@ struct QueryTests {
         "/jobs?idempotency_key=3f2504e0-4f89-41d3-9a0c-0305e82c3301&page=2", "idempotency_key",
         "alone"
       ),
+      (
+        "/jobs?idempotency_key=3f2504e0-4f89-41d3-9a0c-0305e82c3301&after=4", "idempotency_key",
+        "alone"
+      ),
+      ("/jobs?after=4&page=1", "after", "exclude each other"),
+      ("/jobs?after=4&order=scheduled_at", "after", "created_at or -created_at"),
+      ("/jobs?after=", "after", "the next of an earlier answer"),
+      ("/jobs?after=a%20b", "a b", "the next of an earlier answer"),
       ("/jobs?status=%zz", "%zz", "waiting"),
     ])
   func refusals(uri: String, culprit: String, remedy: String) throws {

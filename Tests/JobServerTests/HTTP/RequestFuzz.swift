@@ -27,11 +27,13 @@ struct RequestFuzz {
     "ä", "🐈‍⬛", "*", ":id", "**",
   ]
   private static let parameters = [
-    "page", "page_size", "order", "status", "type", "queue", "idempotency_key", "timeout", "", "x",
+    "page", "page_size", "order", "status", "type", "queue", "idempotency_key", "timeout", "after",
+    "", "x",
   ]
   private static let values = [
     "0", "1", "-1", "1000", "99999999999999999999", "0.01", "nan", "waiting", "waiting,failed",
-    ",", "", "-scheduled_at", "files:count", "compute", "%", "%2", "%zz", "%00", "=", "==", "#",
+    ",", "", "-scheduled_at", "created_at", "files:count", "compute", "%", "%2", "%zz", "%00", "=",
+    "==", "#",
     "?",
     "🐈‍⬛", "%ff%fe",
   ]
@@ -39,6 +41,7 @@ struct RequestFuzz {
     #"{"type":"files:count"}"#, #"{"type":"files:checksum","params":{"path":"x"}}"#, "{}", "[]",
     "null", "", #"{"type":null}"#, #"{"type":"a:b","max_retries":1e400}"#,
     #"{"type":"files:count","scheduled_at":9223372036854775808}"#,
+    #"{"type":"files:count","priority":9}"#, #"{"type":"files:count","priority":-1}"#,
     #"{"type":"files:count","\ud800":1}"#, #"{"type":"files:count","params":{"a":"#,
     String(repeating: "[", count: 513), String(repeating: #"{"type":"#, count: 400),
   ]

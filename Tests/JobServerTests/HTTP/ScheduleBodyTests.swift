@@ -18,6 +18,7 @@ struct ScheduleBodyTests {
     #expect(body.timeout == nil)
     #expect(body.maxRetries == nil)
     #expect(body.retryDelay == nil)
+    #expect(body.priority == nil)
   }
 
   @Test("everything is read, and goes into the submission")
@@ -26,7 +27,8 @@ struct ScheduleBodyTests {
     let body = try parse(
       """
       {"type": "files:checksum", "params": {"path": "/x"}, "idempotency_key": "\(key)",
-       "scheduled_at": 253402300799999, "timeout_sec": 1.5, "max_retries": 3, "retry_delay_sec": 2}
+       "scheduled_at": 253402300799999, "timeout_sec": 1.5, "max_retries": 3, "retry_delay_sec": 2,
+       "priority": 9}
       """)
     let caller = try Caller(["X-Tenant-ID": UUID(), "X-User-ID": UUID()])
     let submission = body.submission(by: caller)
@@ -36,7 +38,7 @@ struct ScheduleBodyTests {
           type: try JobTypeID("files:checksum"), params: ["path": "/x"], tenantID: caller.tenant,
           userID: caller.user, idempotencyKey: key,
           scheduledAt: Timestamp(milliseconds: 253_402_300_799_999),
-          timeout: .milliseconds(1500), maxRetries: 3, retryDelay: .seconds(2)))
+          timeout: .milliseconds(1500), maxRetries: 3, retryDelay: .seconds(2), priority: 9))
   }
 
   @Test("null is left out")
@@ -95,6 +97,10 @@ struct ScheduleBodyTests {
       (#"{"type": "a:b", "max_retries": 9223372036854775807}"#, "max_retries", "integer"),
       (#"{"type": "a:b", "max_retries": true}"#, "max_retries", "true"),
       (#"{"type": "a:b", "retry_delay_sec": -1}"#, "retry_delay_sec", "seconds"),
+      (#"{"type": "a:b", "priority": -1}"#, "priority", "an integer from 0 to 9, not -1"),
+      (#"{"type": "a:b", "priority": 10}"#, "priority", "an integer from 0 to 9, not 10"),
+      (#"{"type": "a:b", "priority": 0.5}"#, "priority", "an integer from 0 to 9"),
+      (#"{"type": "a:b", "priority": "high"}"#, "priority", "an integer from 0 to 9"),
       (#"{"type": "a:b", "parms": {}}"#, "parms", "params"),
       (#"{"type": "a:b", "id": "x"}"#, "id", "known are"),
     ])

@@ -33,16 +33,11 @@ import Testing
       $0.routingKey == "here" ? .confirmed : .returned(replyCode: 312, text: "NO_ROUTE")
     }
     try await fixture.run([publisher(fixture)]) {
-      try await fixture.changes.until("both noted") { changes in
-        jobs.allSatisfy { job in
-          changes.contains { $0.job.id == job.id && $0.job.replies.isEmpty }
-        }
-      }
+      try await fixture.untilNobodyIsToBeTold()
       let letters = fixture.broker.state.value.confirmed(to: "here")
       #expect(letters.count == 1)
       #expect(letters[0].message.properties.correlationID == "7")
       #expect(letters[0].message.properties.messageID == jobs[0].id.description)
-      #expect(try await fixture.store.pendingReplies(limit: 9).isEmpty)
     }
   }
 
@@ -51,7 +46,8 @@ import Testing
     let fixture = try await ServerFixture()
     _ = try await ended(fixture, ["here"])
     try await fixture.execute(
-      "CREATE TRIGGER stay BEFORE UPDATE ON job_payloads BEGIN SELECT raise(ABORT, 'no'); END")
+      "CREATE TRIGGER stay BEFORE UPDATE OF replies ON payload BEGIN SELECT raise(ABORT, 'no'); END"
+    )
     try await fixture.run([publisher(fixture)]) {
       try await fixture.broker.state.until("told") { !$0.confirmed(to: "here").isEmpty }
       let other = try await ended(fixture, ["there"])
@@ -65,7 +61,9 @@ import Testing
       let told = fixture.broker.state.value
       #expect(told.confirmed(to: "here").count == 1)
       #expect(told.confirmed(to: "there").count == 1)
-      #expect(try await fixture.store.pendingReplies(limit: 9).map(\.job.id).contains(other[0].id))
+      #expect(
+        try await fixture.store.pendingReplies(after: 0, limit: 9).map(\.job.id).contains(
+          other[0].id))
     }
   }
 
@@ -109,7 +107,7 @@ import Testing
   func store() async throws {
     let fixture = try await ServerFixture()
     _ = try await ended(fixture, ["here"])
-    try await fixture.breakStore("UPDATE OF reply ON job_payloads")
+    try await fixture.breakStore("UPDATE OF replies ON payload")
     try await fixture.run([publisher(fixture)]) {
       for _ in 0..<3 {
         fixture.hub.endings.raise()
@@ -117,7 +115,7 @@ import Testing
       }
       try await fixture.mendStore()
       try await fixture.clock.passing(by: .seconds(30)) {
-        try await fixture.changes.until("noted") { $0.contains { $0.job.replies.isEmpty } }
+        try await fixture.untilNobodyIsToBeTold()
       }
       #expect(fixture.broker.state.value.offered.count == 1)
     }
@@ -127,22 +125,54 @@ import Testing
 @Suite("The publisher of events", .timeLimit(.minutes(2))) struct EventPublisherTests {
   private func publisher(_ fixture: ServerFixture) -> EventPublisher<MemoryBroker> {
     EventPublisher(
-      queue: fixture.hub.events, broker: fixture.broker, names: fixture.names, log: fixture.log)
+      queue: fixture.hub.events, broker: fixture.broker, names: fixture.names,
+      clock: fixture.clock, log: fixture.log)
+  }
+
+  private static let unroutable = PublishVerdict.returned(replyCode: 312, text: "NO_ROUTE")
+
+  private func sequences(_ publications: [Publication]) throws -> [Int64] {
+    try publications.map {
+      try JSONDecoder().decode(JobEvent.self, from: Data($0.message.body)).sequence
+    }
   }
 
   @Test("publishes every transition, in order")
   func order() async throws {
     let fixture = try await ServerFixture()
     try await fixture.run([publisher(fixture)]) {
-      let jobs = try await fixture.jobs(20)
+      let jobs = try await fixture.jobs(200)
       for job in jobs { _ = try await fixture.service.cancel(job.id, tenant: .zero) }
-      try await fixture.broker.state.until("all") { $0.confirmed.count == 40 }
-      let sequences = try fixture.broker.state.value.confirmed.map {
-        try JSONDecoder().decode(JobEvent.self, from: Data($0.message.body)).sequence
-      }
+      try await fixture.broker.state.until("all") { $0.confirmed.count == 400 }
+      let sequences = try sequences(fixture.broker.state.value.confirmed)
       #expect(sequences == sequences.sorted())
       #expect(
         fixture.broker.state.value.confirmed.last?.routingKey == "canceled.compute.test.job")
+    }
+  }
+
+  @Test("leaves out for a moment what nobody is bound for, and publishes the rest in order")
+  func unwanted() async throws {
+    let fixture = try await ServerFixture()
+    let unroutable = Self.unroutable
+    fixture.broker.set { $0.routingKey.hasPrefix("waiting.") ? unroutable : .confirmed }
+    try await fixture.run([publisher(fixture)]) {
+      let jobs = try await fixture.jobs(300)
+      for job in jobs { _ = try await fixture.service.cancel(job.id, tenant: .zero) }
+      try await fixture.broker.state.until("all that are wanted") { $0.confirmed.count == 300 }
+      let state = fixture.broker.state.value
+      // One batch finds out; the clock stands still since.
+      #expect(state.offered(to: "waiting.compute.test.job").count <= 64)
+      let sequences = try sequences(state.confirmed)
+      #expect(sequences == sequences.sorted())
+      // Somebody is bound now, and hears of it as soon as the moment is over.
+      fixture.broker.set { _ in .confirmed }
+      fixture.clock.advance(by: EventRoutes.holdOff)
+      _ = try await fixture.jobs(3)
+      try await fixture.broker.state.until("the new ones") {
+        $0.confirmed(to: "waiting.compute.test.job").count == 3
+      }
+      #expect(fixture.log.counters.lostEvents == 0)
     }
   }
 

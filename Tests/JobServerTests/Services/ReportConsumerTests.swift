@@ -15,9 +15,10 @@ import Testing
       authority: fixture.authority,
       registrar: WorkerRegistrar(
         authority: fixture.authority, directory: fixture.directory, catalog: fixture.catalog,
-        initializer: fixture.initializer, leases: NoLeases(), connection: fixture.broker,
+        initializer: fixture.initializer, leases: NoLeases(), workers: fixture.workers,
+        parked: fixture.parked, store: fixture.store, connection: fixture.broker,
         names: fixture.names, declarations: fixture.declarations, log: fixture.log),
-      inbox: fixture.inbox, kept: fixture.holders.kept, broker: fixture.broker,
+      inbox: fixture.inbox, kept: fixture.kept, broker: fixture.broker,
       deadLetters: fixture.deadLetters,
       names: fixture.names, clock: fixture.clock, log: fixture.log)
   }
@@ -80,13 +81,13 @@ import Testing
       #expect(fixture.broker.state.value.confirmed.allSatisfy { $0.exchange != "jobs.dead" })
       #expect(fixture.log.counters.unknownReports == 1)
       guard known == "completed" else { return }
-      // The outcome is there: the worker is not asked again, and the job does not run again, even without its worker.
-      fixture.broker.set(answer: { _ in .failure(.timeout("nobody")) })
-      let job = try #require(try await fixture.store.job(jobs[0].id))
-      for _ in 0..<10 { #expect(await fixture.holders.settle(job, knowing: .reported)) }
-      #expect(await fixture.holders.settle(job, knowing: .none))
+      // The outcome is there: the job does not run again, even without its worker.
+      fixture.broker.set { publication in
+        publication.exchange == "jobs.control"
+          ? .returned(replyCode: 312, text: "NO_ROUTE") : .confirmed
+      }
+      #expect(await fixture.workers.settle(worker))
       #expect(try await fixture.status(jobs[0]) == .running)
-      #expect(fixture.broker.state.value.offered.allSatisfy { $0.exchange != "jobs.control" })
     }
   }
 
@@ -147,7 +148,7 @@ import Testing
     let jobs = try await fixture.running(3, by: worker)
     try await fixture.execute(
       """
-      CREATE TRIGGER picky BEFORE UPDATE OF result ON job_payloads WHEN old.number = 1
+      CREATE TRIGGER picky BEFORE UPDATE OF result ON payload WHEN old.number = 1
       BEGIN SELECT raise(ABORT, 'not this one'); END
       """)
     let message = try WireCoding.message(.reports(jobs.map(completion)))
@@ -201,7 +202,7 @@ import Testing
     let messages = [unknown, known, unknown]
     fixture.broker.state.update { $0.queues["jobs.reports.unknown"] = messages }
     let redrive = UnknownReports(
-      broker: fixture.broker, names: fixture.names, kept: fixture.holders.kept,
+      broker: fixture.broker, names: fixture.names, kept: fixture.kept,
       clock: fixture.clock, log: fixture.log)
     try await fixture.run([consumer(fixture), redrive]) {
       try await fixture.until(jobs[0], is: .completed)
@@ -216,28 +217,34 @@ import Testing
   func keptFirst() async throws {
     let fixture = try await ServerFixture()
     let job = try await fixture.running(1, by: worker)[0]
-    let holders = HolderCheck(
-      store: fixture.store, control: fixture.control, inbox: fixture.inbox, poisonLimit: 5,
-      logger: fixture.logger, clock: fixture.clock)
+    let kept = KeptAttempts()
+    let workers = WorkerCheck(
+      store: fixture.store, control: fixture.control, inbox: fixture.inbox, kept: kept,
+      directory: fixture.directory, parked: fixture.parked, poisonLimit: 5, clock: fixture.clock,
+      log: fixture.log)
+    fixture.broker.set { publication in
+      publication.exchange == "jobs.control"
+        ? .returned(replyCode: 312, text: "NO_ROUTE") : .confirmed
+    }
     let message = try message(
       [completion(job)], replacing: #"{"completed":"#, by: #"{"archived":"#)
     fixture.broker.state.update { $0.queues["jobs.reports.unknown"] = [message] }
     try await fixture.run([consumer(fixture)]) {
-      #expect(await !holders.settle(job, knowing: .none))
+      #expect(await !workers.settle(worker))
       #expect(try await fixture.status(job) == .running)
       let redrive = UnknownReports(
-        broker: fixture.broker, names: fixture.names, kept: holders.kept, clock: fixture.clock,
+        broker: fixture.broker, names: fixture.names, kept: kept, clock: fixture.clock,
         log: fixture.log)
       try await fixture.run([redrive]) {
-        while !holders.kept.isRead { await Task.yield() }
-        #expect(await holders.settle(job, knowing: .none))
+        while !kept.isRead { await Task.yield() }
+        #expect(await workers.settle(worker))
         let status = try await fixture.status(job)
         #expect(status == .running)
         // Whoever cancels it does not want to know of the outcome.
-        _ = try await fixture.store.update([job.id]) { _, job in job.cancel(at: .now) }
-        let canceling = try #require(try await fixture.store.job(job.id))
-        #expect(canceling.status == .canceling)
-        #expect(await holders.settle(canceling, knowing: .none))
+        let canceling = try await fixture.store.apply(
+          JobCommand(.cancel(reason: nil), of: job.id), at: fixture.clock.now)
+        #expect(canceling?.job.status == .canceling)
+        #expect(await workers.settle(worker))
         let canceled = try await fixture.status(job)
         #expect(canceled == .canceled)
       }

@@ -1,21 +1,24 @@
 import AMQP
 import Foundation
 import GRDB
+import JobStore
 import JobTransport
 import Jobs
 import Logging
 import ServiceLifecycle
 
 @testable import JobServer
-@testable import JobStore
 
 /// The server's parts over a store in a folder of its own, a broker in memory and a clock that stands still.
 final class ServerFixture: Sendable {
   let folder: URL
-  let store: StatusStore
-  let hub = ChangeHub()
+  let store: SQLiteStore
+  let plan = DispatchPlan()
+  let parked = ParkedWorkers()
+  let claims = ClaimCounts()
+  let hub: ChangeHub
   /// What the store has committed.
-  let changes = Watched<[JobChange]>([])
+  let commits = Watched<[StoreCommit]>([])
   let broker = MemoryBroker()
   let clock = ManualClock()
   let names: TransportNames
@@ -25,9 +28,8 @@ final class ServerFixture: Sendable {
   let catalog: Catalog
   let control: WorkerControl
   let inbox: InboxMarks
-  let holders: HolderCheck
-  let examiner: HolderExaminer
-  let contests: ContestedClaims
+  let kept = KeptAttempts()
+  let workers: WorkerCheck
   let commands = PeerTasks<WorkerID>(limit: 100)
   let declarations = PeerTasks<JobQueueName>(limit: 100)
   let callbacks = ScriptedCallbacks()
@@ -35,6 +37,7 @@ final class ServerFixture: Sendable {
   let intake: Intake
   let authority: ServerAuthority
   let service: JobService
+  static let poisonLimit = 5
 
   init() async throws {
     folder = URL.temporaryDirectory.appending(path: "warren-server-\(UUID())")
@@ -43,12 +46,14 @@ final class ServerFixture: Sendable {
     logger.logLevel = .critical
     self.logger = logger
     names = try TransportNames()
-    let (hub, changes) = (hub, changes)
-    store = try StatusStore(
+    let hub = ChangeHub(plan: plan, parked: parked)
+    self.hub = hub
+    let commits = commits
+    store = try SQLiteStore(
       path: folder.appending(path: "store.sqlite").path(), logger: logger
-    ) { news in
-      hub.note(news)
-      changes.update { $0 += news }
+    ) { commit in
+      hub.note(commit)
+      commits.update { $0.append(commit) }
     }
     log = ServerLog(logger, clock: clock)
     catalog = try await Catalog(store: store, registry: try Self.registry())
@@ -56,26 +61,20 @@ final class ServerFixture: Sendable {
       connection: broker, names: names, patience: .seconds(5),
       presence: Presence(grace: .zero, clock: clock))
     inbox = InboxMarks(connection: broker, names: names, patience: .seconds(5), clock: clock)
-    holders = HolderCheck(
-      store: store, control: control, inbox: inbox, poisonLimit: 5, logger: logger,
-      clock: clock)
     // No older server has kept anything.
-    holders.kept.noteRead()
-    examiner = HolderExaminer(
-      store: store, control: control, holders: holders, clock: clock, log: log)
-    contests = ContestedClaims(
-      store: store, control: control, holders: holders, clock: clock, log: log)
-    let initializer = Initializer(
-      store: store, callbacks: callbacks, logger: logger, clock: clock)
-    self.initializer = initializer
-    intake = Intake(catalog: catalog, store: store, names: names) { initializer.share($0) }
+    kept.noteRead()
+    workers = WorkerCheck(
+      store: store, control: control, inbox: inbox, kept: kept, directory: directory,
+      parked: parked, poisonLimit: Self.poisonLimit, clock: clock, log: log)
+    initializer = Initializer(store: store, callbacks: callbacks, logger: logger, clock: clock)
+    intake = Intake(catalog: catalog, store: store, names: names, clock: clock)
     authority = ServerAuthority(
-      store: store, contests: contests, control: control, commands: commands, poisonLimit: 5,
-      clock: clock, log: log)
+      store: store, parked: parked, claims: claims, control: control, commands: commands,
+      answerBytes: 1 << 20, clock: clock, log: log)
     service = JobService(
       intake: intake, store: store, hub: hub, catalog: catalog, directory: directory,
-      control: control, holders: holders, callbacks: callbacks, initializer: initializer,
-      resuming: ResumeGuard(), examiner: examiner, commands: commands, log: log, logger: logger)
+      control: control, workerCheck: workers, callbacks: callbacks, initializer: initializer,
+      resuming: ResumeGuard(), commands: commands, log: log, clock: clock, logger: logger)
     // The first connection is older than any grace.
     _ = control.presence.isGone(WorkerID(rawValue: "anyone"), on: 1)
     clock.advance(by: .seconds(60))
@@ -91,7 +90,9 @@ final class ServerFixture: Sendable {
     }
     var registry = JobRegistry()
     let group = try JobGroup("test", queue: .compute)
-    try registry.register(JobType(group: group, name: "job", params: Params()) { _, _ in })
+    for name in ["job", "other"] {
+      try registry.register(JobType(group: group, name: name, params: Params()) { _, _ in })
+    }
     return registry
   }
 
@@ -107,10 +108,9 @@ final class ServerFixture: Sendable {
     _ services: [any Service], _ body: @escaping @Sendable () async throws -> Void
   ) async throws {
     try await withThrowingTaskGroup { group in
-      for service in services + [commands, declarations, examiner] as [any Service] {
+      for service in services + [commands, declarations, workers] as [any Service] {
         group.addTask { try await service.run() }
       }
-      group.addTask { try await self.contests.run() }
       do {
         try await body()
       } catch {
@@ -125,28 +125,29 @@ final class ServerFixture: Sendable {
 
   /// Jobs that are in the store, as they are there.
   func jobs(
-    _ count: Int, queue: JobQueueName = .compute, at time: Timestamp = ManualClock.start,
-    _ change: (inout Job) -> Void = { _ in }
+    _ count: Int, type: String = "test:job", queue: JobQueueName = .compute,
+    at time: Timestamp = ManualClock.start, _ change: (inout Job) -> Void = { _ in }
   ) async throws -> [Job] {
     let jobs = try (0..<count).map { _ in
       var job = Job(
         id: JobID(), tenantID: .zero, userID: .zero, idempotencyKey: UUID(),
-        type: try JobTypeID("test:job"), queue: queue, params: ["n": 0], timeout: .seconds(60),
+        type: try JobTypeID(type), queue: queue, params: ["n": 0], timeout: .seconds(60),
         retry: RetryPolicy(maxRetries: 0), scheduledAt: time, createdAt: ManualClock.start)
       change(&job)
       return job
     }
-    _ = try await store.insert(jobs)
+    _ = try await store.insert(
+      jobs.map { NewJob($0, submitted: $0.params) }, at: clock.now)
     return jobs
   }
 
   func running(_ count: Int, by worker: WorkerID) async throws -> [Job] {
-    try await jobs(count) { job in
+    _ = try await store.register(WorkerRegistration(worker: worker, epoch: 1), at: clock.now)
+    return try await jobs(count) { job in
       job.status = .running
       job.attempt = 1
       job.worker = worker
       job.claim = UUID()
-      job.ticketIssued = true
     }
   }
 
@@ -156,15 +157,28 @@ final class ServerFixture: Sendable {
 
   func until(_ job: Job, is status: JobStatus) async throws {
     if try await self.status(job) == status { return }
-    try await changes.until("\(job.id) is \(status)") { changes in
-      changes.contains { $0.job.id == job.id && $0.job.status == status }
+    try await commits.until("\(job.id) is \(status)") { commits in
+      commits.contains { commit in
+        commit.transitions.contains { $0.job == job.id && $0.to == status }
+      }
+    }
+  }
+
+  /// Waits until the store has nothing to tell producers any more.
+  func untilNobodyIsToBeTold() async throws {
+    let deadline = ContinuousClock.now + .seconds(30)
+    while try await !store.pendingReplies(after: 0, limit: 1).isEmpty {
+      guard ContinuousClock.now < deadline else {
+        throw Watched<String>.Overdue(what: "all are told", state: "some are not")
+      }
+      await Task.yield()
     }
   }
 
   // MARK: - Faults
 
   /// Has the store fail to change jobs, or what the statement names, until it is mended.
-  func breakStore(_ event: String = "UPDATE ON jobs") async throws {
+  func breakStore(_ event: String = "UPDATE ON job") async throws {
     try await execute(
       "CREATE TRIGGER fault BEFORE \(event) BEGIN SELECT abs(-9223372036854775808); END")
   }
@@ -173,8 +187,14 @@ final class ServerFixture: Sendable {
     try await execute("DROP TRIGGER fault")
   }
 
+  /// By another connection to the same file, as another program would.
   func execute(_ sql: String) async throws {
-    try await store.writes.write { scope in try scope.db.execute(sql: sql) }
+    var configuration = Configuration()
+    configuration.busyMode = .timeout(5)
+    let file = try DatabaseQueue(
+      path: folder.appending(path: "store.sqlite").path(), configuration: configuration)
+    defer { try? file.close() }
+    try await file.write { db in try db.execute(sql: sql) }
   }
 }
 

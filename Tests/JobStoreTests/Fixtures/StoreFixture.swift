@@ -1,28 +1,35 @@
 import JobStore
+import Jobs
 import Logging
 
-/// A store in a folder of its own, with what its commits told.
+/// A SQLite store in a folder of its own, with what its commits told.
 struct StoreFixture: Sendable {
   let folder: TemporaryFolder
-  let store: StatusStore
-  let recorder: CommitRecorder
+  let store: SQLiteStore
+  let log = CommitLog()
 
   init(_ folder: TemporaryFolder? = nil, options: StoreOptions = StoreOptions()) throws {
     let folder = try folder ?? TemporaryFolder()
-    let recorder = CommitRecorder()
+    let log = log
     self.folder = folder
-    self.recorder = recorder
-    store = try Self.open(folder, options: options) { recorder.note($0) }
+    store = try Self.open(folder, options: options) { log.note($0) }
   }
 
   static func open(
     _ folder: TemporaryFolder, options: StoreOptions = StoreOptions(),
-    onCommit: @escaping @Sendable ([JobChange]) -> Void = { _ in }
-  ) throws(StoreError) -> StatusStore {
+    onCommit: @escaping @Sendable (StoreCommit) -> Void = { _ in }
+  ) throws(StoreFileError) -> SQLiteStore {
     var logger = Logger(label: "test")
     logger.logLevel = .critical
-    return try StatusStore(
+    return try SQLiteStore(
       path: folder.file(), options: options, logger: logger, onCommit: onCommit)
+  }
+}
+
+extension JobStore {
+  /// Stores jobs whose params are as they were submitted.
+  func insert(_ jobs: [Job]) async throws(StoreError) -> [Insertion] {
+    try await insert(jobs.map { NewJob($0, submitted: $0.params) }, at: .start)
   }
 }
 

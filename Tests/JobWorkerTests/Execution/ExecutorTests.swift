@@ -196,4 +196,31 @@ import Testing
     harness.attempt.order(.stop)
     #expect(try await ending == .silent)
   }
+
+  @Test func aJobThatNeedsNoDeadlineHasNone() async throws {
+    let harness = try ExecutorHarness()
+    try await harness.run { _ in
+      #expect(harness.deadlines.count == 0)
+      return nil
+    }
+    #expect(harness.authority.batches.all == [1])
+  }
+
+  @Test func anAbandonedCallbackThatReturnsAfterAllReportsNothing() async throws {
+    let harness = try ExecutorHarness(timeout: .seconds(3_600))
+    let (started, release, returned) = (Signal(), Signal(), Signal())
+    async let ending = harness.run { _ in
+      started.fire()
+      _ = await Task.detached { await release.wait(for: .seconds(30)) }.value
+      returned.fire()
+      return nil
+    }
+    #expect(await started.wait(for: .seconds(10)))
+    harness.attempt.order(.abandon)
+    #expect(try await ending == .silent)
+    #expect(harness.deadlines.count == 0)
+    release.fire()
+    #expect(await returned.wait(for: .seconds(10)))
+    #expect(harness.authority.reports.all.isEmpty)
+  }
 }

@@ -72,17 +72,44 @@ import Testing
     _ = try await ending
   }
 
-  @Test func theBoxKeepsTheLatest() throws {
-    let box = ProgressBox()
-    #expect(box.take() == nil)
-    box.put(try JobProgress(1, "a"))
-    box.put(try JobProgress(2))
-    #expect(try box.take() == JobProgress(2, "a"))
-    #expect(box.take() == nil)
-    box.put(try JobProgress(4))
-    box.putBack(try JobProgress(3, "b"))
-    #expect(try box.take() == JobProgress(4, "b"))
-    box.putBack(try JobProgress(5))
-    #expect(try box.take() == JobProgress(5))
+  @Test func theLatestIsKept() throws {
+    var latest = LatestProgress()
+    #expect(latest.take() == nil)
+    latest.put(try JobProgress(1, "a"))
+    latest.put(try JobProgress(2))
+    #expect(!latest.isEmpty)
+    #expect(try latest.take() == JobProgress(2, "a"))
+    #expect(latest.take() == nil)
+    latest.put(try JobProgress(4))
+    latest.putBack(try JobProgress(3, "b"))
+    #expect(try latest.take() == JobProgress(4, "b"))
+    latest.putBack(try JobProgress(5))
+    #expect(try latest.take() == JobProgress(5))
+    #expect(latest.isEmpty)
+  }
+
+  @Test func noProgressIsPassedOnAfterTheEnd() async throws {
+    let harness = try ExecutorHarness()
+    let contexts = Recorder<JobContext>()
+    try await harness.run { context in
+      contexts.add(context)
+      return nil
+    }
+    try contexts.all.first?.progress(70)
+    #expect(harness.authority.reports.all.compactMap(\.progress).isEmpty)
+    #expect(harness.deadlines.count == 0)
+  }
+
+  @Test func aPauseBetweenTwoReportsEndsWithTheJob() async throws {
+    let harness = try ExecutorHarness(
+      settings: ExecutionSettings(progressInterval: .seconds(3_600)))
+    try await harness.run { context in
+      try context.progress(1)
+      _ = await harness.authority.reports.wait { !$0.isEmpty }
+      try context.progress(2)
+      return nil
+    }
+    #expect(harness.authority.reports.all.compactMap(\.progress?.percent) == [1, 2])
+    #expect(harness.deadlines.count == 0)
   }
 }

@@ -9,7 +9,7 @@ import Testing
 
 /// Grants every claim and remembers nothing.
 private final class ForgetfulAuthority: JobAuthority {
-  let ended = Atomic(0)
+  private let ended = Mutex((count: 0, goal: 0, reached: Signal()))
   private let type: JobTypeID
 
   init(_ type: JobTypeID) {
@@ -18,14 +18,34 @@ private final class ForgetfulAuthority: JobAuthority {
 
   func claim(_ requests: [ClaimRequest]) async throws(AuthorityError) -> [ClaimAnswer] {
     requests.map { request in
-      .run(JobAssignment(job: request.job, type: type, attempt: 1, timeout: .seconds(3_600)))
+      ClaimAnswer(
+        jobs: (0..<request.count).map { _ in
+          JobAssignment(job: JobID(), type: type, attempt: 1, timeout: .seconds(3_600))
+        }, rest: .void)
     }
   }
 
   func report(_ reports: [JobReport]) async throws(AuthorityError) {
     let count = reports.count { if case .ended(.completed) = $0.content { true } else { false } }
-    _ = ended.add(count, ordering: .relaxed)
+    let reached = ended.withLock { ended in
+      ended.count += count
+      return ended.count >= ended.goal ? ended.reached : nil
+    }
+    reached?.fire()
   }
+
+  /// Waits until so many jobs have ended in all.
+  func wait(for goal: Int) async -> Bool {
+    let reached = ended.withLock { ended in
+      ended.goal = goal
+      ended.reached = Signal()
+      if ended.count >= goal { ended.reached.fire() }
+      return ended.reached
+    }
+    return await reached.wait(for: .seconds(240))
+  }
+
+  var count: Int { ended.withLock(\.count) }
 
   func lock(_ requests: [LockRequest]) async throws(AuthorityError) -> [LockAnswer] { [] }
 }
@@ -35,48 +55,26 @@ private final class ForgetfulAuthority: JobAuthority {
   @Test func aWorkerDoesNotGrowWithTheJobsThatItHasRun() async throws {
     let type = try testType { _ in nil }
     let authority = ForgetfulAuthority(type.description.id)
-    var registry = JobRegistry()
-    try registry.register(type)
-    let (lifecycle, deadlines, condition) = (
-      WorkerLifecycle(), DeadlineQueue(), WorkerCondition()
-    )
-    let jobs = JobsAtHand()
-    let lanes = Lanes([JobQueue(name: .compute, capacity: 16)])
-    let worker = WorkerID(rawValue: "w")
-    let desk = TicketDesk(
-      worker: worker, registry: registry, jobs: jobs, lanes: lanes, authority: authority,
-      executor: Executor(
-        authority: authority, worker: worker, settings: ExecutionSettings(),
-        sender: ReportSender(
-          authority: authority, keep: { jobs.keep($0) }, lifecycle: lifecycle, logger: silent),
-        deadlines: deadlines, condition: condition, onTrouble: { _, _ in }, logger: silent),
-      lifecycle: lifecycle, detachAfter: .seconds(600), deadlines: deadlines,
-      condition: condition, logger: silent)
-    let slots = SlotGate(capacity: 16)
-
-    func run(_ count: Int) async throws {
-      await withDiscardingTaskGroup { group in
-        for _ in 0..<16 {
-          group.addTask {
-            for _ in 0..<(count / 16) {
-              let ticket = ReceivedTicket(
-                ticket: Ticket(job: JobID(), type: type.description.id), queue: .compute,
-                source: 1, tag: DeliveryTag(generation: 1, value: 1))
-              await desk.handle(ticket, in: slots)
-            }
-          }
-        }
+    let harness = try LaneHarness(
+      authority, types: [type], capacity: 16, queue: MemoryQueue(records: false))
+    let growth = Recorder<Int>()
+    let isOver = try await harness.run {
+      harness.queue.publish(20_000)
+      #expect(await authority.wait(for: 20_000))
+      let before = try residentBytes()
+      for step in 1...10 {
+        harness.queue.publish(20_000)
+        #expect(await authority.wait(for: 20_000 + 20_000 * step))
       }
+      growth.add(try residentBytes() - before)
     }
-
-    try await run(20_000)
-    let before = try residentBytes()
-    try await run(200_000)
-    let growth = try residentBytes() - before
-    #expect(authority.ended.load(ordering: .relaxed) == 220_000)
-    #expect(deadlines.count == 0)
+    #expect(isOver)
+    #expect(authority.count == 220_000)
+    #expect(harness.deadlines.count == 0)
+    #expect(harness.attempts.running.isEmpty)
     // Other tests run in the same process.
-    #expect(growth < 60 << 20, "grew by \(growth >> 10) KiB over 200,000 jobs")
+    let bytes = try #require(growth.all.first)
+    #expect(bytes < 60 << 20, "grew by \(bytes >> 10) KiB over 200,000 jobs")
   }
 
   /// VmRSS of proc(5).

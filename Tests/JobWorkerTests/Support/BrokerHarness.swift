@@ -124,18 +124,22 @@ struct BrokerHarness: Sendable {
     }
   }
 
-  /// Adds a job and issues its ticket.
+  /// Adds a job, issues a ticket, and wakes who waits for such a job.
   @discardableResult
   func submit(_ job: Job) async throws -> JobID {
-    authority.add(job)
-    try await issue(job)
+    let parked = authority.add(job)
+    try await issueTicket(for: job.queue)
+    for worker in parked { try await command(.wake(job.queue), to: worker) }
     return job.id
   }
 
-  func issue(_ job: Job) async throws {
-    let ticket = try WireCoding.message(Ticket(job: job.id, type: job.type))
+  func issueTicket(for queue: JobQueueName = .compute) async throws {
+    try await publish(WireCoding.ticket(), to: queue)
+  }
+
+  func publish(_ message: Message, to queue: JobQueueName = .compute) async throws {
     let verdict = await connection.publish(
-      Publication(ticket, exchange: names.work, routingKey: job.queue.rawValue, mandatory: true))
+      Publication(message, exchange: names.work, routingKey: queue.rawValue, mandatory: true))
     #expect(verdict == .confirmed)
   }
 
@@ -193,18 +197,30 @@ struct BrokerHarness: Sendable {
     return false
   }
 
-  /// Whether no ticket is left, now that the worker has ended: one that is issued is the first to come out. What was not
+  /// Whether no ticket is left, now that the worker has ended: what is published last is the first to come out. What was not
   /// acknowledged comes back in front of it.
   func isWorkedOff() async throws -> Bool {
-    let last = try waitingJob()
-    try await issue(last)
-    return try await nextTicket() == last.id
+    var last = Message(text: "last")
+    last.properties.type = "last"
+    try await publish(last)
+    return try await next(in: names.queue(.compute))?.properties.type == "last"
   }
 
-  /// The job whose ticket the queue hands out next; nil when none comes. What a connection leaves behind at its end is queued
-  /// again only after the broker has said that it is closed, so this waits.
-  func nextTicket() async throws -> JobID? {
-    try await next(in: names.queue(.compute)).flatMap { try WireCoding.ticket($0)?.job }
+  /// Whether the queue hands out a ticket. What a connection leaves behind at its end is queued again only after the broker
+  /// has said that it is closed, so this waits.
+  func hasTicket() async throws -> Bool {
+    try await next(in: names.queue(.compute)).map(WireCoding.isTicket) ?? false
+  }
+
+  /// Waits until the queue looks like this, which nobody announces. A consumer that holds something is counted when it is
+  /// cancelled, too.
+  func eventually(ready: UInt32, consumers: UInt32? = nil) async throws -> Bool {
+    let deadline = ContinuousClock.now + .seconds(20)
+    while ContinuousClock.now < deadline {
+      let info = try await connection.inspect(queue: names.queue(.compute))
+      if info.messages == ready, info.consumers == consumers ?? info.consumers { return true }
+    }
+    return false
   }
 
   /// The next message of a queue; nil when none comes.

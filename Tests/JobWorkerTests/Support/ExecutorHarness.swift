@@ -19,10 +19,9 @@ struct ExecutorHarness: Sendable {
   init(timeout: Duration = .zero, settings: ExecutionSettings = ExecutionSettings()) throws {
     var job = try waitingJob(timeout: timeout)
     let worker = WorkerID(rawValue: "w")
-    guard
-      case .run(let assignment) = job.claim(
-        by: worker, claim: .zero, holderIsGone: nil, at: .now, poisonLimit: 5)
-    else { throw TestFailure() }
+    guard let assignment = job.start(by: worker, claim: .zero, at: .now) else {
+      throw TestFailure()
+    }
     authority.add(job)
     self.assignment = assignment
     let batching = BatchingAuthority(authority)
@@ -44,4 +43,15 @@ struct ExecutorHarness: Sendable {
   }
 
   var job: Job? { authority.job(assignment.job) }
+}
+
+extension Executor {
+  /// Runs an attempt to its end.
+  func run(
+    _ assignment: JobAssignment, _ type: RegisteredJobType, _ attempt: Attempt
+  ) async -> Ending {
+    await withCheckedContinuation { continuation in
+      start(assignment, type, attempt) { continuation.resume(returning: $0) }
+    }
+  }
 }

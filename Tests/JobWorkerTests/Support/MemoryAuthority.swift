@@ -1,24 +1,42 @@
+import Foundation
 import Jobs
 import Synchronization
+import TestSupport
 
 /// The server's decisions over jobs in memory, by the domain's own rules; and what it was asked and told.
 final class MemoryAuthority: JobAuthority {
   let claims = Recorder<ClaimRequest>()
+  let answers = Recorder<ClaimAnswer>()
   let reports = Recorder<JobReport>()
   /// How often reports were handed over, and with how many at once.
   let batches = Recorder<Int>()
 
   private struct State {
     var jobs: [JobID: Job] = [:]
+    /// In the order in which they came.
+    var order: [JobID] = []
     var isAway = false
-    var asksAgain = 0
+    var unregistered = 0
+    var leastEpoch: Int64 = 1
+    var gate: Signal?
+    var again = 0
+    var parked: [JobQueueName: [WorkerID: Set<JobTypeID>]] = [:]
   }
 
   private let state = Mutex(State())
 
   /// Adds a job that waits.
-  func add(_ job: Job) {
-    state.withLock { $0.jobs[job.id] = job }
+  ///
+  /// - Returns: the workers that are to be woken for it.
+  @discardableResult
+  func add(_ job: Job) -> [WorkerID] {
+    state.withLock { state in
+      state.jobs[job.id] = job
+      state.order.append(job.id)
+      let woken = state.parked[job.queue]?.filter { $0.value.contains(job.type) }.map(\.key) ?? []
+      for worker in woken { state.parked[job.queue]?[worker] = nil }
+      return woken
+    }
   }
 
   func job(_ id: JobID) -> Job? {
@@ -39,36 +57,68 @@ final class MemoryAuthority: JobAuthority {
     set { state.withLock { $0.isAway = newValue } }
   }
 
-  /// The next claims are answered "ask again".
-  func askAgain(times: Int) {
-    state.withLock { $0.asksAgain = times }
+  /// The next claims are those of a worker that is not known.
+  func isUnregistered(times: Int) {
+    state.withLock { $0.unregistered = times }
+  }
+
+  /// The worker was taken for lost: claims of an earlier epoch are refused.
+  func demandEpoch(_ epoch: Int64) {
+    state.withLock { $0.leastEpoch = epoch }
+  }
+
+  /// The next claims are answered with nothing but that they are to be asked again.
+  func answerAgain(times: Int) {
+    state.withLock { $0.again = times }
+  }
+
+  /// Claims are decided, and answered when this has fired.
+  func hold(until gate: Signal?) {
+    state.withLock { $0.gate = gate }
   }
 
   func claim(_ requests: [ClaimRequest]) async throws(AuthorityError) -> [ClaimAnswer] {
     for request in requests { claims.add(request) }
     guard !isAway else { throw AuthorityError("away") }
-    return state.withLock { state in
-      requests.map { request in
-        if state.asksAgain > 0 {
-          state.asksAgain -= 1
-          return .askAgain
-        }
-        guard var job = state.jobs[request.job] else { return .drop(.unknown) }
-        var decision = job.claim(
-          by: request.worker, claim: request.claim, holderIsGone: nil, at: .now, poisonLimit: 5)
-        // Reports are applied at once here: there is nothing to wait for.
-        if decision == .ask(holder: request.worker, attempt: job.attempt) {
-          decision = job.claim(
-            by: request.worker, claim: request.claim, holderIsGone: true, at: .now, poisonLimit: 5)
-        }
-        state.jobs[request.job] = job
-        return switch decision {
-        case .run(let assignment): .run(assignment)
-        case .drop(let refusal): .drop(refusal)
-        case .ask: .askAgain
-        }
-      }
+    let (answers, gate) = state.withLock { state in
+      (requests.map { Self.answer($0, &state) }, state.gate)
     }
+    if let gate { _ = await gate.wait(for: .seconds(60)) }
+    for answer in answers { self.answers.add(answer) }
+    return answers
+  }
+
+  private static func answer(_ request: ClaimRequest, _ state: inout State) -> ClaimAnswer {
+    if state.unregistered > 0 || request.epoch < state.leastEpoch {
+      state.unregistered = max(0, state.unregistered - 1)
+      return ClaimAnswer(jobs: [], rest: .unregistered)
+    }
+    if state.again > 0 {
+      state.again -= 1
+      return ClaimAnswer(jobs: [], rest: .again)
+    }
+    if request.isRepeated {
+      let held = state.order.compactMap { state.jobs[$0] }.filter {
+        $0.status.isHeld && $0.worker == request.worker && $0.claim == request.claim
+      }
+      if !held.isEmpty { return ClaimAnswer(jobs: held.map(\.assignment), rest: .void) }
+    }
+    let due = state.order.compactMap { state.jobs[$0] }.filter {
+      $0.status == .waiting && $0.queue == request.queue
+    }
+    var granted: [JobAssignment] = []
+    for var job in due where request.types.contains(job.type) && granted.count < request.count {
+      guard let assignment = job.start(by: request.worker, claim: request.claim, at: .now) else {
+        continue
+      }
+      granted.append(assignment)
+      state.jobs[job.id] = job
+    }
+    guard granted.count < request.count, due.count > granted.count else {
+      return ClaimAnswer(jobs: granted, rest: .void)
+    }
+    state.parked[request.queue, default: [:]][request.worker] = Set(request.types)
+    return ClaimAnswer(jobs: granted, rest: .park)
   }
 
   func lock(_ requests: [LockRequest]) async throws(AuthorityError) -> [LockAnswer] {
@@ -103,6 +153,18 @@ final class MemoryAuthority: JobAuthority {
   /// Waits until so many outcomes are reported.
   func waitForOutcomes(_ count: Int = 1, for bound: Duration = .seconds(20)) async -> Bool {
     await reports.wait(for: bound) { $0.compactMap(\.outcome).count >= count }
+  }
+
+  /// Waits for an answer that finds a ticket void and grants nothing.
+  func waitForVoid(_ count: Int = 1) async -> Bool {
+    await answers.wait { answers in
+      answers.count { $0.jobs.isEmpty && $0.rest == .void } >= count
+    }
+  }
+
+  /// Waits until a worker was told to park.
+  func waitForPark() async -> Bool {
+    await answers.wait { $0.contains { $0.rest == .park } }
   }
 }
 

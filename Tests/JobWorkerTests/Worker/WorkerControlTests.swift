@@ -63,8 +63,8 @@ import Testing
     try await BrokerHarness.with { harness in
       let id = try await harness.submit(try waitingJob())
       try await harness.withWorker([type]) { worker in
-        try await harness.expect(.unknown, of: JobID(), by: worker.id)
         #expect(await started.wait(for: .seconds(20)))
+        try await harness.expect(.unknown, of: JobID(), by: worker.id)
         try await harness.expect(.running, of: id, by: worker.id)
         release.fire()
         #expect(await harness.authority.waitForOutcomes())
@@ -72,6 +72,36 @@ import Testing
         // Of another attempt it knows nothing.
         try await harness.expect(.unknown, of: id, attempt: 2, by: worker.id)
       }
+    }
+  }
+
+  @Test func ordersAndQuestionsThatOvertakeAClaimsAnswerAreNotLost() async throws {
+    let runs = Recorder<JobID>()
+    let type = try testType { context in
+      runs.add(context.jobID)
+      return nil
+    }
+    try await BrokerHarness.with { harness in
+      let gate = Signal()
+      harness.authority.hold(until: gate)
+      let id = try await harness.submit(try waitingJob())
+      let stranger = JobID()
+      try await harness.withWorker([type]) { worker in
+        #expect(await harness.authority.claims.wait { !$0.isEmpty })
+        harness.authority.change(id) { _ = $0.cancel(at: .now) }
+        try await harness.command(.cancel(job: id, attempt: 1), to: worker.id)
+        // Either may be what the claim brings.
+        try await harness.expect(.running, of: id, by: worker.id)
+        try await harness.expect(.running, of: stranger, by: worker.id)
+        gate.fire()
+        #expect(await harness.authority.waitForOutcomes())
+        #expect(await harness.isReported(id, by: worker.id))
+        try await harness.expect(.unknown, of: stranger, by: worker.id)
+      }
+      #expect(runs.all.isEmpty)
+      #expect(harness.authority.outcomes == [.canceled])
+      #expect(harness.authority.job(id)?.status == .canceled)
+      #expect(try await harness.isWorkedOff())
     }
   }
 
@@ -105,6 +135,8 @@ import Testing
         #expect(announcement.queues == [JobQueue(name: .compute, capacity: 3)])
         #expect(announcement.groups.map(\.name) == ["test"])
         #expect(announcement.types.map(\.id.description) == ["test:job"])
+        #expect(announcement.epoch == 1)
+        #expect(announcement.parked == nil)
         try await harness.command(.announce, to: worker.id)
         #expect(await harness.announced(worker.id, times: 2))
         #expect(await worker.shutDown())

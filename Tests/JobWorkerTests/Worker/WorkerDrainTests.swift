@@ -27,7 +27,7 @@ import UnixSignals
         #expect(harness.authority.job(first)?.status == .completed)
         #expect(harness.authority.job(second)?.status == .waiting)
         #expect(await harness.mail.wait { $0.last == .farewell(worker.id) })
-        #expect(try await harness.nextTicket() == second)
+        #expect(try await harness.hasTicket())
       }
     }
   }
@@ -61,7 +61,7 @@ import UnixSignals
       return nil
     }
     try await BrokerHarness.with { harness in
-      let id = try await harness.submit(try waitingJob())
+      try await harness.submit(try waitingJob())
       let hasty: (inout JobWorkerConfiguration) -> Void = {
         $0.drainLimit = .milliseconds(50)
         $0.grace = .milliseconds(50)
@@ -71,7 +71,7 @@ import UnixSignals
         #expect(await $0.shutDown())
       }
       #expect(harness.authority.outcomes.isEmpty)
-      #expect(try await harness.nextTicket() == id)
+      #expect(try await harness.hasTicket())
       release.fire()
     }
   }
@@ -80,12 +80,40 @@ import UnixSignals
     let type = try testType { _ in nil }
     try await BrokerHarness.with { harness in
       harness.authority.isAway = true
-      let id = try await harness.submit(try waitingJob())
+      try await harness.submit(try waitingJob())
       try await harness.withWorker([type]) {
         #expect(await harness.authority.claims.wait { !$0.isEmpty })
         #expect(await $0.shutDown(within: .seconds(15)))
       }
-      #expect(try await harness.nextTicket() == id)
+      #expect(try await harness.hasTicket())
+    }
+  }
+
+  @Test func aJobThatIsGrantedToADrainingWorkerIsGivenBack() async throws {
+    let runs = Recorder<JobID>()
+    let type = try testType { context in
+      runs.add(context.jobID)
+      return nil
+    }
+    try await BrokerHarness.with { harness in
+      let gate = TestSupport.Signal()
+      harness.authority.hold(until: gate)
+      let id = try await harness.submit(try waitingJob())
+      try await harness.withWorker([type], capacity: 2) { worker in
+        #expect(await harness.authority.claims.wait { !$0.isEmpty })
+        try await harness.issueTicket()
+        #expect(try await harness.eventually(ready: 0))
+        await worker.drain()
+        // What is unclaimed goes back meanwhile.
+        #expect(try await harness.eventually(ready: 1))
+        gate.fire()
+        #expect(await worker.ended.wait(for: .seconds(20)))
+      }
+      #expect(runs.all.isEmpty)
+      #expect(harness.authority.outcomes == [.returned])
+      #expect(harness.authority.job(id)?.status == .waiting)
+      #expect(try await harness.hasTicket())
+      #expect(try await harness.isWorkedOff())
     }
   }
 

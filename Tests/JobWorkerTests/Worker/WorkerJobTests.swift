@@ -27,27 +27,49 @@ import Testing
   @Test func aVoidTicketIsDropped() async throws {
     let type = try testType { _ in nil }
     try await BrokerHarness.with { harness in
-      let stranger = try waitingJob()
-      try await harness.issue(stranger)
+      try await harness.issueTicket()
       try await harness.withWorker([type]) { _ in
+        #expect(await harness.authority.waitForVoid())
         try await harness.submit(try waitingJob())
         #expect(await harness.authority.waitForOutcomes())
       }
-      #expect(harness.authority.claims.all.map(\.job).contains(stranger.id))
       #expect(try await harness.isWorkedOff())
     }
   }
 
-  @Test func anUnsettledClaimIsAskedAgainUnderTheSameID() async throws {
+  @Test func aClaimWithoutAnAnswerIsAskedAgainUnderTheSameID() async throws {
     let type = try testType { _ in nil }
     try await BrokerHarness.with { harness in
-      harness.authority.askAgain(times: 2)
+      harness.authority.isAway = true
       try await harness.submit(try waitingJob())
       try await harness.withWorker([type]) { _ in
+        #expect(await harness.authority.claims.wait { $0.count == 2 })
+        harness.authority.isAway = false
         #expect(await harness.authority.waitForOutcomes())
       }
-      #expect(harness.authority.claims.all.count == 3)
-      #expect(Set(harness.authority.claims.all.map(\.claim)).count == 1)
+      let claims = harness.authority.claims.all
+      #expect(Set(claims.map(\.claim)).count == 1)
+      #expect(claims.map(\.isRepeated) == [false] + claims.dropFirst().map { _ in true })
+      #expect(try await harness.isWorkedOff())
+    }
+  }
+
+  @Test func aWorkerThatWasTakenForLostAnnouncesItselfUnderANewEpochAndGoesOn() async throws {
+    let type = try testType { _ in nil }
+    try await BrokerHarness.with { harness in
+      harness.authority.demandEpoch(2)
+      try await harness.withWorker([type]) { worker in
+        #expect(await harness.announced(worker.id) { $0.epoch == 1 })
+        try await harness.submit(try waitingJob())
+        #expect(await harness.announced(worker.id) { $0.epoch == 2 })
+        #expect(await harness.authority.waitForOutcomes())
+        #expect(await harness.announcedLast(worker.id) { $0.epoch == 2 })
+      }
+      let claims = harness.authority.claims.all
+      #expect(claims.last?.epoch == 2)
+      // Each is a new wish.
+      #expect(Set(claims.map(\.claim)).count == claims.count)
+      #expect(try await harness.isWorkedOff())
     }
   }
 
@@ -66,7 +88,7 @@ import Testing
         #expect(await running.wait(for: .seconds(30)) { $0.count == 4 })
         // A fifth would be claimed by the time that a question has gone to the worker and back.
         try await harness.expect(.unknown, of: JobID(), by: worker.id)
-        #expect(harness.authority.claims.all.count == 4)
+        #expect(harness.authority.claims.all.map(\.count).reduce(0, +) == 4)
         release.fire()
         #expect(await harness.authority.waitForOutcomes(60))
       }
@@ -81,25 +103,6 @@ import Testing
     }
   }
 
-  @Test func aTicketOfAnUnknownTypeIsLeftToAnotherWorker() async throws {
-    let (mine, theirs) = (try testType("mine") { _ in nil }, try testType("theirs") { _ in nil })
-    try await BrokerHarness.with { harness in
-      let other = try await harness.submit(try waitingJob("test:theirs"))
-      try await harness.withWorker([mine]) { _ in
-        // The one that it can run is behind the other.
-        let own = try await harness.submit(try waitingJob("test:mine"))
-        #expect(await harness.authority.waitForOutcomes())
-        #expect(harness.authority.job(own)?.status == .completed)
-        #expect(harness.authority.job(other)?.status == .waiting)
-        try await harness.withWorker([theirs]) { _ in
-          #expect(await harness.authority.waitForOutcomes(2))
-        }
-      }
-      #expect(harness.authority.job(other)?.status == .completed)
-      #expect(try await harness.isWorkedOff())
-    }
-  }
-
   @Test func aJobMessagePublishedByHandIsForwarded() async throws {
     let type = try testType { _ in nil }
     try await BrokerHarness.with { harness in
@@ -108,7 +111,7 @@ import Testing
       message.properties.headers["x-death"] = .array([])
       message.properties.headers["note"] = "kept"
       let sent = message
-      try await harness.publishToWork(sent)
+      try await harness.publish(sent)
       try await harness.withWorker([type]) { _ in
         let forwarded = try #require(try await harness.next(in: harness.names.submit))
         #expect(forwarded.body == sent.body)
@@ -120,14 +123,14 @@ import Testing
     }
   }
 
-  @Test(arguments: [nil, "nonsense", "warren.ticket"])
+  @Test(arguments: [nil, "nonsense"])
   func whatIsNeitherTicketNorJobMessageBecomesADeadLetter(kind: String?) async throws {
     let type = try testType { _ in nil }
     try await BrokerHarness.with { harness in
       var message = Message(text: "?")
       message.properties.type = kind
       let sent = message
-      try await harness.publishToWork(sent)
+      try await harness.publish(sent)
       try await harness.withWorker([type]) { _ in
         let letter = try #require(try await harness.next(in: harness.names.dead))
         #expect(letter.body == sent.body)
@@ -140,13 +143,5 @@ import Testing
         #expect(await harness.authority.waitForOutcomes())
       }
     }
-  }
-}
-
-extension BrokerHarness {
-  fileprivate func publishToWork(_ message: Message) async throws {
-    let verdict = await connection.publish(
-      Publication(message, exchange: "", routingKey: names.queue(.compute), mandatory: true))
-    #expect(verdict == .confirmed)
   }
 }

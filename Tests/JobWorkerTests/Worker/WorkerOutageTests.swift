@@ -28,8 +28,7 @@ import Testing
     let healthy = try echo(in: CommandRuntime())
     try await BrokerHarness.with { harness in
       try await harness.withWorker([broken]) { worker in
-        let job = try waitingJob()
-        let id = try await harness.submit(job)
+        let id = try await harness.submit(try waitingJob())
         #expect(await harness.authority.waitForOutcomes())
         #expect(harness.authority.outcomes == [.returned])
         #expect(harness.authority.job(id)?.retries == 0)
@@ -38,7 +37,7 @@ import Testing
             $0.outage?.reason.contains(parent.string) == true
           })
         // The server issues a ticket for what was given back. Here, a worker that is well takes it.
-        try await harness.issue(job)
+        try await harness.issueTicket()
         try await harness.withWorker([healthy]) { _ in
           #expect(await harness.authority.waitForOutcomes(2))
         }
@@ -82,12 +81,14 @@ import Testing
           try waitingJob("other:job", queue: .download))
         #expect(await harness.authority.waitForOutcomes(2))
         #expect(harness.authority.job(other)?.status == .completed)
-        // Nobody takes it for now.
+        // Nobody takes them for now.
+        try await harness.issueTicket()
         let next = try await harness.submit(try waitingJob())
 
         try FileManager.default.createDirectory(
           atPath: directory.string, withIntermediateDirectories: true)
-        #expect(await harness.authority.waitForOutcomes(3, for: .seconds(60)))
+        #expect(await harness.authority.waitForOutcomes(4, for: .seconds(60)))
+        #expect(harness.authority.job(id)?.status == .completed)
         #expect(harness.authority.job(next)?.status == .completed)
         #expect(await harness.announcedLast(worker.id) { $0.queueOutages == nil })
       }

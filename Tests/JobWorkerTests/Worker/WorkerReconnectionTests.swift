@@ -58,8 +58,37 @@ import Testing
           try await harness.expect(.running, of: first.id, by: worker.id)
           release.fire()
           #expect(await harness.authority.waitForOutcomes(2))
+          // One ticket is left of the two.
+          #expect(await harness.authority.waitForVoid())
         }
         #expect(steps.all == ["first begins", "first ends", "second begins", "second ends"])
+        #expect(try await harness.isWorkedOff())
+      }
+    }
+  }
+
+  @Test func aClaimThatIsNotAnsweredOutlivesTheConnection() async throws {
+    let runs = Recorder<JobID>()
+    let type = try testType { context in
+      runs.add(context.jobID)
+      return nil
+    }
+    try await ThrowawayBroker.with { broker in
+      try await BrokerHarness.with(broker) { harness in
+        try await harness.withWorker([type]) { worker in
+          harness.authority.isAway = true
+          try await harness.submit(try waitingJob())
+          #expect(await harness.authority.claims.wait { !$0.isEmpty })
+          try await broker.control("close_all_connections", "test")
+          #expect(await harness.announced(worker.id, times: 2))
+          harness.authority.isAway = false
+          #expect(await harness.authority.waitForOutcomes())
+          // Its ticket came again.
+          #expect(await harness.authority.waitForVoid())
+        }
+        #expect(runs.all.count == 1)
+        let answered = harness.authority.claims.all.dropLast()
+        #expect(Set(answered.map(\.claim)).count == 1)
         #expect(try await harness.isWorkedOff())
       }
     }
@@ -85,6 +114,7 @@ import Testing
           try await broker.start()
           #expect(await harness.announced(worker.id, times: 2))
           #expect(await harness.authority.waitForOutcomes(3, for: .seconds(60)))
+          #expect(await harness.authority.waitForVoid())
         }
         #expect(Set(runs.all).count == 3)
         #expect(runs.all.count == 3)

@@ -12,6 +12,25 @@ extension APIProblem {
       + " with an idempotency key is never scheduled twice)",
     headers: [.retryAfter: String(retryAfter)])
 
+  /// How long a client shall wait that asks for more than can be written, in seconds.
+  static let overloadedRetryAfter = 1
+
+  /// Too much waits to be written.
+  static let overloaded = APIProblem(
+    .tooManyRequests,
+    "too much waits to be written into the status store; ask again in \(overloadedRetryAfter) s (a"
+      + " job that is scheduled with an idempotency key is never scheduled twice)",
+    headers: [.retryAfter: String(overloadedRetryAfter)])
+
+  /// A value that the store does not take is the client's affair; all else is the server's.
+  init(_ error: StoreError) {
+    switch error {
+    case .overloaded: self = .overloaded
+    case .unfit(let why): self.init(.invalidParameter, why)
+    default: self = .storeUnavailable
+    }
+  }
+
   init(_ error: ScheduleError) {
     switch error {
     case .unknownType(_, let known):
@@ -31,8 +50,10 @@ extension APIProblem {
     case .nobody, .noAnswer:
       self.init(
         .noWorker, error.description, headers: [.retryAfter: String(Self.retryAfter)])
-    case .store:
-      self = .storeUnavailable
+    case .store(.unfit(let why)):
+      self.init(.invalidBody, "the store does not take the job: \(why)")
+    case .store(let error):
+      self.init(error)
     }
   }
 
@@ -52,8 +73,8 @@ extension APIProblem {
         headers: [.retryAfter: String(Self.retryAfter)])
     case .notSuspendable(let job):
       self.init(.notSuspendable, error.description, job: job.id)
-    case .store:
-      self = .storeUnavailable
+    case .store(let error):
+      self.init(error)
     }
   }
 }

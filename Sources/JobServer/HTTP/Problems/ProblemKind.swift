@@ -29,6 +29,8 @@ enum ProblemKind: String, CaseIterable {
   case noWorker = "no-worker"
   /// The job's type has no suspending.
   case notSuspendable = "not-suspendable"
+  /// More is asked for than can be done now.
+  case tooManyRequests = "too-many-requests"
   case storeUnavailable = "store-unavailable"
   case notReady = "not-ready"
   case internalError = "internal-error"
@@ -45,6 +47,7 @@ enum ProblemKind: String, CaseIterable {
     case .bodyTooLarge: .contentTooLarge
     case .unsupportedMediaType: .unsupportedMediaType
     case .unknownType, .invalidParams: .unprocessableContent
+    case .tooManyRequests: .tooManyRequests
     case .internalError: .internalServerError
     case .storeUnavailable, .notReady, .noWorker: .serviceUnavailable
     }
@@ -68,6 +71,7 @@ enum ProblemKind: String, CaseIterable {
     case .callbackFailed: "The job type's callback refuses"
     case .noWorker: "No worker is there"
     case .notSuspendable: "The job cannot be suspended"
+    case .tooManyRequests: "Too many requests"
     case .storeUnavailable: "The status store does not answer"
     case .notReady: "Not ready"
     case .internalError: "Internal error"

@@ -30,16 +30,24 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
     case let problem as APIProblem:
       return problem
     case let error as ScheduleError:
-      if case .store(let cause) = error { log(cause, of: request, logger) }
+      if case .store(let cause) = error { log(store: cause, of: request, logger) }
       return APIProblem(error)
     case let error as JobServiceError:
-      if case .store(let cause) = error { log(cause, of: request, logger) }
+      if case .store(let cause) = error { log(store: cause, of: request, logger) }
       return APIProblem(error)
     default:
       log(error, of: request, logger)
       // Not `context.id`: it takes for granted that the log handler keeps metadata.
       let id = logger[metadataKey: "hb.request.id"].map { ", under the request id \($0)" } ?? ""
       return APIProblem(.internalError, "the server failed to answer; its log says why\(id)")
+    }
+  }
+
+  private func log(store error: StoreError, of request: Request, _ logger: Logger) {
+    switch error {
+    // The client is told all that there is to say.
+    case .unfit, .overloaded: break
+    default: log(error, of: request, logger)
     }
   }
 

@@ -1,6 +1,5 @@
 import Foundation
 import HummingbirdCore
-import JobStore
 import Jobs
 
 /// The query of `GET /jobs`.
@@ -12,6 +11,8 @@ enum JobListQuery: Equatable {
 
   struct Filter: Equatable {
     let page: PageQuery
+    /// What follows a place in the list, instead of a page.
+    let after: JobCursor?
     let order: JobOrder
     /// Empty is any.
     let statuses: Set<JobStatus>
@@ -21,13 +22,14 @@ enum JobListQuery: Equatable {
     func query(tenant: UUID) -> JobQuery {
       JobQuery(
         tenant: tenant, statuses: statuses, type: type, queue: queue, order: order,
-        page: page.page, pageSize: page.pageSize)
+        part: after.map(JobQuery.Part.after) ?? .page(page.page), pageSize: page.pageSize)
     }
   }
 
   init(_ uri: URI) throws(APIProblem) {
     let query = try QueryParameters(
-      uri, known: PageQuery.names + ["order", "status", "type", "queue", "idempotency_key"])
+      uri,
+      known: PageQuery.names + ["after", "order", "status", "type", "queue", "idempotency_key"])
     if let key = try query.uuid("idempotency_key") {
       guard query.hasOnly("idempotency_key") else {
         throw APIProblem(
@@ -38,9 +40,26 @@ enum JobListQuery: Equatable {
     }
     self = .filtered(
       Filter(
-        page: try PageQuery(query), order: try Self.order(query),
+        page: try PageQuery(query), after: try Self.after(query), order: try Self.order(query),
         statuses: try Self.statuses(query), type: try Self.type(query),
         queue: try Self.queue(query)))
+  }
+
+  private static func after(_ query: QueryParameters) throws(APIProblem) -> JobCursor? {
+    guard let text = query["after"] else { return nil }
+    guard query["page"] == nil else {
+      throw APIProblem(
+        .invalidParameter, "the query parameters after and page exclude each other")
+    }
+    guard try order(query).field == .createdAt else {
+      throw APIProblem(
+        .invalidParameter,
+        "the query parameter after is for lists that are ordered by created_at or -created_at")
+    }
+    guard let cursor = JobCursor(text) else {
+      throw .parameter("after", "must be the next of an earlier answer", text)
+    }
+    return cursor
   }
 
   private static func order(_ query: QueryParameters) throws(APIProblem) -> JobOrder {

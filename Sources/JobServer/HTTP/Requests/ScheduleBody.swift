@@ -5,10 +5,12 @@ import Jobs
 struct ScheduleBody: Equatable {
   static let members = [
     "type", "params", "idempotency_key", "scheduled_at", "timeout_sec", "max_retries",
-    "retry_delay_sec", "backoff", "max_retry_delay_sec", "jitter",
+    "retry_delay_sec", "backoff", "max_retry_delay_sec", "jitter", "priority",
   ]
   static let moments = JobSubmission.moments
   static let retries = JobSubmission.retries
+  static let priorities =
+    Int64(JobPriority.range.lowerBound)...Int64(JobPriority.range.upperBound)
 
   let type: JobTypeID
   let params: JSONValue
@@ -20,6 +22,7 @@ struct ScheduleBody: Equatable {
   let backoff: Backoff?
   let maxRetryDelay: Duration?
   let jitter: Double?
+  let priority: Int?
 
   /// - Parameter knownTypes: named when the type is none.
   /// - Throws: ``APIProblem`` when the bytes are no JSON, or its members are not what they have to be.
@@ -39,6 +42,7 @@ struct ScheduleBody: Equatable {
     backoff = reader.choice("backoff")
     maxRetryDelay = reader.seconds("max_retry_delay_sec")
     jitter = reader.number("jitter", in: 0...1)
+    priority = reader.integer("priority", in: Self.priorities).map { Int($0) }
     try reader.finish()
     do {
       type = try JobTypeID(typeName ?? "")
@@ -57,6 +61,6 @@ struct ScheduleBody: Equatable {
       type: type, params: params, tenantID: caller.tenant, userID: caller.user,
       idempotencyKey: idempotencyKey, scheduledAt: scheduledAt, timeout: timeout,
       maxRetries: maxRetries, retryDelay: retryDelay, backoff: backoff,
-      maxRetryDelay: maxRetryDelay, jitter: jitter)
+      maxRetryDelay: maxRetryDelay, jitter: jitter, priority: priority)
   }
 }

@@ -1,6 +1,5 @@
 import HTTPTypes
 import Hummingbird
-import JobStore
 import Jobs
 
 /// `/jobs` and what lies under it, but for waiting.
@@ -42,7 +41,8 @@ struct JobRoutes {
       return try .json(
         JobList(
           pageSize: filter.page.pageSize, pageNumber: filter.page.page,
-          order: filter.order.description, total: found.total, jobs: found.jobs))
+          order: filter.order.description, total: found.total,
+          next: found.next?.description, jobs: found.jobs))
     case .idempotencyKey(let key):
       let job = try await service.job(idempotencyKey: key, tenant: tenant)
       let jobs = job.map { [$0] } ?? []

@@ -1,0 +1,162 @@
+import Foundation
+import GRDB
+import Jobs
+
+/// New jobs, and those that were asked for before.
+extension Transaction {
+  /// Stores jobs: together, or each by itself when the database does not take them all.
+  func insert(_ jobs: [NewJob], at now: Timestamp) throws -> [Insertion] {
+    if case .success(let all) = try attempt({ try jobs.map { try insert($0, at: now) } }) {
+      return all
+    }
+    return try jobs.map { new in
+      switch try attempt({ try insert(new, at: now) }) {
+      case .success(let insertion): insertion
+      case .failure(let reason): .unfit("\(reason)")
+      }
+    }
+  }
+
+  private func insert(_ new: NewJob, at now: Timestamp) throws -> Insertion {
+    let job = new.job
+    let tenant = try tenant(job.tenantID)
+    let type = try type(job.type)
+    let queue = try queue(job.queue)
+    let code = StatusCode.code(of: job, at: now)
+    let worker = try job.worker.map { try self.worker($0) }
+    let hasKey = job.idempotencyKey != job.id.uuid
+    let number = nextJobNumber
+    let params = Data(job.params.text.utf8)
+    let snapshot = job.snapshot.map { Data($0.text.utf8) }
+    try execute(
+      hasKey ? Insertions.withKey : Insertions.withoutKey,
+      [
+        number.databaseValue, job.id.uuid.databaseValue, tenant.databaseValue,
+        hasKey ? job.idempotencyKey.databaseValue : .null, type.databaseValue,
+        queue.databaseValue, code.databaseValue, job.priority.databaseValue,
+        job.userID == .zero ? .null : job.userID.databaseValue,
+        job.timeout.milliseconds.databaseValue, job.retry.maxRetries.databaseValue,
+        job.retry.delay.milliseconds.databaseValue,
+        StatusCode.backoff(job.retry.backoff).databaseValue,
+        job.retry.maxDelay.milliseconds.databaseValue, job.retry.jitter.databaseValue,
+        params.count.databaseValue, (snapshot?.count ?? 0).databaseValue,
+        (job.replies.isEmpty ? 0 : 1).databaseValue, (job.isShared ? 1 : 0).databaseValue,
+        job.createdAt.milliseconds.databaseValue, job.scheduledAt.milliseconds.databaseValue,
+        job.updatedAt.milliseconds.databaseValue, job.retries.databaseValue,
+        job.attempt.databaseValue, job.lostWorkers.databaseValue, job.progress.databaseValue,
+        worker.map(\.databaseValue) ?? .null, job.claim.map(\.databaseValue) ?? .null,
+        Job.optional(job.startedAt), Job.optional(job.attemptStartedAt), Job.optional(job.eta),
+        job.lockedBy.map(\.uuid.databaseValue) ?? .null, Job.text(job.progressDetails),
+        Job.text(job.details), job.error.map { storable($0).databaseValue } ?? .null,
+      ])
+    guard db.changesCount == 1 else { return try known(new, tenant: tenant, at: now) }
+    useJobNumber()
+    try execute(
+      Insertions.payload,
+      [
+        number.databaseValue, params.databaseValue,
+        new.submitted == job.params ? .null : Job.text(new.submitted),
+        job.result.map(Job.text) ?? .null, snapshot?.databaseValue ?? .null,
+        try Job.text(job.replies),
+      ])
+    count(CountKey(tenant: tenant, queue: queue, type: type, code: code), 1)
+    log(
+      job.creation, of: number, id: job.id, type: job.type, queue: job.queue, at: job.updatedAt,
+      worker: worker)
+    if code == StatusCode.due { try noteDue(DueKey(queue: queue, type: type)) }
+    if code == StatusCode.later { noteLater(job.scheduledAt) }
+    if job.status.isFinal, !job.replies.isEmpty { noteReplies() }
+    return .created(job)
+  }
+
+  /// A job that was not inserted: its id was deleted, or it was asked for before, or something else has its id or key.
+  private func known(_ new: NewJob, tenant: Int64, at now: Timestamp) throws -> Insertion {
+    let job = new.job
+    let isDeleted = try Int.fetchOne(
+      statement(Insertions.tombstone), arguments: [job.id.uuid])
+    if isDeleted != nil { return .deleted }
+    do {
+      if let existing = try StoredJob.fetchOne(
+        statement(StoredJob.byID), [job.id.uuid.databaseValue])
+      {
+        let isOwn =
+          existing.job.tenantID == job.tenantID
+          && existing.job.idempotencyKey == job.idempotencyKey
+        return try isOwn && isSame(existing, as: new)
+          ? repetition(existing, new, at: now) : .conflict(existing: existing.job)
+      }
+      guard let existing = try holder(ofKey: job.idempotencyKey, tenant: tenant) else {
+        throw StoreError.corrupt("job \(job.id) is neither new nor there")
+      }
+      return try isSame(existing, as: new)
+        ? repetition(existing, new, at: now) : .conflict(existing: existing.job)
+    } catch is UnreadableRow {
+      return .unreadable
+    }
+  }
+
+  /// The job with a key: one that was given it, or one that has its own id as its key.
+  private func holder(ofKey key: UUID, tenant: Int64) throws -> StoredJob? {
+    if let job = try StoredJob.fetchOne(
+      statement(StoredJob.byKey), [tenant.databaseValue, key.databaseValue])
+    {
+      return job
+    }
+    let job = try StoredJob.fetchOne(statement(StoredJob.byID), [key.databaseValue])
+    return job?.tenant == tenant && job?.job.idempotencyKey == key ? job : nil
+  }
+
+  /// Whether the same was submitted: what was, not what the defaults of today make of it.
+  private func isSame(_ existing: StoredJob, as new: NewJob) throws -> Bool {
+    guard existing.job.type == new.job.type else { return false }
+    let rows = try Row.fetchCursor(
+      statement(Insertions.submitted), arguments: [existing.number])
+    return try withExtendedLifetime(rows) {
+      guard let row = try rows.next() else { return false }
+      return try row.decode(Data.self, atIndex: 0) == Data(new.submitted.text.utf8)
+    }
+  }
+
+  private func repetition(
+    _ existing: StoredJob, _ new: NewJob, at now: Timestamp
+  ) throws -> Insertion {
+    var job = existing.job
+    job.add(new.job.replies)
+    // From now on it stays, whatever its init callback says.
+    if job.status == .initializing { job.isShared = true }
+    guard job != existing.job else { return .repeated(job) }
+    let after = try unlessRefused("job \(job.id)") { try write(existing, job, at: now) }
+    return after.map { .repeated($0.job) } ?? .unreadable
+  }
+}
+
+enum Insertions {
+  private static let columns = """
+    INSERT INTO job (
+      number, id, tenant, key, type, queue, status, priority, user, timeout, max_retries,
+      retry_delay, backoff, max_retry_delay, jitter, size, snapshot_size, replies, shared,
+      created_at, scheduled_at, updated_at, retries, attempt, lost_workers, progress, worker,
+      claim, started_at, attempt_started_at, eta, locked_by, progress_details, details, error)
+    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
+      ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35
+    WHERE NOT EXISTS (SELECT 1 FROM tombstone WHERE id = ?2)
+    """
+  /// A key may be the id of a job that has no other.
+  static let withKey = """
+    \(columns)
+      AND NOT EXISTS (SELECT 1 FROM job WHERE id = ?4 AND key IS NULL AND tenant = ?3)
+    ON CONFLICT DO NOTHING
+    """
+  /// An id may be the key of another job.
+  static let withoutKey = """
+    \(columns)
+      AND NOT EXISTS (SELECT 1 FROM job WHERE tenant = ?3 AND key = ?2)
+    ON CONFLICT DO NOTHING
+    """
+  static let payload = """
+    INSERT INTO payload (number, params, submitted, result, snapshot, replies)
+    VALUES (?, ?, ?, ?, ?, ?)
+    """
+  static let tombstone = "SELECT 1 FROM tombstone WHERE id = ?"
+  static let submitted = "SELECT coalesce(submitted, params) FROM payload WHERE number = ?"
+}

@@ -1,0 +1,399 @@
+public import Foundation
+import GRDB
+public import Jobs
+public import Logging
+
+/// The store of jobs in a SQLite file. A single process has it open; its writers share transactions, its readers wait for
+/// none of them.
+public final class SQLiteStore: JobStore {
+  private let file: StoreFile
+  let writes: WriteQueue
+  private let damageLog: DamageLog
+
+  /// Opens the file, or makes it.
+  ///
+  /// - Parameter onCommit: told of each commit before the calls that were part of it return; on the writer's thread, so
+  ///   that it must not wait for anything.
+  public convenience init(
+    path: String, logger: Logger, onCommit: @escaping @Sendable (StoreCommit) -> Void
+  ) throws(StoreFileError) {
+    try self.init(path: path, options: StoreOptions(), logger: logger, onCommit: onCommit)
+  }
+
+  package init(
+    path: String, options: StoreOptions, logger: Logger,
+    onCommit: @escaping @Sendable (StoreCommit) -> Void
+  ) throws(StoreFileError) {
+    file = try StoreFile(path: path, options: options)
+    damageLog = DamageLog(logger: logger)
+    do {
+      writes = try WriteQueue(
+        pool: file.pool, options: options, logger: logger, damage: damageLog, onCommit: onCommit)
+    } catch {
+      throw .store(error)
+    }
+    logger.info("the status store is open", metadata: ["path": "\(file.path)"])
+  }
+
+  /// Takes no more work, waits for what is under way, and closes the file.
+  public func close() throws(StoreError) {
+    writes.close()
+    try file.close()
+  }
+
+  /// How many calls wait for the next transaction.
+  public var pendingWrites: Int { writes.pendingCount }
+
+  public var damage: StoreDamage { damageLog.damage }
+
+  // MARK: Writing
+
+  public func insert(
+    _ jobs: [NewJob], at now: Timestamp
+  ) async throws(StoreError) -> [Insertion] {
+    guard !jobs.isEmpty else { return [] }
+    let bytes = jobs.reduce(0) { $0 + $1.job.params.sizeBound }
+    return try await writes.write(weight: jobs.count, bytes: bytes) {
+      try $0.insert(jobs, at: now)
+    }
+  }
+
+  public func withdraw(_ job: JobID, at now: Timestamp) async throws(StoreError) -> Deletion {
+    try await writes.write { try $0.withdraw(job, at: now) }
+  }
+
+  public func register(
+    _ registration: WorkerRegistration, at now: Timestamp
+  ) async throws(StoreError) -> [Job.Attestation] {
+    try await writes.write(weight: registration.running.count + 1) {
+      try $0.register(registration, at: now)
+    }
+  }
+
+  public func claim(
+    _ requests: [ClaimRequest], bytes: Int, at now: Timestamp
+  ) async throws(StoreError) -> [ClaimAnswer] {
+    guard !requests.isEmpty else { return [] }
+    return try await writes.write(weight: requests.reduce(0) { $0 + $1.count }) { transaction in
+      try requests.map { try transaction.claim($0, bytes: bytes, at: now) }
+    }
+  }
+
+  public func report(
+    _ reports: [JobReport], chances: [Double], at now: Timestamp
+  ) async throws(StoreError) -> [Job.ReportDecision] {
+    guard !reports.isEmpty else { return [] }
+    return try await writes.write(weight: reports.count) {
+      try $0.report(reports, chances: chances, at: now)
+    }
+  }
+
+  public func lock(
+    _ requests: [LockRequest], at now: Timestamp
+  ) async throws(StoreError) -> [LockAnswer] {
+    guard !requests.isEmpty else { return [] }
+    return try await writes.write(weight: requests.count) { transaction in
+      try requests.map { try transaction.lock($0, at: now) }
+    }
+  }
+
+  public func lose(
+    _ worker: WorkerID, except kept: Set<RunningAttempt>, poisonLimit: Int, at now: Timestamp
+  ) async throws(StoreError) -> [RunningAttempt] {
+    try await writes.write {
+      try $0.lose(worker, except: kept, poisonLimit: poisonLimit, at: now)
+    }
+  }
+
+  public func apply(
+    _ commands: [JobCommand], at now: Timestamp
+  ) async throws(StoreError) -> [JobCommand.Result?] {
+    guard !commands.isEmpty else { return [] }
+    return try await writes.write(weight: commands.count) { transaction in
+      try commands.map { try transaction.apply($0, at: now) }
+    }
+  }
+
+  public func delete(
+    _ job: JobID, tenant: UUID?, at now: Timestamp
+  ) async throws(StoreError) -> Deletion {
+    try await writes.write { try $0.delete(job, tenant: tenant, at: now) }
+  }
+
+  public func promote(
+    at now: Timestamp, limit: Int
+  ) async throws(StoreError) -> Timestamp? {
+    try await writes.write(weight: limit) { try $0.promote(at: now, limit: limit) }
+  }
+
+  public func save(
+    groups: [JobGroup], types: [JobTypeDescription], queues: [JobQueue]
+  ) async throws(StoreError) {
+    guard !groups.isEmpty || !types.isEmpty || !queues.isEmpty else { return }
+    try await writes.write { transaction in
+      for queue in queues { try transaction.save(queue) }
+      for group in groups { try transaction.save(group) }
+      for type in types { try transaction.save(type) }
+    }
+  }
+
+  public func checkHealth() async throws(StoreError) {
+    try await writes.write(weight: 0) { transaction in
+      try transaction.execute(Health.touch, [Timestamp.now.milliseconds.databaseValue])
+    }
+    _ = try await read { db in
+      try Int.fetchOne(db, sql: "SELECT checked_at FROM store_health")
+    }
+  }
+
+  // MARK: Reading
+
+  public func workers() async throws(StoreError) -> [WorkerID] {
+    let names = try await read { db in
+      try String.fetchAll(db.cachedStatement(sql: Lookups.workers))
+    }
+    return names.sorted().map(WorkerID.init(rawValue:))
+  }
+
+  public func due() async throws(StoreError) -> [DueJobs] {
+    try await read { try Counts.due($0) }
+  }
+
+  public func counts() async throws(StoreError) -> [QueueCount] {
+    try await read { try Counts.byQueue($0) }
+  }
+
+  public func heldCounts() async throws(StoreError) -> [WorkerID: Int] {
+    try await read { try Counts.held($0) }
+  }
+
+  public func job(_ id: JobID, tenant: UUID?) async throws(StoreError) -> Job? {
+    let job = try await read { db in
+      try StoredJob.fetchOne(
+        db.cachedStatement(sql: StoredJob.byID), [id.uuid.databaseValue])?.job
+    }
+    return tenant == nil || tenant == job?.tenantID ? job : nil
+  }
+
+  public func job(idempotencyKey: UUID, tenant: UUID) async throws(StoreError) -> Job? {
+    try await read { db in
+      let number = try Int64.fetchOne(
+        db.cachedStatement(sql: "SELECT number FROM tenant WHERE id = ?"), arguments: [tenant])
+      guard let number else { return nil }
+      if let stored = try StoredJob.fetchOne(
+        db.cachedStatement(sql: StoredJob.byKey),
+        [number.databaseValue, idempotencyKey.databaseValue])
+      {
+        return stored.job
+      }
+      let stored = try StoredJob.fetchOne(
+        db.cachedStatement(sql: StoredJob.byID), [idempotencyKey.databaseValue])
+      guard let stored, stored.tenant == number, stored.job.idempotencyKey == idempotencyKey else {
+        return nil
+      }
+      return stored.job
+    }
+  }
+
+  public func jobs(_ ids: [JobID]) async throws(StoreError) -> [JobID: Job] {
+    guard !ids.isEmpty else { return [:] }
+    let jobs = try await readJobs { db in
+      var found = ReadJobs()
+      let statement = try db.cachedStatement(sql: StoredJob.byID)
+      for id in Set(ids) {
+        try found.add(includesDamaged: true) {
+          try StoredJob.fetchOne(statement, [id.uuid.databaseValue])
+        }
+      }
+      return found
+    }
+    return Dictionary(jobs.map { ($0.id, $0) }) { $1 }
+  }
+
+  public func list(_ query: JobQuery) async throws(StoreError) -> JobPage {
+    let (total, found, next) = try await read { db -> (Int, ReadJobs, JobCursor?) in
+      guard let listing = try Listing(query, db) else { return (0, ReadJobs(), nil) }
+      let page = try listing.page(db)
+      return (listing.total, page.found, page.next)
+    }
+    await setAside(found.damaged)
+    return JobPage(jobs: found.jobs, total: total, next: next)
+  }
+
+  public func jobs(
+    in statuses: Set<JobStatus>, after id: JobID?, limit: Int
+  ) async throws(StoreError) -> [Job] {
+    guard !statuses.isEmpty, limit > 0 else { return [] }
+    let codes = statuses.flatMap(StatusCode.codes).sorted()
+    return try await readJobs { db in
+      let numbers =
+        if let code = codes.first, codes.count == 1, [0, 2].contains(code) {
+          try Int64.fetchCursor(
+            db.cachedStatement(sql: Lookups.between), arguments: [code, Self.bound(id), -1])
+        } else {
+          try Int64.fetchCursor(
+            db.cachedStatement(sql: Lookups.inStatuses),
+            arguments: [Self.bound(id), codes.map(Int64.init).json, -1])
+        }
+      return try Self.readable(numbers, limit: limit, db)
+    }
+  }
+
+  public func jobs(
+    heldBy worker: WorkerID, after id: JobID?, limit: Int
+  ) async throws(StoreError) -> [Job] {
+    try await readJobs { db in
+      let number = try Int64.fetchOne(
+        db.cachedStatement(sql: "SELECT number FROM worker WHERE name = ?"),
+        arguments: [storable(worker.rawValue)])
+      guard let number else { return ReadJobs() }
+      let numbers = try Int64.fetchCursor(
+        db.cachedStatement(sql: Lookups.heldBy), arguments: [number, Self.bound(id), -1])
+      return try Self.readable(numbers, limit: limit, db)
+    }
+  }
+
+  public func heldSilently(
+    since time: Timestamp, after id: JobID?, limit: Int
+  ) async throws(StoreError) -> [HeldAttempt] {
+    try await read { db in
+      let rows = try Row.fetchCursor(
+        db.cachedStatement(sql: Lookups.silent),
+        arguments: [time.milliseconds, Self.bound(id), max(0, limit)])
+      var attempts: [HeldAttempt] = []
+      while let row = try rows.next() {
+        let status = StatusCode.status(try row.decode(Int.self, atIndex: 3))
+        attempts.append(
+          HeldAttempt(
+            attempt: RunningAttempt(
+              job: JobID(try row.decode(UUID.self, atIndex: 0)),
+              attempt: try row.decode(Int.self, atIndex: 1)),
+            worker: WorkerID(rawValue: try row.decode(String.self, atIndex: 2)),
+            isEnding: status == .canceling || status == .suspending))
+      }
+      return attempts
+    }
+  }
+
+  public func events(
+    after sequence: Int64, limit: Int
+  ) async throws(StoreError) -> [JobEvent] {
+    try await events(
+      Events.after, [sequence.databaseValue, max(0, limit).databaseValue])
+  }
+
+  public func events(
+    of job: JobID, after sequence: Int64, limit: Int
+  ) async throws(StoreError) -> [JobEvent] {
+    try await events(
+      Events.ofJob,
+      [
+        job.uuid.databaseValue, sequence.databaseValue, max(0, limit).databaseValue,
+      ])
+  }
+
+  private func events(
+    _ sql: String, _ values: [DatabaseValue]
+  ) async throws(StoreError) -> [JobEvent] {
+    let (events, skipped) = try await read { db in
+      var skipped: [String] = []
+      let events = try Events.fetchAll(sql, values, db, skipped: &skipped)
+      return (events, skipped)
+    }
+    damageLog.noteSkipped(skipped)
+    return events
+  }
+
+  public func pendingReplies(
+    after position: Int64, limit: Int
+  ) async throws(StoreError) -> [PendingReply] {
+    let (pending, damaged) = try await read { db in
+      let numbers = try Int64.fetchCursor(
+        db.cachedStatement(sql: Lookups.telling), arguments: [position, -1])
+      let statement = try db.cachedStatement(sql: StoredJob.byNumber)
+      var pending: [PendingReply] = []
+      var found = ReadJobs()
+      while pending.count < limit, let number = try numbers.next() {
+        let job = try found.add(includesDamaged: true) {
+          try StoredJob.fetchOne(statement, [number.databaseValue])
+        }
+        if let job, !job.replies.isEmpty {
+          pending.append(PendingReply(position: number, job: job))
+        }
+      }
+      return (pending, found.damaged)
+    }
+    await setAside(damaged)
+    return pending
+  }
+
+  public func catalog() async throws(StoreError) -> StoredCatalog {
+    let (catalog, skipped) = try await read { db in
+      var skipped: [String] = []
+      let catalog = try Catalogs.all(db, skipped: &skipped)
+      return (catalog, skipped)
+    }
+    damageLog.noteSkipped(skipped)
+    return catalog
+  }
+
+  /// Less than every id that is asked for.
+  private static func bound(_ id: JobID?) -> DatabaseValue {
+    id?.uuid.databaseValue ?? Data().databaseValue
+  }
+
+  /// The jobs of these rows, without those that cannot be read.
+  private static func readable(
+    _ numbers: some DatabaseCursor<Int64>, limit: Int, _ db: Database
+  ) throws -> ReadJobs {
+    let statement = try db.cachedStatement(sql: StoredJob.byNumber)
+    var found = ReadJobs()
+    while found.jobs.count < limit, let number = try numbers.next() {
+      try found.add(includesDamaged: false) {
+        try StoredJob.fetchOne(statement, [number.databaseValue])
+      }
+    }
+    return found
+  }
+
+  private func readJobs(
+    _ work: @escaping @Sendable (Database) throws -> ReadJobs
+  ) async throws(StoreError) -> [Job] {
+    let found = try await read(work)
+    await setAside(found.damaged)
+    return found.jobs
+  }
+
+  /// Takes rows that cannot be read out of everybody's way.
+  private func setAside(_ rows: [UnreadableRow]) async {
+    guard !rows.isEmpty else { return }
+    damageLog.noteSkipped(rows.map(\.description))
+    do {
+      try await writes.write(weight: rows.count) { transaction in
+        for row in rows { try transaction.setAside(number: row.number, at: .now) }
+      }
+    } catch {
+      // It is tried again with the next look.
+      damageLog.noteNotSetAside(error)
+    }
+  }
+
+  private func read<Answer: Sendable>(
+    _ work: @escaping @Sendable (Database) throws -> Answer
+  ) async throws(StoreError) -> Answer {
+    let outcome: Result<Answer, StoreError> = await withCheckedContinuation { continuation in
+      file.pool.asyncRead { access in
+        continuation.resume(
+          returning: Result { () throws(StoreError) in
+            try translatingErrors { try work(access.get()) }
+          })
+      }
+    }
+    do {
+      return try outcome.get()
+    } catch {
+      // Whatever SQLite calls it.
+      throw writes.isClosed ? .closed : error
+    }
+  }
+}

@@ -1,0 +1,252 @@
+import Jobs
+import Logging
+import Synchronization
+
+/// One attempt from its start to its report.
+final class AttemptExecution<Authority: JobAuthority>: AttemptObserver {
+  private struct State {
+    /// The callback has ended, or is not waited for: nothing more is begun.
+    var isOver = false
+    /// Made with the first progress.
+    var progress: ProgressReporter?
+    /// Of the wait for its end after it was told to: first the grace period, then the time for which it may be stuck.
+    var deadline: DeadlineQueue.ID?
+    var isStuck = false
+    /// Reports that it is past its time-out and does not end; the value is whether that is durable.
+    var overdueReport: Task<Bool, Never>?
+  }
+
+  private let executor: Executor<Authority>
+  private let assignment: JobAssignment
+  private let type: RegisteredJobType
+  private let attempt: Attempt
+  private let queue: JobQueueName
+  private let updates: StateUpdates?
+  private let timeout: DeadlineQueue.ID?
+  private let onEnd: @Sendable (Executor<Authority>.Ending) async -> Void
+  private let state = Mutex(State())
+
+  init(
+    _ executor: Executor<Authority>, _ assignment: JobAssignment, _ type: RegisteredJobType,
+    _ attempt: Attempt, queue: JobQueueName,
+    onEnd: @escaping @Sendable (Executor<Authority>.Ending) async -> Void
+  ) {
+    self.executor = executor
+    self.assignment = assignment
+    self.type = type
+    self.attempt = attempt
+    self.queue = queue
+    self.onEnd = onEnd
+    updates = StateUpdates(type, assignment)
+    timeout = assignment.allowance.map { allowance in
+      executor.deadlines.after(allowance) { attempt.order(.timeOut) }
+    }
+  }
+
+  /// With the attempt's metadata. Seldom needed.
+  private var logger: Logger {
+    JobContext(assignment: assignment, logger: executor.logger).logger
+  }
+  private var settings: ExecutionSettings { executor.settings }
+  private var grace: Duration { max(settings.grace, type.grace) }
+
+  func start() {
+    updates?.tell(.running)
+    attempt.start(self) { early in await self.run(early) }
+  }
+
+  private func run(_ early: AttemptOrders) async {
+    let context = JobContext(assignment: assignment, logger: executor.logger, link: link)
+    let result: Result<JSONValue?, any Error>
+    do {
+      guard early.isEmpty else {
+        ordered(early)
+        throw CancellationError()
+      }
+      result = .success(try await type.execute(assignment.params, context))
+    } catch {
+      result = .failure(error)
+    }
+    guard let orders = attempt.end() else { return }
+    if case .failure(let trouble as WorkerTrouble) = result {
+      await executor.onTrouble(trouble, queue)
+    }
+    let outcome = AttemptOutcome(
+      of: amended(result), orders: orders, timeout: assignment.allowance ?? .zero,
+      limits: settings.limits)
+    context.logger.debug("ended", metadata: ["outcome": "\(outcome)"])
+    await conclude(outcome)
+  }
+
+  /// What ends by a signal while its worker is told to end was told so from outside, too: `systemctl restart` signals all
+  /// processes.
+  private func amended(_ result: Result<JSONValue?, any Error>) -> Result<JSONValue?, any Error> {
+    guard case .failure(let failure as CommandFailure) = result, failure.isBySignal,
+      executor.sender.lifecycle.phase >= .draining
+    else { return result }
+    return .failure(Interruption(description: failure.description))
+  }
+
+  // MARK: What the callback tells on its way
+
+  /// Reports of one worker are applied in their order, so that a snapshot is there when the outcome is.
+  private var link: JobLink {
+    JobLink(
+      progress: { self.note($0) },
+      snapshot: { snapshot in
+        try self.settings.limits.check(snapshot)
+        try await self.keep(.snapshot(snapshot))
+      },
+      policy: { policy, timeout in
+        try await self.keep(.policy(policy, timeout: timeout?.milliseconds))
+        self.updates?.allow(retries: policy.maxRetries)
+      },
+      lock: { try await self.lock(by: $0) })
+  }
+
+  private func note(_ progress: JobProgress) {
+    let reporter = state.withLock { state in
+      if state.progress == nil, !state.isOver { state.progress = progressReporter() }
+      return state.progress
+    }
+    reporter?.put(progress)
+  }
+
+  private func progressReporter() -> ProgressReporter {
+    ProgressReporter(
+      interval: settings.progressInterval, deadlines: executor.deadlines, logger: logger
+    ) { [executor, assignment, updates] progress in
+      let progress = progress.bounded(by: executor.settings.limits)
+      updates?.tell(nil, progress)
+      try await executor.authority.report([
+        assignment.report(.progress(progress), by: executor.worker)
+      ])
+    }
+  }
+
+  private func keep(_ content: JobReport.Content) async throws {
+    let report = assignment.report(content, by: executor.worker)
+    guard await executor.sender.send([report], of: attempt) else { throw CancellationError() }
+  }
+
+  private func lock(by other: JobID?) async throws {
+    let request = LockRequest(
+      job: assignment.job, attempt: assignment.attempt, worker: executor.worker, by: other)
+    if case .refused(let error) = try await executor.decide(request) { throw error }
+    updates?.tell(other == nil ? .running : .locked)
+  }
+
+  // MARK: What it is told
+
+  func ordered(_ orders: AttemptOrders) {
+    // Under the lock, so that nothing is told after the end.
+    state.withLock { state in
+      guard !state.isOver else { return }
+      if orders.contains(.cancel) {
+        updates?.tell(.canceling)
+      } else if orders.contains(.suspend) {
+        updates?.tell(.suspending)
+      }
+      // The first order counts: a further one gives no more time.
+      guard state.deadline == nil, !state.isStuck else { return }
+      state.deadline = executor.deadlines.after(grace) { [weak self] in self?.isOverdue() }
+    }
+  }
+
+  func released() {
+    state.withLock { if !$0.isOver { updates?.tell(.running) } }
+  }
+
+  func abandoned() {
+    logger.error("did not end when it was told to; the worker does not wait for it")
+    Task { await conclude(.silence) }
+  }
+
+  // MARK: One that does not end
+
+  private func isOverdue() {
+    let orders = attempt.orders
+    let isOver = state.withLock { state in
+      guard !state.isOver else { return true }
+      state.isStuck = true
+      state.deadline = settings.stuckLimit.map { limit in
+        let error = StuckWorkerError(job: assignment.job, type: assignment.type, limit: limit)
+        return executor.deadlines.after(limit) { [logger, lifecycle = executor.sender.lifecycle] in
+          logger.critical("\(error)")
+          lifecycle.fail(error)
+        }
+      }
+      let since = Timestamp.now
+      note(stuckSince: since, isSettled: orders.contains(.stop))
+      guard orders.contains(.timeOut), orders.isDisjoint(with: [.stop, .abandon]) else {
+        return false
+      }
+      state.overdueReport = Task {
+        let report = assignment.report(.ended(overdue), by: executor.worker)
+        guard await executor.sender.send([report], of: attempt) else { return false }
+        note(stuckSince: since, isSettled: true)
+        return true
+      }
+      return false
+    }
+    if !isOver { logger.warning("does not end though it was told to; it keeps its slot") }
+  }
+
+  private func note(stuckSince since: Timestamp, isSettled: Bool) {
+    executor.condition.add(
+      StuckAttempt(
+        job: assignment.job, attempt: assignment.attempt, type: assignment.type,
+        queue: type.group.queue, since: since, isSettled: isSettled))
+  }
+
+  private var overdue: JobOutcome {
+    AttemptOutcome.overdue(timeout: assignment.allowance ?? .zero, grace: grace)
+  }
+
+  // MARK: The end
+
+  /// Reports the outcome, unless a time-out has been reported before, and tells whoever wants to know.
+  private func conclude(_ outcome: AttemptOutcome) async {
+    let (progress, overdueReport, isStuck) = state.withLock { state in
+      state.isOver = true
+      executor.deadlines.cancel(state.deadline)
+      return (state.progress, state.overdueReport, state.isStuck)
+    }
+    executor.deadlines.cancel(timeout)
+    let last = await progress?.end()
+    let isReported = await overdueReport?.value ?? false
+    if isStuck { executor.condition.remove(assignment.job) }
+
+    let ending: Executor<Authority>.Ending
+    if isReported {
+      logger.warning("its time-out has been reported; how it ended is not")
+      updates?.tell(overdue, after: attempt.orders)
+      ending = .reported
+    } else {
+      ending = await report(outcome, last)
+    }
+    if let updates, await !updates.finish(within: settings.grace, executor.deadlines) {
+      logger.warning("the state-update callback takes too long; it is left alone")
+    }
+    await onEnd(ending)
+  }
+
+  private func report(
+    _ outcome: AttemptOutcome, _ last: JobProgress?
+  ) async -> Executor<Authority>.Ending {
+    guard case .report(let outcome) = outcome else { return .silent }
+    let last = last?.bounded(by: settings.limits)
+    let reports = [last.map(JobReport.Content.progress), .ended(outcome)].compactMap(\.self)
+      .map { assignment.report($0, by: executor.worker) }
+    guard await executor.sender.send(reports, of: attempt) else { return .silent }
+    updates?.tell(outcome, after: attempt.orders, last)
+    return .reported
+  }
+}
+
+extension JobAssignment {
+  /// How long the attempt may take; `nil` without limit.
+  fileprivate var allowance: Duration? {
+    timeoutMilliseconds > 0 ? min(.milliseconds(timeoutMilliseconds), .longest) : nil
+  }
+}

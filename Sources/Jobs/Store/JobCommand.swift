@@ -1,0 +1,95 @@
+public import Foundation
+
+/// What somebody wants to become of a job.
+public struct JobCommand: Sendable, Hashable {
+  public enum Action: Sendable, Hashable {
+    /// `reason` becomes the job's details.
+    case cancel(reason: String?)
+    case suspend
+    case resume
+    /// Its init callback has returned.
+    case finishInitialization
+    /// Its init callback has thrown.
+    case failInitialization(String)
+    /// Its worker does not have it any more, though it is there. Only if this still is the newest attempt.
+    case lose(attempt: Int, poisonLimit: Int)
+    /// These have been told of its end, or never can be.
+    case noteReplies([JobReply])
+  }
+
+  public let job: JobID
+  /// Only if the job is this tenant's; `nil` for anyone's.
+  public let tenant: UUID?
+  public let action: Action
+
+  public init(_ action: Action, of job: JobID, tenant: UUID? = nil) {
+    self.job = job
+    self.tenant = tenant
+    self.action = action
+  }
+
+  /// What a command has come to.
+  public enum Decision: Sendable, Hashable {
+    /// The job is what it was to become.
+    case done
+    /// Its worker has to be told; the wish is stored.
+    case tell(WorkerID, attempt: Int)
+    /// It is there already, or there is nothing to be done any more.
+    case pointless
+    case rejected(StatusTransitionError)
+  }
+
+  /// The decision, and the job after it.
+  public struct Result: Sendable, Hashable {
+    public let decision: Decision
+    public let job: Job
+
+    public init(_ decision: Decision, _ job: Job) {
+      self.decision = decision
+      self.job = job
+    }
+  }
+}
+
+extension Job {
+  /// Carries out a command, as far as the job's status allows it.
+  public mutating func apply(
+    _ action: JobCommand.Action, at now: Timestamp
+  ) -> JobCommand.Decision {
+    switch action {
+    case .cancel(let reason):
+      switch cancel(at: now, reason: reason) {
+      case .canceled: .done
+      case .tell(let worker, let attempt): .tell(worker, attempt: attempt)
+      case .pointless: .pointless
+      }
+    case .suspend:
+      switch suspend(at: now) {
+      case .suspended: .done
+      case .tell(let worker, let attempt): .tell(worker, attempt: attempt)
+      case .pointless: .pointless
+      case .rejected(let error): .rejected(error)
+      }
+    case .resume:
+      switch resume(at: now) {
+      case .resumed: .done
+      case .pointless: .pointless
+      case .rejected(let error): .rejected(error)
+      }
+    case .finishInitialization:
+      finishInitialization(at: now) ? .done : .pointless
+    case .failInitialization(let message):
+      failInitialization(message, at: now) ? .done : .pointless
+    case .lose(let attempt, let poisonLimit):
+      lose(attempt, at: now, poisonLimit: poisonLimit) ? .done : .pointless
+    case .noteReplies(let told):
+      noteReplies(Set(told)) ? .done : .pointless
+    }
+  }
+
+  private mutating func lose(_ attempt: Int, at now: Timestamp, poisonLimit: Int) -> Bool {
+    guard self.attempt == attempt, status.isHeld else { return false }
+    loseWorker(at: now, poisonLimit: poisonLimit)
+    return true
+  }
+}

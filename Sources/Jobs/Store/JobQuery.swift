@@ -1,0 +1,150 @@
+public import Foundation
+
+/// Which jobs are to be listed, in what order, and which part of them.
+public struct JobQuery: Sendable, Hashable {
+  /// How many jobs a page may hold.
+  public static let pageSizes = 1...1000
+  /// How many jobs may be found by a query that is ordered by something else than their creation: they are sorted each time.
+  public static let mostToSort = 10_000
+
+  /// Only this tenant's; `nil` for everyone's.
+  public var tenant: UUID?
+  /// Only jobs in one of these; empty for any.
+  public var statuses: Set<JobStatus>
+  public var type: JobTypeID?
+  public var queue: JobQueueName?
+  public var order: JobOrder
+  public var part: Part
+  public var pageSize: Int
+
+  /// Which of the jobs that are found.
+  public enum Part: Sendable, Hashable {
+    /// From 1. It costs the more the higher it is.
+    case page(Int)
+    /// What follows a job, by the ``JobPage/next`` of an earlier answer: the millionth page costs what the first does. Only
+    /// for lists that are ordered by creation.
+    case after(JobCursor)
+  }
+
+  /// Numbers out of range are taken to the nearest one in range.
+  public init(
+    tenant: UUID? = nil, statuses: Set<JobStatus> = [], type: JobTypeID? = nil,
+    queue: JobQueueName? = nil, order: JobOrder = .standard, page: Int = 1, pageSize: Int = 50
+  ) {
+    self.init(
+      tenant: tenant, statuses: statuses, type: type, queue: queue, order: order,
+      part: .page(max(1, page)), pageSize: pageSize)
+  }
+
+  public init(
+    tenant: UUID? = nil, statuses: Set<JobStatus> = [], type: JobTypeID? = nil,
+    queue: JobQueueName? = nil, order: JobOrder = .standard, part: Part, pageSize: Int = 50
+  ) {
+    self.tenant = tenant
+    self.statuses = statuses
+    self.type = type
+    self.queue = queue
+    self.order = order
+    self.part = part
+    self.pageSize = min(max(pageSize, Self.pageSizes.lowerBound), Self.pageSizes.upperBound)
+  }
+}
+
+/// A place in a list of jobs: that of the last one that was shown. What it holds is the store's own.
+public struct JobCursor: Sendable, Hashable, LosslessStringConvertible {
+  public let description: String
+
+  /// - Returns: `nil` for what no store gives away: it takes 1 to 64 of the characters a-z A-Z 0-9 _ -.
+  public init?(_ description: String) {
+    guard (try? JobName.validate(description, of: "cursor")) != nil else { return nil }
+    self.description = description
+  }
+}
+
+/// In which order jobs are listed: by a field, and jobs that are equal in it by when they came into the store.
+public struct JobOrder: Sendable, Hashable, LosslessStringConvertible {
+  /// What jobs can be ordered by, with the names that the API gives these fields.
+  public enum Field: String, Sendable, Hashable, CaseIterable {
+    case id
+    /// When they came into the store: the one order that costs nothing, however many jobs there are.
+    case createdAt = "created_at"
+    case scheduledAt = "scheduled_at"
+    case updatedAt = "updated_at"
+    /// Jobs that have not started come before all others.
+    case startedAt = "started_at"
+    /// By the status's name; within one status by `scheduled_at`.
+    case status
+    case type
+    case queue
+  }
+
+  public let field: Field
+  public let isDescending: Bool
+
+  public init(_ field: Field, descending: Bool = false) {
+    self.field = field
+    self.isDescending = descending
+  }
+
+  /// Reads an order as the API writes it, `scheduled_at` or, descending, `-scheduled_at`; anything else is `nil`.
+  public init?(_ text: String) {
+    let isDescending = text.hasPrefix("-")
+    guard let field = Field(rawValue: String(text.dropFirst(isDescending ? 1 : 0))) else {
+      return nil
+    }
+    self.init(field, descending: isDescending)
+  }
+
+  /// As the API writes it.
+  public var description: String { (isDescending ? "-" : "") + field.rawValue }
+
+  /// The newest job comes first.
+  public static let standard = JobOrder(.createdAt, descending: true)
+
+  /// The names of the fields, for error messages.
+  public static let fieldNames = Field.allCases.map(\.rawValue)
+}
+
+/// One part of a list of jobs.
+public struct JobPage: Sendable, Hashable {
+  public let jobs: [Job]
+  /// How many jobs the query finds, on all pages.
+  public let total: Int
+  /// Where the list goes on; `nil` at its end, and where it is not ordered by creation.
+  public let next: JobCursor?
+
+  public init(jobs: [Job], total: Int, next: JobCursor? = nil) {
+    self.jobs = jobs
+    self.total = total
+    self.next = next
+  }
+}
+
+/// How many jobs of a queue have a status.
+public struct QueueCount: Sendable, Hashable {
+  public let queue: JobQueueName
+  public let status: JobStatus
+  /// Whether they wait for a time that had not come when they were looked at last; only of those that wait.
+  public let isLater: Bool
+  public let count: Int
+
+  public init(queue: JobQueueName, status: JobStatus, isLater: Bool = false, count: Int) {
+    self.queue = queue
+    self.status = status
+    self.isLater = isLater
+    self.count = count
+  }
+}
+
+/// What the store has been told of groups, types and queues, each sorted by name.
+public struct StoredCatalog: Sendable, Hashable {
+  public let groups: [JobGroup]
+  public let types: [JobTypeDescription]
+  public let queues: [JobQueue]
+
+  public init(groups: [JobGroup], types: [JobTypeDescription], queues: [JobQueue]) {
+    self.groups = groups
+    self.types = types
+    self.queues = queues
+  }
+}

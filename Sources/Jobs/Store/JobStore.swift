@@ -1,0 +1,186 @@
+public import Foundation
+
+/// Where jobs are kept: the truth of a job system.
+///
+/// What is decided is decided within the call, as one transaction, so that several servers may share a store. Calls take
+/// and answer sets: `n` items cost a few statements, not `n` of them. One item that cannot be read or written is set aside
+/// with an answer of its own, and holds up none of the others. Whoever made the store is told of each commit
+/// (``StoreCommit``) before the calls that were part of it return.
+///
+/// A waiting job is *due* or *for later*: what is stored with a time that has come is due at once, the rest becomes due when
+/// ``promote(at:limit:)`` finds that its time has come. Only what is due can be claimed.
+public protocol JobStore: Sendable {
+  // MARK: Intake
+
+  /// Stores new jobs, each as it is, whatever its status; a repetition is told by tenant and idempotency key, or by the id.
+  func insert(_ jobs: [NewJob], at now: Timestamp) async throws(StoreError) -> [Insertion]
+
+  /// Takes a job back whose initialization has failed: it is as if it had never been, unless somebody else has asked for it
+  /// meanwhile, or it is no longer being initialized.
+  func withdraw(_ job: JobID, at now: Timestamp) async throws(StoreError) -> Deletion
+
+  // MARK: Workers
+
+  /// Makes a worker known, and looks at what it says that it runs: what was taken from it and is nobody's yet is its own again.
+  ///
+  /// - Returns: whose each of the attempts is, in their order. An epoch that is lower than the known one changes nothing.
+  func register(
+    _ registration: WorkerRegistration, at now: Timestamp
+  ) async throws(StoreError) -> [Job.Attestation]
+
+  /// All workers that are registered.
+  func workers() async throws(StoreError) -> [WorkerID]
+
+  /// Gives due jobs to workers: of their queue and types, the highest priority first, then the longest due.
+  ///
+  /// - Parameter bytes: about how much params and snapshots may take together in one answer; it has at least one job.
+  /// - Returns: an answer to each request, in their order.
+  func claim(
+    _ requests: [ClaimRequest], bytes: Int, at now: Timestamp
+  ) async throws(StoreError) -> [ClaimAnswer]
+
+  /// Applies reports, in their order.
+  ///
+  /// - Parameter chances: for each report a number from 0 up to 1, at random, that places the delay of a retry.
+  func report(
+    _ reports: [JobReport], chances: [Double], at now: Timestamp
+  ) async throws(StoreError) -> [Job.ReportDecision]
+
+  /// Locks jobs by others, or unlocks them.
+  func lock(
+    _ requests: [LockRequest], at now: Timestamp
+  ) async throws(StoreError) -> [LockAnswer]
+
+  /// Takes all its jobs from a worker that is gone, and forgets the worker, in one transaction: a claim of its that is
+  /// read later gets nothing.
+  ///
+  /// - Parameters:
+  ///   - kept: attempts whose outcome is known to be there, and that are left as they are unless they are being canceled.
+  ///   - poisonLimit: how many workers a job may cost before it fails.
+  /// - Returns: the attempts that were lost.
+  func lose(
+    _ worker: WorkerID, except kept: Set<RunningAttempt>, poisonLimit: Int, at now: Timestamp
+  ) async throws(StoreError) -> [RunningAttempt]
+
+  // MARK: Commands
+
+  /// Carries out commands, in their order.
+  ///
+  /// - Returns: `nil` for a job that is not there, is another tenant's, or cannot be changed.
+  func apply(
+    _ commands: [JobCommand], at now: Timestamp
+  ) async throws(StoreError) -> [JobCommand.Result?]
+
+  /// Deletes a job whose status allows that. Its id stays used.
+  func delete(
+    _ job: JobID, tenant: UUID?, at now: Timestamp
+  ) async throws(StoreError) -> Deletion
+
+  // MARK: Dispatch
+
+  /// Makes jobs due whose time has come, the earliest first; the commit says how many of which queue and type.
+  ///
+  /// - Returns: when the next one's time comes, in the past if there were more than `limit`; `nil` when none is for later.
+  func promote(at now: Timestamp, limit: Int) async throws(StoreError) -> Timestamp?
+
+  /// How many jobs are due, by queue and type; nothing where there are none.
+  func due() async throws(StoreError) -> [DueJobs]
+
+  // MARK: Look-ups
+
+  /// - Parameter tenant: `nil` for anyone's.
+  func job(_ id: JobID, tenant: UUID?) async throws(StoreError) -> Job?
+
+  func job(idempotencyKey: UUID, tenant: UUID) async throws(StoreError) -> Job?
+
+  /// Those that are there.
+  func jobs(_ ids: [JobID]) async throws(StoreError) -> [JobID: Job]
+
+  /// - Throws: ``StoreError/unfit(_:)`` when more than ``JobQuery/mostToSort`` jobs would have to be sorted, or a cursor is
+  ///   none of this list.
+  func list(_ query: JobQuery) async throws(StoreError) -> JobPage
+
+  /// Jobs in one of the statuses, by their id.
+  ///
+  /// - Parameter id: the last one of the batch before; `nil` for the first batch.
+  func jobs(
+    in statuses: Set<JobStatus>, after id: JobID?, limit: Int
+  ) async throws(StoreError) -> [Job]
+
+  /// What a worker holds, by id.
+  func jobs(
+    heldBy worker: WorkerID, after id: JobID?, limit: Int
+  ) async throws(StoreError) -> [Job]
+
+  /// Attempts of which nothing was heard since a time, by the id of the job.
+  func heldSilently(
+    since time: Timestamp, after id: JobID?, limit: Int
+  ) async throws(StoreError) -> [HeldAttempt]
+
+  /// How many jobs each queue has in each status; nothing where there are none.
+  func counts() async throws(StoreError) -> [QueueCount]
+
+  /// How many jobs each worker holds.
+  func heldCounts() async throws(StoreError) -> [WorkerID: Int]
+
+  /// The transition log after a number.
+  func events(after sequence: Int64, limit: Int) async throws(StoreError) -> [JobEvent]
+
+  /// The log of one job.
+  func events(
+    of job: JobID, after sequence: Int64, limit: Int
+  ) async throws(StoreError) -> [JobEvent]
+
+  /// Final jobs of whose end somebody has not been told, in the order in which they came into the store.
+  ///
+  /// - Parameter position: that of the last one of the batch before; 0 for the first batch.
+  func pendingReplies(
+    after position: Int64, limit: Int
+  ) async throws(StoreError) -> [PendingReply]
+
+  // MARK: Catalog and care
+
+  /// Stores new and changed groups, types and queues.
+  func save(
+    groups: [JobGroup], types: [JobTypeDescription], queues: [JobQueue]
+  ) async throws(StoreError)
+
+  func catalog() async throws(StoreError) -> StoredCatalog
+
+  /// Writes and reads something.
+  ///
+  /// - Throws: why the store cannot be used.
+  func checkHealth() async throws(StoreError)
+
+  /// How many rows could not be read, since the store was opened.
+  var damage: StoreDamage { get }
+}
+
+/// Rows that could not be read.
+public struct StoreDamage: Sendable, Hashable {
+  /// Rows whose jobs have failed with that.
+  public var setAside = 0
+  /// Times that a row was left out.
+  public var skipped = 0
+
+  public init() {}
+}
+
+extension JobStore {
+  public func insert(_ job: NewJob, at now: Timestamp) async throws(StoreError) -> Insertion {
+    guard let insertion = try await insert([job], at: now).first else {
+      throw .failed("the store did not answer")
+    }
+    return insertion
+  }
+
+  public func apply(
+    _ command: JobCommand, at now: Timestamp
+  ) async throws(StoreError) -> JobCommand.Result? {
+    try await apply([command], at: now).first ?? nil
+  }
+
+  public func job(_ id: JobID) async throws(StoreError) -> Job? {
+    try await job(id, tenant: nil)
+  }
+}

@@ -1,0 +1,538 @@
+import Foundation
+import Jobs
+import Synchronization
+
+/// A store in memory, by the pure functions of the lifecycle and nothing else: what the set-based statements of another are
+/// held against.
+final class MemoryStore: JobStore {
+  fileprivate struct Entry {
+    var job: Job
+    var submitted: JSONValue
+    let number: Int64
+    /// Whether it waits and its time has come.
+    var isDue = false
+  }
+
+  fileprivate struct State {
+    var jobs: [JobID: Entry] = [:]
+    var tombstones: Set<JobID> = []
+    var epochs: [WorkerID: Int64] = [:]
+    var events: [JobEvent] = []
+    var groups: [String: JobGroup] = [:]
+    var types: [JobTypeID: JobTypeDescription] = [:]
+    var queues: [JobQueueName: JobQueue] = [:]
+    var nextNumber: Int64 = 1
+    var nextSequence: Int64 = 1
+    var commit = StoreCommit()
+
+    var ordered: [Entry] { jobs.values.sorted { $0.number < $1.number } }
+  }
+
+  private let state = Mutex(State())
+  private let onCommit: @Sendable (StoreCommit) -> Void
+
+  init(onCommit: @escaping @Sendable (StoreCommit) -> Void = { _ in }) {
+    self.onCommit = onCommit
+  }
+
+  private func write<Answer>(_ work: (inout State) -> Answer) -> Answer {
+    let (answer, commit) = state.withLock { state in
+      let answer = work(&state)
+      defer { state.commit = StoreCommit() }
+      return (answer, state.commit)
+    }
+    if !commit.isEmpty { onCommit(commit) }
+    return answer
+  }
+
+  private func read<Answer>(_ work: (State) -> Answer) -> Answer {
+    state.withLock { work($0) }
+  }
+
+  // MARK: Intake
+
+  func insert(_ jobs: [NewJob], at now: Timestamp) async throws(StoreError) -> [Insertion] {
+    write { state in jobs.map { state.insert($0, at: now) } }
+  }
+
+  func withdraw(_ job: JobID, at now: Timestamp) async throws(StoreError) -> Deletion {
+    write { state in
+      guard let entry = state.jobs[job] else { return .unknown }
+      guard entry.job.status == .initializing, !entry.job.isShared else {
+        return .refused(entry.job)
+      }
+      state.remove(entry, at: now)
+      return .deleted(entry.job)
+    }
+  }
+
+  // MARK: Workers
+
+  func register(
+    _ registration: WorkerRegistration, at now: Timestamp
+  ) async throws(StoreError) -> [Job.Attestation] {
+    write { state in
+      let known = state.epochs[registration.worker]
+      state.epochs[registration.worker] = max(known ?? registration.epoch, registration.epoch)
+      return registration.running.map { attempt in
+        state.change(attempt.job, at: now) { job in
+          job.attest(attempt: attempt.attempt, by: registration.worker, at: now)
+        } ?? .fenced
+      }
+    }
+  }
+
+  func workers() async throws(StoreError) -> [WorkerID] {
+    read { $0.epochs.keys.sorted { $0.rawValue < $1.rawValue } }
+  }
+
+  func claim(
+    _ requests: [ClaimRequest], bytes: Int, at now: Timestamp
+  ) async throws(StoreError) -> [ClaimAnswer] {
+    write { state in requests.map { state.claim($0, bytes: bytes, at: now) } }
+  }
+
+  func report(
+    _ reports: [JobReport], chances: [Double], at now: Timestamp
+  ) async throws(StoreError) -> [Job.ReportDecision] {
+    write { state in
+      zip(reports, chances).map { report, chance in
+        state.change(report.job, at: now) { $0.apply(report, at: now, chance: chance) } ?? .fenced
+      }
+    }
+  }
+
+  func lock(
+    _ requests: [LockRequest], at now: Timestamp
+  ) async throws(StoreError) -> [LockAnswer] {
+    write { state in requests.map { state.lock($0, at: now) } }
+  }
+
+  func lose(
+    _ worker: WorkerID, except kept: Set<RunningAttempt>, poisonLimit: Int, at now: Timestamp
+  ) async throws(StoreError) -> [RunningAttempt] {
+    write { state in
+      state.epochs[worker] = nil
+      let held = state.jobs.values.map(\.job).filter { $0.status.isHeld && $0.worker == worker }
+      return held.sorted { $0.id < $1.id }.compactMap { job in
+        let attempt = RunningAttempt(job: job.id, attempt: job.attempt)
+        guard job.status == .canceling || !kept.contains(attempt) else { return nil }
+        state.change(job.id, at: now) { $0.loseWorker(at: now, poisonLimit: poisonLimit) }
+        return attempt
+      }
+    }
+  }
+
+  // MARK: Commands
+
+  func apply(
+    _ commands: [JobCommand], at now: Timestamp
+  ) async throws(StoreError) -> [JobCommand.Result?] {
+    write { state in
+      commands.map { command in
+        guard let job = state.jobs[command.job]?.job,
+          command.tenant == nil || command.tenant == job.tenantID
+        else { return nil }
+        let decision = state.change(command.job, at: now) { $0.apply(command.action, at: now) }
+        guard let decision, let after = state.jobs[command.job]?.job else { return nil }
+        return JobCommand.Result(decision, after)
+      }
+    }
+  }
+
+  func delete(
+    _ job: JobID, tenant: UUID?, at now: Timestamp
+  ) async throws(StoreError) -> Deletion {
+    write { state in
+      guard let entry = state.jobs[job], tenant == nil || tenant == entry.job.tenantID else {
+        return .unknown
+      }
+      guard entry.job.status.isDeletable else { return .refused(entry.job) }
+      state.tombstones.insert(job)
+      state.remove(entry, at: now)
+      return .deleted(entry.job)
+    }
+  }
+
+  // MARK: Dispatch
+
+  func promote(at now: Timestamp, limit: Int) async throws(StoreError) -> Timestamp? {
+    write { state in
+      let ripe = state.later.filter { $0.job.scheduledAt <= now }.prefix(limit)
+      for entry in ripe {
+        state.jobs[entry.job.id]?.isDue = true
+        state.noteDue(entry.job)
+      }
+      return state.later.first?.job.scheduledAt
+    }
+  }
+
+  func due() async throws(StoreError) -> [DueJobs] {
+    read { state in
+      let due = state.jobs.values.filter(\.isDue).map(\.job)
+      return Dictionary(grouping: due) { DueJobs(queue: $0.queue, type: $0.type, count: 0) }
+        .map { DueJobs(queue: $0.key.queue, type: $0.key.type, count: $0.value.count) }
+        .sorted { ($0.queue, $0.type) < ($1.queue, $1.type) }
+    }
+  }
+
+  // MARK: Look-ups
+
+  func job(_ id: JobID, tenant: UUID?) async throws(StoreError) -> Job? {
+    read { state in
+      let job = state.jobs[id]?.job
+      return tenant == nil || tenant == job?.tenantID ? job : nil
+    }
+  }
+
+  func job(idempotencyKey: UUID, tenant: UUID) async throws(StoreError) -> Job? {
+    read { $0.job(key: idempotencyKey, tenant: tenant)?.job }
+  }
+
+  func jobs(_ ids: [JobID]) async throws(StoreError) -> [JobID: Job] {
+    read { state in state.jobs.filter { ids.contains($0.key) }.mapValues(\.job) }
+  }
+
+  func list(_ query: JobQuery) async throws(StoreError) -> JobPage {
+    let found = read { state in
+      state.ordered.filter { entry in
+        let job = entry.job
+        return (query.tenant == nil || query.tenant == job.tenantID)
+          && (query.statuses.isEmpty || query.statuses.contains(job.status))
+          && (query.type == nil || query.type == job.type)
+          && (query.queue == nil || query.queue == job.queue)
+      }
+    }
+    let isByCreation = query.order.field == .createdAt
+    guard isByCreation || found.count <= JobQuery.mostToSort else {
+      throw .unfit("too many to be ordered by \(query.order.field.rawValue)")
+    }
+    var sorted = found.sorted { Self.isBefore($0, $1, query.order.field) }
+    if query.order.isDescending { sorted.reverse() }
+    var rest = sorted[...]
+    switch query.part {
+    case .page(let page):
+      let (offset, overflow) = (page - 1).multipliedReportingOverflow(by: query.pageSize)
+      rest = rest.dropFirst(overflow ? .max : offset)
+    case .after(let cursor):
+      guard isByCreation, let number = Int64(cursor.description), number > 0 else {
+        throw .unfit("no place in this list")
+      }
+      rest = rest.filter { query.order.isDescending ? $0.number < number : $0.number > number }[...]
+    }
+    let shown = rest.prefix(query.pageSize)
+    let hasMore = isByCreation && rest.count > shown.count
+    return JobPage(
+      jobs: shown.map { entry in
+        var job = entry.job
+        // Nobody is shown it.
+        job.snapshot = nil
+        return job
+      }, total: found.count,
+      next: hasMore ? shown.last.flatMap { JobCursor(String($0.number)) } : nil)
+  }
+
+  private static func isBefore(_ left: Entry, _ right: Entry, _ field: JobOrder.Field) -> Bool {
+    func key<Key: Comparable>(_ value: (Job) -> Key) -> Bool {
+      (value(left.job), left.number) < (value(right.job), right.number)
+    }
+    return switch field {
+    case .id: key(\.id)
+    case .createdAt: left.number < right.number
+    case .scheduledAt: key(\.scheduledAt)
+    case .updatedAt: key(\.updatedAt)
+    case .startedAt: key { $0.startedAt?.milliseconds ?? .min }
+    case .status:
+      (left.job.status.rawValue, left.job.scheduledAt, left.number)
+        < (right.job.status.rawValue, right.job.scheduledAt, right.number)
+    case .type: key(\.type.description)
+    case .queue: key(\.queue)
+    }
+  }
+
+  func jobs(
+    in statuses: Set<JobStatus>, after id: JobID?, limit: Int
+  ) async throws(StoreError) -> [Job] {
+    byID(after: id, limit: limit) { statuses.contains($0.status) }
+  }
+
+  func jobs(
+    heldBy worker: WorkerID, after id: JobID?, limit: Int
+  ) async throws(StoreError) -> [Job] {
+    byID(after: id, limit: limit) { $0.status.isHeld && $0.worker == worker }
+  }
+
+  func heldSilently(
+    since time: Timestamp, after id: JobID?, limit: Int
+  ) async throws(StoreError) -> [HeldAttempt] {
+    byID(after: id, limit: limit) { $0.status.isHeld && $0.worker != nil && $0.updatedAt <= time }
+      .compactMap { job in
+        job.worker.map { worker in
+          HeldAttempt(
+            attempt: RunningAttempt(job: job.id, attempt: job.attempt), worker: worker,
+            isEnding: job.status == .canceling || job.status == .suspending)
+        }
+      }
+  }
+
+  private func byID(after id: JobID?, limit: Int, _ isMeant: (Job) -> Bool) -> [Job] {
+    read { state in
+      Array(
+        state.jobs.values.map(\.job).filter { job in
+          isMeant(job) && (id.map { $0 < job.id } ?? true)
+        }
+        .sorted { $0.id < $1.id }.prefix(limit))
+    }
+  }
+
+  func counts() async throws(StoreError) -> [QueueCount] {
+    read { state in
+      let kinds = Dictionary(grouping: state.jobs.values) { entry in
+        QueueCount(
+          queue: entry.job.queue, status: entry.job.status,
+          isLater: entry.job.status == .waiting && !entry.isDue, count: 0)
+      }
+      return kinds.map {
+        QueueCount(
+          queue: $0.key.queue, status: $0.key.status, isLater: $0.key.isLater,
+          count: $0.value.count)
+      }.sorted {
+        ($0.queue, $0.status.rawValue, $0.isLater ? 1 : 0)
+          < ($1.queue, $1.status.rawValue, $1.isLater ? 1 : 0)
+      }
+    }
+  }
+
+  func heldCounts() async throws(StoreError) -> [WorkerID: Int] {
+    read { state in
+      let holders = state.jobs.values.map(\.job).filter(\.status.isHeld).compactMap(\.worker)
+      return Dictionary(holders.map { ($0, 1) }, uniquingKeysWith: +)
+    }
+  }
+
+  func events(after sequence: Int64, limit: Int) async throws(StoreError) -> [JobEvent] {
+    read { state in Array(state.events.filter { $0.sequence > sequence }.prefix(limit)) }
+  }
+
+  func events(
+    of job: JobID, after sequence: Int64, limit: Int
+  ) async throws(StoreError) -> [JobEvent] {
+    read { state in
+      Array(state.events.filter { $0.job == job && $0.sequence > sequence }.prefix(limit))
+    }
+  }
+
+  func pendingReplies(
+    after position: Int64, limit: Int
+  ) async throws(StoreError) -> [PendingReply] {
+    read { state in
+      Array(
+        state.ordered.filter {
+          $0.number > position && $0.job.status.isFinal && !$0.job.replies.isEmpty
+        }.prefix(limit).map { PendingReply(position: $0.number, job: $0.job) })
+    }
+  }
+
+  // MARK: Catalog and care
+
+  func save(
+    groups: [JobGroup], types: [JobTypeDescription], queues: [JobQueue]
+  ) async throws(StoreError) {
+    write { state in
+      for group in groups { state.groups[group.name] = group }
+      for type in types { state.types[type.id] = type }
+      for queue in queues { state.queues[queue.name] = queue }
+    }
+  }
+
+  func catalog() async throws(StoreError) -> StoredCatalog {
+    read { state in
+      StoredCatalog(
+        groups: state.groups.values.sorted { $0.name < $1.name },
+        types: state.types.values.sorted { $0.id.description < $1.id.description },
+        queues: state.queues.values.sorted { $0.name < $1.name })
+    }
+  }
+
+  func checkHealth() async throws(StoreError) {}
+  var damage: StoreDamage { StoreDamage() }
+}
+
+extension MemoryStore.State {
+  fileprivate var later: [MemoryStore.Entry] {
+    jobs.values.filter { $0.job.status == .waiting && !$0.isDue }
+      .sorted { ($0.job.scheduledAt, $0.number) < ($1.job.scheduledAt, $1.number) }
+  }
+
+  fileprivate func job(key: UUID, tenant: UUID) -> MemoryStore.Entry? {
+    jobs.values.first { $0.job.idempotencyKey == key && $0.job.tenantID == tenant }
+  }
+
+  fileprivate mutating func insert(_ new: NewJob, at now: Timestamp) -> Insertion {
+    let job = new.job
+    if tombstones.contains(job.id) { return .deleted }
+    if let known = jobs[job.id] {
+      let isOwn =
+        known.job.tenantID == job.tenantID && known.job.idempotencyKey == job.idempotencyKey
+      return isOwn ? repetition(known, new, at: now) : .conflict(existing: known.job)
+    }
+    if let known = self.job(key: job.idempotencyKey, tenant: job.tenantID) {
+      return repetition(known, new, at: now)
+    }
+    let isDue = job.status == .waiting && job.scheduledAt <= now
+    jobs[job.id] = MemoryStore.Entry(
+      job: job, submitted: new.submitted, number: nextNumber, isDue: isDue)
+    nextNumber += 1
+    log(job.creation, of: job)
+    if isDue { noteDue(job) }
+    if job.status == .waiting, !isDue { noteLater(job) }
+    if job.status.isFinal, !job.replies.isEmpty { commit.hasReplies = true }
+    return .created(job)
+  }
+
+  private mutating func repetition(
+    _ known: MemoryStore.Entry, _ new: NewJob, at now: Timestamp
+  ) -> Insertion {
+    guard known.job.type == new.job.type, known.submitted == new.submitted else {
+      return .conflict(existing: known.job)
+    }
+    var again = known.job
+    again.add(new.job.replies)
+    if again.status == .initializing { again.isShared = true }
+    guard again != known.job else { return .repeated(again) }
+    change(known.job.id, at: now) { $0 = again }
+    return .repeated(again)
+  }
+
+  @discardableResult
+  fileprivate mutating func change<Answer>(
+    _ id: JobID, at now: Timestamp, _ body: (inout Job) -> Answer
+  ) -> Answer? {
+    guard var entry = jobs[id] else { return nil }
+    let before = entry.job
+    let answer = body(&entry.job)
+    let changes = entry.job.takeChanges()
+    let isWaiting = entry.job.status == .waiting
+    let wasDue = entry.isDue
+    entry.isDue = isWaiting && entry.job.scheduledAt <= now
+    jobs[id] = entry
+    for change in changes { log(change, of: entry.job) }
+    if isWaiting, !changes.isEmpty || entry.isDue != wasDue {
+      if entry.isDue { noteDue(entry.job) } else { noteLater(entry.job) }
+    }
+    if entry.job.status.isFinal {
+      if !entry.job.replies.isEmpty, entry.job != before { commit.hasReplies = true }
+      if !before.status.isFinal { release(lockedBy: id, at: now) }
+    }
+    return answer
+  }
+
+  fileprivate mutating func claim(
+    _ request: ClaimRequest, bytes: Int, at now: Timestamp
+  ) -> ClaimAnswer {
+    guard epochs[request.worker] == request.epoch else {
+      return ClaimAnswer(jobs: [], rest: .unregistered)
+    }
+    var granted: [JobAssignment] = []
+    if request.isRepeated {
+      granted = best(
+        jobs.values.filter {
+          $0.job.status == .running && $0.job.worker == request.worker
+            && $0.job.claim == request.claim
+        }
+      ).map(\.job.assignment)
+    }
+    func size(_ job: JobAssignment) -> Int {
+      job.params.text.utf8.count + (job.snapshot?.text.utf8.count ?? 0)
+    }
+    var room = bytes - granted.map(size).reduce(0, +)
+    let due = best(
+      jobs.values.filter {
+        $0.isDue && $0.job.queue == request.queue && request.types.contains($0.job.type)
+      })
+    for entry in due where granted.count < request.count {
+      let bytes = size(entry.job.assignment)
+      guard granted.isEmpty || bytes <= room else {
+        return ClaimAnswer(jobs: granted, rest: .again)
+      }
+      room -= bytes
+      let assignment = change(entry.job.id, at: now) {
+        $0.start(by: request.worker, claim: request.claim, at: now)
+      }
+      if let assignment = assignment ?? nil { granted.append(assignment) }
+    }
+    let isMoreDue = jobs.values.contains { $0.isDue && $0.job.queue == request.queue }
+    return ClaimAnswer(
+      jobs: granted, rest: granted.count < request.count && isMoreDue ? .park : .void)
+  }
+
+  private func best(_ entries: [MemoryStore.Entry]) -> [MemoryStore.Entry] {
+    entries.sorted {
+      (-$0.job.priority, $0.job.scheduledAt, $0.number)
+        < (-$1.job.priority, $1.job.scheduledAt, $1.number)
+    }
+  }
+
+  fileprivate mutating func lock(_ request: LockRequest, at now: Timestamp) -> LockAnswer {
+    guard let job = jobs[request.job]?.job, job.status.isHeld, job.attempt == request.attempt,
+      job.worker == request.worker
+    else { return .refused(.fenced) }
+    if let other = request.by, let refusal = refusal(of: job, by: other) {
+      return .refused(refusal)
+    }
+    let refusal = change(request.job, at: now) { job in
+      if let other = request.by { job.lock(by: other, at: now) } else { job.unlock(at: now) }
+    }
+    return (refusal ?? nil).map(LockAnswer.refused) ?? .done
+  }
+
+  private func refusal(of job: Job, by other: JobID) -> LockError? {
+    var chain = [job.id, other]
+    while let last = chain.last, last != job.id {
+      guard let link = jobs[last]?.job, link.tenantID == job.tenantID else {
+        return chain.count == 2 ? .unknown(other) : nil
+      }
+      if chain.count == 2, link.status.isFinal { return .ended(other, link.status) }
+      guard let next = link.lockedBy, !chain.dropFirst().contains(next) else { return nil }
+      chain.append(next)
+    }
+    return .cycle(chain)
+  }
+
+  private mutating func release(lockedBy holder: JobID, at now: Timestamp) {
+    for entry in ordered where entry.job.lockedBy == holder {
+      change(entry.job.id, at: now) { _ = $0.unlock(at: now) }
+    }
+  }
+
+  fileprivate mutating func remove(_ entry: MemoryStore.Entry, at now: Timestamp) {
+    jobs[entry.job.id] = nil
+    events.removeAll { $0.job == entry.job.id }
+    commit.deleted.append(entry.job.id)
+    release(lockedBy: entry.job.id, at: now)
+  }
+
+  private mutating func log(_ change: StatusChange, of job: Job) {
+    let event = JobEvent(
+      sequence: nextSequence, job: job.id, type: job.type, queue: job.queue, from: change.from,
+      to: change.to, at: job.updatedAt, attempt: change.attempt, worker: change.worker,
+      reason: change.reason)
+    nextSequence += 1
+    events.append(event)
+    commit.transitions.append(event)
+  }
+
+  fileprivate mutating func noteDue(_ job: Job) {
+    let known = commit.due.firstIndex { $0.queue == job.queue && $0.type == job.type }
+    guard let known else {
+      commit.due.append(DueJobs(queue: job.queue, type: job.type, count: 1))
+      return
+    }
+    commit.due[known] = DueJobs(
+      queue: job.queue, type: job.type, count: commit.due[known].count + 1)
+  }
+
+  private mutating func noteLater(_ job: Job) {
+    commit.nextDue = min(commit.nextDue ?? job.scheduledAt, job.scheduledAt)
+  }
+}
