@@ -23,7 +23,7 @@ enum ExitStatus: Int32, CaseIterable {
     case .ok: "done"
     case .jobNotCompleted: "the job did not complete: it failed, was canceled, skipped or suspended"
     case .usage: "the command line is wrong"
-    case .unreachable: "the server cannot be reached, or the worker is not healthy"
+    case .unreachable: "the server or the broker cannot be reached, or the worker is not healthy"
     case .refused: "the server refused, and said why"
     case .configuration: "the configuration is wrong, or cannot be used here: the port is in use"
     case .timedOut: "the time to wait has passed; the job goes on"
@@ -50,7 +50,7 @@ enum ExitStatus: Int32, CaseIterable {
     case is ParamError: self = .usage
     case is Interrupted: self = .interrupted
     case is StuckWorkerError: self = .restartNeeded
-    case is UnhealthyWorker: self = .unreachable
+    case is UnhealthyWorker, BenchError.broker: self = .unreachable
     case let code as ExitCode: self = ExitStatus(rawValue: code.rawValue) ?? .unexpectedAnswer
     default:
       // The argument parser's own errors; a request for help is one as well, and no failure.

@@ -24,7 +24,8 @@ struct Warren: AsyncParsableCommand {
       CancelCommand.self, SuspendCommand.self, ResumeCommand.self, DeleteCommand.self,
       TypesCommand.self, GroupsCommand.self,
       QueuesCommand.self, WorkersCommand.self, HealthCommand.self, ReadyCommand.self,
-      ServeCommand.self, WorkerCommand.self, ConfigCommand.self,
+      ServeCommand.self, WorkerCommand.self, ConfigCommand.self, BenchCommand.self,
+      BenchWorkerCommand.self,
     ])
 
   static func main() async {
