@@ -33,6 +33,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-log", from: "1.14.0"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
     .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
     .package(url: "https://github.com/apple/swift-system", from: "1.5.0"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
@@ -53,8 +54,12 @@ let package = Package(
     // The domain, pure; and how it travels over the broker.
     .target(name: "Jobs", dependencies: [logging], swiftSettings: strict),
     .target(
-      name: "JobTransport", dependencies: ["AMQP", "Jobs", logging, lifecycle],
-      swiftSettings: strict),
+      name: "JobTransport",
+      dependencies: [
+        "AMQP", "Jobs", logging, lifecycle,
+        .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+      ],
+      exclude: ["Wire/wire.proto"], swiftSettings: strict),
 
     // The server side.
     .target(
@@ -177,6 +182,7 @@ let package = Package(
         .product(name: "HummingbirdTesting", package: "hummingbird"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "SwiftProtobuf", package: "swift-protobuf"),
       ],
       swiftSettings: strict),
     .testTarget(

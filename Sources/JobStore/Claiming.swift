@@ -188,9 +188,9 @@ extension Transaction {
       retries: try row.decode(atIndex: 4), maxRetries: try row.decode(atIndex: 5),
       tenant: try row.decode(atIndex: 10),
       user: try row.decode(UUID?.self, atIndex: 6) ?? .zero,
-      params: try JSONValue(parsing: params),
+      params: JSONPayload(bytes: params),
       timeout: .milliseconds(try row.decode(Int64.self, atIndex: 7)),
-      snapshot: try row.decode(Data?.self, atIndex: 9).map { try JSONValue(parsing: $0) })
+      snapshot: try row.decode(Data?.self, atIndex: 9).map { JSONPayload(bytes: $0) })
   }
 
   // MARK: Jobs for later
@@ -214,7 +214,7 @@ extension Transaction {
 }
 
 extension JobAssignment {
-  fileprivate var bytes: Int { params.text.utf8.count + (snapshot?.text.utf8.count ?? 0) }
+  fileprivate var bytes: Int { params.bytes.count + (snapshot?.bytes.count ?? 0) }
 }
 
 enum Claims {

@@ -27,8 +27,7 @@ extension Transaction {
     _ report: JobReport, _ chance: Double, _ hasLocks: Bool, at now: Timestamp
   ) throws -> Job.ReportDecision {
     if case .ended(.completed(let result)) = report.content,
-      result?.isNested(atMost: JSONValue.maxDepth) ?? true,
-      try complete(report, result, at: now)
+      isReadable(result), try complete(report, result, at: now)
     {
       if hasLocks { try release(lockedBy: report.job, at: now) }
       return .applied
@@ -40,11 +39,17 @@ extension Transaction {
     return decision
   }
 
+  /// A result comes from a program that may not be ours, and whoever asks for the job has to be able to read it.
+  private func isReadable(_ result: JSONPayload?) -> Bool {
+    guard let result else { return true }
+    return (try? result.value()) != nil
+  }
+
   /// What `Job.apply` does with the outcome of a running attempt that has completed, without reading the job.
   ///
   /// - Returns: `false` when the job is anything else; nothing is done then.
   private func complete(
-    _ report: JobReport, _ result: JSONValue?, at now: Timestamp
+    _ report: JobReport, _ result: JSONPayload?, at now: Timestamp
   ) throws -> Bool {
     guard let worker = try knownWorker(report.worker) else { return false }
     let rows = try Row.fetchCursor(
@@ -70,7 +75,7 @@ extension Transaction {
     guard let found else { return false }
     if result != nil || found.snapshotSize > 0 {
       try execute(
-        Reports.result, [found.number.databaseValue, result.map(Job.text) ?? .null])
+        Reports.result, [found.number.databaseValue, result?.bytes.databaseValue ?? .null])
     }
     for (code, change) in [(StatusCode.running, -1), (StatusCode.completed, 1)] {
       count(

@@ -56,6 +56,8 @@ struct DecoderFuzzTests {
       _ = try attempt { () throws(WireError) in
         try WireCoding.workerMessage(message(MessageKind.worker))
       }
+      _ = try attempt { () throws(WireError) in try WireCoding.received(message(MessageKind.worker))
+      }
       _ = try attempt { () throws(WireError) in try WireCoding.command(message(MessageKind.command))
       }
       _ = try attempt { () throws(WireError) in try WireCoding.reply(message(MessageKind.command)) }

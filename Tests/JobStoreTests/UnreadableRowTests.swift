@@ -74,8 +74,11 @@ import Testing
         #expect(given == [good.id])
         return
       }
-      // Replies are nothing that a worker is given.
-      guard damage != .replies else { return }
+      // Replies are nothing that a worker is given; what params and snapshots say, its callback finds out.
+      guard ![.replies, .params, .snapshot].contains(damage) else {
+        #expect(given == [bad.id, good.id])
+        return
+      }
       #expect(given == [good.id])
       #expect(try await status(fixture) == .failed)
       #expect(fixture.store.damage.setAside == 1)

@@ -45,10 +45,17 @@ struct WireCodingTests {
     let reports = WorkerMessage.reports(
       outcomes.map { JobReport(job: job, attempt: 2, worker: worker, content: .ended($0)) }
         + [
-          JobReport(
-            job: job, attempt: 2, worker: worker, content: .progress(try JobProgress(50, "half")))
-        ])
+          .progress(try JobProgress(50, "half")), .progress(try JobProgress(0)),
+          .snapshot(["page": 3]),
+          .policy(
+            RetryPolicy(maxRetries: 3, delay: .seconds(1), backoff: .exponential, jitter: 0.5),
+            timeout: 5),
+          .policy(.never, timeout: nil),
+        ].map { JobReport(job: job, attempt: 2, worker: worker, content: $0) })
     #expect(try WireCoding.workerMessage(WireCoding.message(reports)) == reports)
+    for message in [WorkerMessage.farewell(worker), .mark(UUID())] {
+      #expect(try WireCoding.workerMessage(WireCoding.message(message)) == message)
+    }
 
     for command in [
       ControlCommand.cancel(job: job, attempt: 1), .stop(job: job, attempt: 1),
@@ -86,11 +93,31 @@ struct WireCodingTests {
     }
   }
 
+  @Test("payloads go over the wire byte by byte, whatever they are")
+  func opaque() throws {
+    let payload = JSONPayload(bytes: Data([0xFF, 0x00, 0x7B]))
+    let report = JobReport(
+      job: job, attempt: 1, worker: worker, content: .ended(.completed(result: payload)))
+    #expect(
+      try WireCoding.workerMessage(WireCoding.message(.reports([report]))) == .reports([report]))
+    let answer = ClaimAnswer(
+      jobs: [JobAssignment(job: job, type: try JobTypeID("a:b"), attempt: 1, params: payload)],
+      rest: .void)
+    #expect(try WireCoding.answers(WireCoding.message([answer])) == [answer])
+  }
+
+  @Test("every UUID is the same behind the wire")
+  func uuids() {
+    for uuid in [UUID.zero, UUID(), job.uuid] + (0..<100).map({ _ in UUID() }) {
+      #expect(WireID(uuid).uuid == uuid)
+    }
+  }
+
   @Test("a body that opens more levels than a decoder can take is refused, and ends no process")
   func endless() {
     let body = Array(String(repeating: "[", count: 513).utf8)
-    let message = Message(body: body, properties: MessageProperties(type: "warren.worker"))
-    #expect(throws: WireError.self) { try WireCoding.workerMessage(message) }
+    let message = Message(body: body, properties: MessageProperties(type: "warren.command"))
+    #expect(throws: WireError.self) { try WireCoding.command(message) }
   }
 
   @Test("names follow the prefix, and a prefix is a name")

@@ -103,11 +103,11 @@ struct BatcherTests {
     #expect(value.sizeBound >= value.text.utf8.count)
   }
 
-  @Test("the bound of a report's size is not below what it has as JSON, and not far above")
+  @Test("the bound of a report's size is not below what it has at most, and not far above")
   func reportSizes() throws {
     let text = String(repeating: "x", count: 10_000)
     let contents: [JobReport.Content] = [
-      .progress(try JobProgress(50, text)), .snapshot(.string(text)),
+      .progress(try JobProgress(50, text)), .snapshot(JSONPayload(.string(text))),
       .policy(RetryPolicy(maxRetries: 3), timeout: .max),
       .ended(.completed(result: [.string(text)])),
       .ended(.completed(result: nil)), .ended(.failed(error: text, permanent: true)),

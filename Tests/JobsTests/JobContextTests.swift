@@ -10,7 +10,7 @@ struct JobContextTests {
   /// What reaches whoever keeps the job.
   private enum Told: Equatable {
     case progress(Double, String?)
-    case snapshot(JSONValue)
+    case snapshot(JSONPayload)
     case policy(RetryPolicy, Duration?)
     case lock(JobID?)
   }
@@ -36,13 +36,13 @@ struct JobContextTests {
     var line = 0
   }
 
-  private static func assignment(snapshot: JSONValue? = nil) throws -> JobAssignment {
+  private static func assignment(snapshot: JSONPayload? = nil) throws -> JobAssignment {
     JobAssignment(
       job: JobID(), type: try JobTypeID("files:sum"), attempt: 3, snapshot: snapshot)
   }
 
   private static func context(
-    _ link: JobLink = JobLink(), snapshot: JSONValue? = nil
+    _ link: JobLink = JobLink(), snapshot: JSONPayload? = nil
   ) throws -> JobContext {
     JobContext(
       assignment: try assignment(snapshot: snapshot), logger: Logger(label: "test"), link: link)

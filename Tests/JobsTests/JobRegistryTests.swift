@@ -52,6 +52,18 @@ struct JobRegistryTests {
     #expect(try await registered.execute(["path": "a"], context()) == ["digest": "a"])
   }
 
+  @Test("a result that cannot be written as JSON fails for good")
+  func unwritable() async throws {
+    let registered = RegisteredJobType(
+      try JobType(group: JobGroup("files", queue: .compute), name: "ratio", params: Params()) {
+        _, _ in
+        Double.nan
+      })
+    await #expect(throws: PermanentFailure.self) {
+      try await registered.execute([:], context())
+    }
+  }
+
   @Test("params that do not decode fail for good")
   func undecodable() async throws {
     let registered = RegisteredJobType(try type("sum"))

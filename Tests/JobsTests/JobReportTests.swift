@@ -241,14 +241,29 @@ struct JobReportTests {
     #expect(try json.decode(as: RetryPolicy.self) == job.retry)
   }
 
+  @Test(
+    "a result that is no JSON fails the job for good, such a snapshot is not kept",
+    arguments: ["", "{", "[1", "01", "1e400", "nul", "\"\u{1}\"", "\"\\ud800\"", "{} {}"])
+  func noJSON(_ text: String) throws {
+    let payload = JSONPayload(bytes: Data(text.utf8))
+    var job = try Job.fixture(status: .running)
+    job.retry = RetryPolicy(maxRetries: 3)
+    _ = job.apply(report(.snapshot(payload), on: job), at: .later, chance: 0)
+    #expect(job.snapshot == nil)
+    _ = end(.completed(result: payload), &job)
+    #expect(job.status == .failed)
+    #expect(job.result == nil)
+    #expect(job.error?.contains("the result cannot be read") == true)
+  }
+
   @Test("a result that is nested too deeply fails the job, such a snapshot is not kept")
   func depth() throws {
     var deep: JSONValue = 1
     for _ in 0...JSONValue.maxDepth { deep = [deep] }
     var job = try Job.fixture(status: .running)
-    _ = job.apply(report(.snapshot(deep), on: job), at: .later, chance: 0)
+    _ = job.apply(report(.snapshot(JSONPayload(deep)), on: job), at: .later, chance: 0)
     #expect(job.snapshot == nil)
-    _ = end(.completed(result: deep), &job)
+    _ = end(.completed(result: JSONPayload(deep)), &job)
     #expect(job.status == .failed)
     #expect(job.error?.contains("nested") == true)
   }

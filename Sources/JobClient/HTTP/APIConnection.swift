@@ -31,7 +31,7 @@ struct APIConnection: Sendable {
     let answer = try await answer(to: request)
     guard (200..<300).contains(answer.status.code) else { throw refusal(answer) }
     do {
-      try JSONText.check(answer.body)
+      try JSONText.check(answer.body.span)
       return (try JSONDecoder().decode(type, from: answer.body), answer.status)
     } catch {
       throw unexpected("\(request.path.joined(separator: "/")): \(Self.explain(error))")
@@ -103,7 +103,7 @@ struct APIConnection: Sendable {
 
   private func refusal(_ answer: Answer) -> JobClientError {
     if answer.contentType.lowercased().hasPrefix("application/problem+json"),
-      (try? JSONText.check(answer.body)) != nil,
+      (try? JSONText.check(answer.body.span)) != nil,
       let problem = try? JSONDecoder().decode(Problem.self, from: answer.body)
     {
       return .problem(problem)

@@ -57,17 +57,17 @@ public struct CommandJobType: Sendable {
   public func registered(in runtime: CommandRuntime) -> RegisteredJobType {
     // The shepherd needs some time of its own: it kills what is left, and waits for that.
     RegisteredJobType(group: group, description: description, grace: grace + .seconds(15)) {
-      params, context in try await run(params, context, runtime)
+      _, context in try await run(context, runtime)
     }
   }
 
   private func run(
-    _ params: JSONValue, _ context: JobContext, _ runtime: CommandRuntime
-  ) async throws -> JSONValue? {
-    let process = try process(params, context.assignment)
+    _ context: JobContext, _ runtime: CommandRuntime
+  ) async throws -> JSONPayload? {
+    let process = try process(context.assignment)
     let outcome = try await run(process, context, runtime)
     switch CommandVerdict(outcome) {
-    case .completed(let result): return result
+    case .completed(let result): return result.map { JSONPayload($0) }
     case .skipped(let reason): throw JobSkip(reason: reason)
     case .interrupted(let message): throw Interruption(description: message)
     case .failed(let message, true): throw PermanentFailure(message)
@@ -107,11 +107,13 @@ public struct CommandJobType: Sendable {
   }
 
   private func process(
-    _ params: JSONValue, _ assignment: JobAssignment
+    _ assignment: JobAssignment
   ) throws(PermanentFailure) -> CommandProcess {
     var process: CommandProcess
     do {
+      let params = try assignment.params.value()
       process = CommandProcess(command: try command.render(params), params: params)
+      process.snapshot = try assignment.snapshot?.value()
     } catch {
       // The same params make the same command the next time.
       throw PermanentFailure("the command cannot be made from the params: \(error)")
@@ -126,7 +128,6 @@ public struct CommandJobType: Sendable {
         "WARREN_USER_ID": assignment.user.uuidString.lowercased(),
       ], uniquingKeysWith: { _, own in own })
     process.workingDirectory = workingDirectory.map { FilePath($0) }
-    process.snapshot = assignment.snapshot
     process.grace = grace
     process.limits = limits
     return process

@@ -57,7 +57,7 @@ final class AttemptExecution<Authority: JobAuthority>: AttemptObserver {
 
   private func run(_ early: AttemptOrders) async {
     let context = JobContext(assignment: assignment, logger: executor.logger, link: link)
-    let result: Result<JSONValue?, any Error>
+    let result: Result<JSONPayload?, any Error>
     do {
       guard early.isEmpty else {
         ordered(early)
@@ -80,7 +80,8 @@ final class AttemptExecution<Authority: JobAuthority>: AttemptObserver {
 
   /// What ends by a signal while its worker is told to end was told so from outside, too: `systemctl restart` signals all
   /// processes.
-  private func amended(_ result: Result<JSONValue?, any Error>) -> Result<JSONValue?, any Error> {
+  private func amended(_ result: Result<JSONPayload?, any Error>) -> Result<JSONPayload?, any Error>
+  {
     guard case .failure(let failure as CommandFailure) = result, failure.isBySignal,
       executor.sender.lifecycle.phase >= .draining
     else { return result }

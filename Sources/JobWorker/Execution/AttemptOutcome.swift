@@ -23,7 +23,7 @@ enum AttemptOutcome: Sendable, Hashable {
 
   /// - Parameter timeout: what it was allowed; for the message.
   init(
-    of result: Result<JSONValue?, any Error>, orders: AttemptOrders, timeout: Duration,
+    of result: Result<JSONPayload?, any Error>, orders: AttemptOrders, timeout: Duration,
     limits: OutcomeLimits
   ) {
     guard orders.isDisjoint(with: [.stop, .abandon]) else {
@@ -47,26 +47,20 @@ enum AttemptOutcome: Sendable, Hashable {
         + " of being told to")
   }
 
-  private static func completed(_ value: JSONValue?, _ limits: OutcomeLimits) -> JobOutcome {
+  private static func completed(_ value: JSONPayload?, _ limits: OutcomeLimits) -> JobOutcome {
     guard let value else { return .completed(result: nil) }
-    do {
-      guard value.isNested(atMost: JSONValue.maxDepth) else {
-        return .failed(
-          error: "the result is nested more than \(JSONValue.maxDepth) levels deep",
-          permanent: true)
-      }
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = .withoutEscapingSlashes
-      let size = try encoder.encode(value).count
-      guard size <= limits.result else {
-        return .failed(
-          error: "the result has \(size) bytes as JSON; a job's result may have \(limits.result)",
-          permanent: true)
-      }
-      return .completed(result: value)
-    } catch {
-      return .failed(error: "the result cannot be written as JSON: \(error)", permanent: true)
+    guard value.isNested(atMost: JSONValue.maxDepth) else {
+      return .failed(
+        error: "the result is nested more than \(JSONValue.maxDepth) levels deep",
+        permanent: true)
     }
+    let size = value.bytes.count
+    guard size <= limits.result else {
+      return .failed(
+        error: "the result has \(size) bytes as JSON; a job's result may have \(limits.result)",
+        permanent: true)
+    }
+    return .completed(result: value)
   }
 
   private static func failed(

@@ -20,8 +20,8 @@ struct OutcomeLimits: Sendable, Hashable {
   /// Of a snapshot as JSON; a larger one is refused.
   var snapshot = JobLimits.snapshot
 
-  func check(_ snapshot: JSONValue) throws(SnapshotError) {
-    let size = snapshot.text.utf8.count
+  func check(_ snapshot: JSONPayload) throws(SnapshotError) {
+    let size = snapshot.bytes.count
     guard size <= self.snapshot else { throw .tooLarge(size, limit: self.snapshot) }
   }
 

@@ -17,17 +17,17 @@ public struct JobAssignment: Sendable, Hashable, Codable {
   /// Who scheduled it.
   public let user: UUID
   /// An object, with the type's defaults filled in.
-  public let params: JSONValue
+  public let params: JSONPayload
   /// How long the attempt may take, in milliseconds; 0 is without limit.
   public let timeoutMilliseconds: Int64
   /// What an earlier attempt has saved.
-  public let snapshot: JSONValue?
+  public let snapshot: JSONPayload?
 
   /// An assignment; made by the server, and by tests of a callback.
   public init(
     job: JobID, type: JobTypeID, attempt: Int, retries: Int = 0, maxRetries: Int = 0,
-    tenant: UUID = .zero, user: UUID = .zero, params: JSONValue = [:], timeout: Duration = .zero,
-    snapshot: JSONValue? = nil
+    tenant: UUID = .zero, user: UUID = .zero, params: JSONPayload = [:], timeout: Duration = .zero,
+    snapshot: JSONPayload? = nil
   ) {
     self.job = job
     self.type = type
@@ -41,8 +41,8 @@ public struct JobAssignment: Sendable, Hashable, Codable {
     self.snapshot = snapshot
   }
 
-  /// At most how many bytes it has as JSON.
+  /// About how many bytes it has in a message, and not less.
   public var sizeBound: Int {
-    1024 + params.sizeBound + (snapshot?.sizeBound ?? 0)
+    1024 + params.bytes.count + (snapshot?.bytes.count ?? 0)
   }
 }

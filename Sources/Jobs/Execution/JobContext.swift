@@ -43,9 +43,9 @@ public struct JobContext: Sendable {
   /// - Throws: ``SnapshotError`` when it is too large or cannot be written as JSON; `CancellationError` when the attempt is
   ///   no longer the job's.
   public func saveSnapshot(_ snapshot: some Encodable) async throws {
-    let value: JSONValue
+    let value: JSONPayload
     do {
-      value = try JSONValue(encoding: snapshot)
+      value = try JSONPayload(encoding: snapshot)
     } catch {
       throw SnapshotError.notEncodable(error.description)
     }

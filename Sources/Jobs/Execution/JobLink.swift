@@ -3,7 +3,7 @@ public struct JobLink: Sendable {
   /// Takes progress; returns at once.
   public var progress: @Sendable (JobProgress) -> Void
   /// Keeps a snapshot; returns when it is durable.
-  public var snapshot: @Sendable (JSONValue) async throws -> Void
+  public var snapshot: @Sendable (JSONPayload) async throws -> Void
   /// Keeps a retry policy, and a time-out for later attempts; returns when they are durable.
   public var policy: @Sendable (RetryPolicy, Duration?) async throws -> Void
   /// Locks the job by another one, or unlocks it with `nil`; returns when the server has decided.
@@ -12,7 +12,7 @@ public struct JobLink: Sendable {
   /// What is left out does nothing, which is enough for tests of a callback.
   public init(
     progress: @escaping @Sendable (JobProgress) -> Void = { _ in },
-    snapshot: @escaping @Sendable (JSONValue) async throws -> Void = { _ in },
+    snapshot: @escaping @Sendable (JSONPayload) async throws -> Void = { _ in },
     policy: @escaping @Sendable (RetryPolicy, Duration?) async throws -> Void = { _, _ in },
     lock: @escaping @Sendable (JobID?) async throws -> Void = { _ in }
   ) {

@@ -1,6 +1,6 @@
 /// How one attempt to run a job ended, as its worker saw it. What becomes of the job is the lifecycle's decision.
 public enum JobOutcome: Sendable, Hashable, Codable {
-  case completed(result: JSONValue?)
+  case completed(result: JSONPayload?)
   /// The callback threw; `permanent` forbids a retry.
   case failed(error: String, permanent: Bool)
   /// The attempt outran its time-out and was stopped.

@@ -10,12 +10,13 @@ package enum JSONText {
 
   /// - Throws: ``JSONError`` when it is nested too deeply, or is not UTF-8. What else is wrong with it, the decoder says.
   package static func check(
-    _ bytes: some Sequence<UInt8>, atMost levels: Int = mostLevels
+    _ bytes: Span<UInt8>, atMost levels: Int = mostLevels
   ) throws(JSONError) {
     var level = 0
     var isInString = false
     var isEscaped = false
-    for byte in bytes {
+    for index in bytes.indices {
+      let byte = bytes[index]
       switch byte {
       case 0, 0xFE, 0xFF:
         // No byte of JSON in UTF-8; what other encodings begin with, or are full of.

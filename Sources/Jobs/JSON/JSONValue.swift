@@ -23,9 +23,10 @@ public enum JSONValue: Sendable, Hashable {
   public init(
     parsing bytes: some Collection<UInt8>, maxDepth: Int = Self.maxDepth
   ) throws(JSONError) {
-    try JSONText.check(bytes, atMost: maxDepth)
+    let bytes = Data(bytes)
+    try JSONText.check(bytes.span, atMost: maxDepth)
     do {
-      self = try JSONDecoder().decode(JSONValue.self, from: Data(bytes))
+      self = try JSONDecoder().decode(JSONValue.self, from: bytes)
     } catch {
       throw JSONError(decoding: error)
     }

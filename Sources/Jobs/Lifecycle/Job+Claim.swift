@@ -23,7 +23,8 @@ extension Job {
   public var assignment: JobAssignment {
     JobAssignment(
       job: id, type: type, attempt: attempt, retries: retries, maxRetries: retry.maxRetries,
-      tenant: tenantID, user: userID, params: params, timeout: timeout, snapshot: snapshot)
+      tenant: tenantID, user: userID, params: JSONPayload(params), timeout: timeout,
+      snapshot: snapshot.map { JSONPayload($0) })
   }
 
   /// Takes the job from its worker, which is gone: it waits again, is what it was told to become, or is poison.

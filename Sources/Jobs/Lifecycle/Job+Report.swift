@@ -31,7 +31,7 @@ extension Job {
       note(progress, at: now)
     case .snapshot(let snapshot):
       // A worker of Warren's does not send others.
-      if snapshot.isNested(atMost: JSONValue.maxDepth) { self.snapshot = snapshot }
+      if let snapshot = try? snapshot.value() { self.snapshot = snapshot }
       updatedAt = max(now, updatedAt)
     case .policy(let retry, let timeout):
       self.retry = retry.normalized
@@ -69,14 +69,16 @@ extension Job {
 
   private mutating func end(_ outcome: JobOutcome, at now: Timestamp, chance: Double) {
     switch outcome {
-    case .completed(let result?) where !result.isNested(atMost: JSONValue.maxDepth):
-      error = "the result is nested more than \(JSONValue.maxDepth) levels deep"
-      fail(permanent: true, at: now, chance: chance)
     case .completed(let result):
-      self.result = result
-      error = nil
-      progress = 100
-      complete(at: now)
+      do throws(JSONError) {
+        self.result = try result?.value()
+        error = nil
+        progress = 100
+        complete(at: now)
+      } catch {
+        self.error = "the result cannot be read: \(error)"
+        fail(permanent: true, at: now, chance: chance)
+      }
     case .failed(let message, let permanent):
       error = message
       fail(permanent: permanent, at: now, chance: chance)

@@ -1,20 +1,20 @@
 /// A job type with its params and result as JSON: the form in which types of every kind stand in one registry.
 public struct RegisteredJobType: Sendable {
   /// A callback whose params are JSON.
-  public typealias Callback = @Sendable (JSONValue, JobContext) async throws -> Void
+  public typealias Callback = @Sendable (JSONPayload, JobContext) async throws -> Void
 
   /// Names the queue of its jobs.
   public let group: JobGroup
   /// All that others know of it.
   public let description: JobTypeDescription
   /// Runs the execution callback; the result is `nil` when the type has none.
-  public let execute: @Sendable (JSONValue, JobContext) async throws -> JSONValue?
+  public let execute: @Sendable (JSONPayload, JobContext) async throws -> JSONPayload?
   /// How long its callback may take to end after it was told to, where that is longer than its worker waits by itself.
   public let grace: Duration
   /// Called while a job is created, and before it is resumed.
   public let initialize: Callback?
   /// Told of each status and progress.
-  public let stateUpdate: (@Sendable (JSONValue, JobState) async -> Void)?
+  public let stateUpdate: (@Sendable (JSONPayload, JobState) async -> Void)?
   /// Called before a job is suspended.
   public let suspend: Callback?
   /// Called before a job is resumed.
@@ -23,7 +23,7 @@ public struct RegisteredJobType: Sendable {
   /// A type whose work is done without a Swift type for its params: a program, say.
   public init(
     group: JobGroup, description: JobTypeDescription, grace: Duration = .zero,
-    execute: @escaping @Sendable (JSONValue, JobContext) async throws -> JSONValue?
+    execute: @escaping @Sendable (JSONPayload, JobContext) async throws -> JSONPayload?
   ) {
     self.group = group
     self.description = description
@@ -49,18 +49,24 @@ public struct RegisteredJobType: Sendable {
     group = type.group
     description = type.description
     grace = .zero
-    execute = { (params: JSONValue, context: JobContext) async throws -> JSONValue? in
+    execute = { (params: JSONPayload, context: JobContext) async throws -> JSONPayload? in
       let result = try await type.execute(try JobType<Params, Result>.typed(params), context)
       if result is NoResult { return nil }
-      let value = try JSONValue(encoding: result)
+      let value: JSONPayload
+      do {
+        value = try JSONPayload(encoding: result)
+      } catch {
+        // The work is done; doing it once more would bring the same.
+        throw PermanentFailure("the result cannot be written as JSON: \(error)")
+      }
       // An optional that is empty is no result.
-      return value == .null ? nil : value
+      return value.isNull ? nil : value
     }
     initialize = type.initialize.map(JobType<Params, Result>.erased)
     suspend = type.suspend.map(JobType<Params, Result>.erased)
     resume = type.resume.map(JobType<Params, Result>.erased)
     if let callback = type.stateUpdate {
-      stateUpdate = { (params: JSONValue, state: JobState) async -> Void in
+      stateUpdate = { (params: JSONPayload, state: JobState) async -> Void in
         // Params that do not decode have failed the job already; there is nobody left to tell.
         guard let params = try? JobType<Params, Result>.typed(params) else { return }
         await callback(params, state)
@@ -73,7 +79,7 @@ public struct RegisteredJobType: Sendable {
 
 extension JobType {
   /// Params that passed the schema and still do not decode.
-  fileprivate static func typed(_ params: JSONValue) throws(PermanentFailure) -> Params {
+  fileprivate static func typed(_ params: JSONPayload) throws(PermanentFailure) -> Params {
     do {
       return try params.decode(as: Params.self)
     } catch {
@@ -82,7 +88,7 @@ extension JobType {
   }
 
   fileprivate static func erased(_ callback: @escaping Intervene) -> RegisteredJobType.Callback {
-    { (params: JSONValue, context: JobContext) async throws -> Void in
+    { (params: JSONPayload, context: JobContext) async throws -> Void in
       try await callback(try typed(params), context)
     }
   }

@@ -4,7 +4,7 @@ public struct JobReport: Sendable, Hashable, Codable {
   public enum Content: Sendable, Hashable, Codable {
     case progress(JobProgress)
     /// What to go on from after a suspension, a retry or the loss of the worker; replaces an earlier one.
-    case snapshot(JSONValue)
+    case snapshot(JSONPayload)
     /// What happens after a failure of this job, from now on, and how long an attempt may take, in milliseconds.
     case policy(RetryPolicy, timeout: Int64?)
     case ended(JobOutcome)
@@ -29,13 +29,13 @@ public struct JobReport: Sendable, Hashable, Codable {
 }
 
 extension JobReport {
-  /// At most how many bytes it has as JSON.
+  /// At most how many bytes it has in a message.
   public var sizeBound: Int {
     let envelope = 512
     return switch content {
     case .progress(let progress):
-      envelope + JSONValue.sizeBound(of: progress.details ?? "")
-    case .snapshot(let snapshot): envelope + snapshot.sizeBound
+      envelope + (progress.details?.utf8.count ?? 0)
+    case .snapshot(let snapshot): envelope + snapshot.bytes.count
     case .policy: envelope
     case .ended(let outcome): envelope + outcome.sizeBound
     }
@@ -45,9 +45,9 @@ extension JobReport {
 extension JobOutcome {
   fileprivate var sizeBound: Int {
     switch self {
-    case .completed(let result): result?.sizeBound ?? 0
+    case .completed(let result): result?.bytes.count ?? 0
     case .failed(let text, _), .timedOut(let text), .skipped(let text):
-      JSONValue.sizeBound(of: text)
+      text.utf8.count
     case .canceled, .returned: 0
     }
   }

@@ -7,20 +7,3 @@ public enum WireVersion {
   /// The one that this build writes.
   public static let current = 2
 }
-
-extension WorkerMessage {
-  /// The names of the kinds that this build knows, as they are written.
-  package static let kinds: Set<String> = ["announcement", "reports", "farewell", "mark"]
-}
-
-extension JobReport.Content {
-  /// The names of the kinds that this build knows, as they are written.
-  package static let kinds: Set<String> = ["progress", "snapshot", "policy", "ended"]
-}
-
-extension JobOutcome {
-  /// The names of the kinds that this build knows, as they are written.
-  package static let kinds: Set<String> = [
-    "completed", "failed", "timedOut", "skipped", "canceled", "returned",
-  ]
-}

@@ -1,11 +1,12 @@
 import AMQP
 import Foundation
 import JobStore
-import JobTransport
 import Jobs
+import SwiftProtobuf
 import Testing
 
 @testable import JobServer
+@testable import JobTransport
 
 @Suite("The consumer of reports", .timeLimit(.minutes(2))) struct ReportConsumerTests {
   private let worker = WorkerID(rawValue: "w")
@@ -45,26 +46,48 @@ import Testing
     JobReport(job: job.id, attempt: 1, worker: worker, content: .ended(.completed(result: 1)))
   }
 
-  /// A message with the first reports changed as a newer, or broken, worker would write them.
+  /// What a worker may write that is newer than the server, or broken.
+  enum Oddity {
+    /// A report of a kind that the server does not know.
+    case report
+    /// An outcome of such a kind.
+    case outcome
+    /// A report that names no job.
+    case noJob
+  }
+
+  /// A field that no version has yet, as it is written: number 100, the text "novel".
+  private static let novel: [UInt8] = [0xA2, 0x06, 5] + Array("novel".utf8)
+
+  /// A message whose first report is odd.
   private func message(
-    _ reports: [JobReport], replacing old: String, by new: String, version: Int64? = nil
-  ) throws -> Message {
+    _ reports: [JobReport], _ oddity: Oddity, version: Int64? = nil
+  ) throws -> AMQP.Message {
     var message = try WireCoding.message(.reports(reports))
-    let text = String(decoding: message.body, as: UTF8.self)
-    let place = try #require(text.range(of: old))
-    message.body = Array(text.replacingCharacters(in: place, with: new).utf8)
+    var form = try WireFromWorker(serializedBytes: message.body)
+    var report = form.reports.reports[0]
+    switch oddity {
+    case .report:
+      report.content = nil
+      try report.merge(serializedBytes: Self.novel)
+    case .outcome:
+      report.content = .ended(try WireOutcome(serializedBytes: Self.novel))
+    case .noJob:
+      report.clearJob()
+    }
+    form.reports.reports[0] = report
+    message.body = try form.serializedBytes()
     if let version { message.properties.headers["x-warren-version"] = .int64(version) }
     return message
   }
 
   @Test(
     "keeps a report of an unknown kind for a newer server, and applies its siblings",
-    arguments: [("ended", "heartbeat"), ("completed", "archived")])
-  func unknownKind(_ known: String, _ unknown: String) async throws {
+    arguments: [Oddity.report, .outcome])
+  func unknownKind(_ oddity: Oddity) async throws {
     let fixture = try await ServerFixture()
     let jobs = try await fixture.running(64, by: worker)
-    let message = try message(
-      jobs.map(completion), replacing: "{\"\(known)\":", by: "{\"\(unknown)\":")
+    let message = try message(jobs.map(completion), oddity)
     try await fixture.run([consumer(fixture)]) {
       let inbox = try await fixture.broker.consumer(of: "jobs.reports")
       inbox.deliver([message])
@@ -74,13 +97,13 @@ import Testing
       let kept = fixture.broker.state.value.queues["jobs.reports.unknown"] ?? []
       try #require(kept.count == 1)
       #expect(kept[0].properties.headers["x-warren-reason"]?.stringValue == "unknown-report")
-      let text = String(decoding: kept[0].body, as: UTF8.self)
-      #expect(text.contains(unknown))
-      #expect(text.contains(jobs[0].id.description))
-      #expect(!text.contains(jobs[1].id.description))
+      let form = try WireFromWorker(serializedBytes: kept[0].body)
+      #expect(form.reports.reports.map(\.job.uuid) == [jobs[0].id.uuid])
+      // What is not known of it is kept with it.
+      #expect(String(decoding: kept[0].body, as: UTF8.self).contains("novel"))
       #expect(fixture.broker.state.value.confirmed.allSatisfy { $0.exchange != "jobs.dead" })
       #expect(fixture.log.counters.unknownReports == 1)
-      guard known == "completed" else { return }
+      guard case .outcome = oddity else { return }
       // The outcome is there: the job does not run again, even without its worker.
       fixture.broker.set { publication in
         publication.exchange == "jobs.control"
@@ -95,9 +118,10 @@ import Testing
   func newer() async throws {
     let fixture = try await ServerFixture()
     let job = try await fixture.running(1, by: worker)[0]
-    let shape = try message(
-      [completion(job)], replacing: #""attempt":1"#, by: #""attempt":"first""#, version: 99)
-    let kind = try message([completion(job)], replacing: #""reports""#, by: #""greeting""#)
+    let shape = try message([completion(job)], .noJob, version: 99)
+    let kind = AMQP.Message(
+      body: Self.novel,
+      properties: try WireCoding.message(.reports([completion(job)])).properties)
     try await fixture.run([consumer(fixture)]) {
       let inbox = try await fixture.broker.consumer(of: "jobs.reports")
       inbox.deliver([shape, kind])
@@ -110,11 +134,10 @@ import Testing
   func malformed() async throws {
     let fixture = try await ServerFixture()
     let jobs = try await fixture.running(3, by: worker)
-    let message = try message(
-      jobs.map(completion), replacing: #""attempt":1"#, by: #""attempt":"first""#)
+    let message = try message(jobs.map(completion), .noJob)
     try await fixture.run([consumer(fixture)]) {
       let inbox = try await fixture.broker.consumer(of: "jobs.reports")
-      inbox.deliver([message, Message(text: "no JSON")])
+      inbox.deliver([message, AMQP.Message(text: "no message")])
       try await inbox.untilAcknowledged(2)
       #expect(try await fixture.status(jobs[2]) == .completed)
       let dead = fixture.broker.state.value.confirmed.filter { $0.exchange == "jobs.dead" }
@@ -179,7 +202,7 @@ import Testing
     }
     try await fixture.run([consumer(fixture)]) {
       let inbox = try await fixture.broker.consumer(of: "jobs.reports")
-      inbox.deliver([first, Message(text: "no JSON")])
+      inbox.deliver([first, AMQP.Message(text: "no message")])
       try await fixture.broker.state.until("the worker is told") { state in
         state.offered.contains { $0.exchange == "jobs.control" }
           && state.offered.contains { $0.exchange == "jobs.dead" }
@@ -197,8 +220,7 @@ import Testing
     let fixture = try await ServerFixture()
     let jobs = try await fixture.running(2, by: worker)
     let known = try WireCoding.message(.reports([completion(jobs[0])]))
-    let unknown = try message(
-      [completion(jobs[1])], replacing: #"{"ended":"#, by: #"{"heartbeat":"#)
+    let unknown = try message([completion(jobs[1])], .report)
     let messages = [unknown, known, unknown]
     fixture.broker.state.update { $0.queues["jobs.reports.unknown"] = messages }
     let redrive = UnknownReports(
@@ -226,8 +248,7 @@ import Testing
       publication.exchange == "jobs.control"
         ? .returned(replyCode: 312, text: "NO_ROUTE") : .confirmed
     }
-    let message = try message(
-      [completion(job)], replacing: #"{"completed":"#, by: #"{"archived":"#)
+    let message = try message([completion(job)], .outcome)
     fixture.broker.state.update { $0.queues["jobs.reports.unknown"] = [message] }
     try await fixture.run([consumer(fixture)]) {
       #expect(await !workers.settle(worker))

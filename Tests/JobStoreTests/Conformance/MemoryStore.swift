@@ -443,7 +443,7 @@ extension MemoryStore.State {
       ).map(\.job.assignment)
     }
     func size(_ job: JobAssignment) -> Int {
-      job.params.text.utf8.count + (job.snapshot?.text.utf8.count ?? 0)
+      job.params.bytes.count + (job.snapshot?.bytes.count ?? 0)
     }
     var room = bytes - granted.map(size).reduce(0, +)
     let due = best(

@@ -16,7 +16,7 @@ import Testing
     configure(&type)
     let assignment = JobAssignment(
       job: harness.assignment.job, type: harness.assignment.type, attempt: 1, retries: 0,
-      params: params, timeout: .milliseconds(harness.assignment.timeoutMilliseconds))
+      params: JSONPayload(params), timeout: .milliseconds(harness.assignment.timeoutMilliseconds))
     _ = await harness.executor.run(
       assignment, type.registered(in: CommandRuntime()), harness.attempt)
     return harness.authority.outcomes
@@ -32,7 +32,8 @@ import Testing
     #expect(
       outcomes == [
         .completed(
-          result: .string(#"x {"word":"x"} \#(harness.assignment.job) test:job 1 0 own"#))
+          result: JSONPayload(
+            .string(#"x {"word":"x"} \#(harness.assignment.job) test:job 1 0 own"#)))
       ])
   }
 

@@ -66,10 +66,12 @@ import Testing
       { printf '{"snapshot": "'; text s; printf '", "result": "'; text r; echo '"}'; } >> "$WARREN_REPORT"
       """#, harness: harness)
     let isResult =
-      outcomes == [.completed(result: .string(String(repeating: "r", count: 1_048_574)))]
+      outcomes == [
+        .completed(result: JSONPayload(.string(String(repeating: "r", count: 1_048_574))))
+      ]
     // Not the values themselves, which nobody could read.
     #expect(isResult)
-    let snapshot = JSONValue.string(String(repeating: "s", count: 1_048_574))
+    let snapshot = JSONPayload(.string(String(repeating: "s", count: 1_048_574)))
     let isKept = harness.authority.reports.all.map(\.content).contains(.snapshot(snapshot))
     #expect(isKept)
   }
@@ -79,7 +81,7 @@ import Testing
       "echo '{\"result\": \(Self.levels(100))}' >> \"$WARREN_REPORT\"",
       harness: ExecutorHarness())
     #expect(
-      outcomes == [.completed(result: try JSONValue(parsing: Self.levels(100).utf8))])
+      outcomes == [.completed(result: JSONPayload(try JSONValue(parsing: Self.levels(100).utf8)))])
   }
 
   @Test(arguments: ["x", "\\n", "\\001", "\\377"])
@@ -87,7 +89,8 @@ import Testing
     let outcomes = try await run(
       "head -c 2097152 /dev/zero | tr '\\0' '\(byte)'", harness: ExecutorHarness()
     ) { $0.limits = CommandLimits(output: 16 << 20) }
-    guard case .completed(.string(let text)) = outcomes.first else {
+    guard case .completed(let result?) = outcomes.first, case .string(let text) = try result.value()
+    else {
       Issue.record("\(outcomes.map { "\($0)".prefix(300) })")
       return
     }
@@ -101,7 +104,7 @@ import Testing
     let outcomes = try await run(
       #"seq 1 20000 | sed 's/.*/{"snapshot": &}/' >> "$WARREN_REPORT"; exit 3"#, harness: harness)
     #expect(outcomes == [.failed(error: "exit code 3", permanent: false)])
-    let sent = harness.authority.reports.all.compactMap { report -> JSONValue? in
+    let sent = harness.authority.reports.all.compactMap { report -> JSONPayload? in
       if case .snapshot(let snapshot) = report.content { snapshot } else { nil }
     }
     #expect(sent.last == 20_000)

@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct AttemptOutcomeTests {
   private func outcome(
-    _ result: Result<JSONValue?, any Error>, _ orders: AttemptOrders = [],
+    _ result: Result<JSONPayload?, any Error>, _ orders: AttemptOrders = [],
     limits: OutcomeLimits = OutcomeLimits()
   ) -> AttemptOutcome {
     AttemptOutcome(of: result, orders: orders, timeout: .seconds(2), limits: limits)
@@ -89,13 +89,15 @@ import Testing
             error: "the result has 11 bytes as JSON; a job's result may have 10", permanent: true)))
   }
 
-  @Test func aResultThatIsNoJSONFailsForGood() throws {
-    guard case .report(.failed(let error, permanent: true)) = outcome(.success(.number(.nan)))
-    else {
-      Issue.record("a number that is not finite was taken")
-      return
-    }
-    #expect(error.hasPrefix("the result cannot be written as JSON"))
+  @Test func aResultThatIsNestedTooDeeplyFailsForGood() throws {
+    var deep: JSONValue = 1
+    for _ in 0..<JSONValue.maxDepth { deep = [deep] }
+    #expect(
+      outcome(.success(JSONPayload(deep))) == .report(.completed(result: JSONPayload(deep))))
+    #expect(
+      outcome(.success(JSONPayload([deep])))
+        == .report(
+          .failed(error: "the result is nested more than 100 levels deep", permanent: true)))
   }
 
   @Test func messagesAreBounded() {

@@ -7,7 +7,8 @@ import Testing
   private func outcome(_ job: JobID, _ attempt: Int = 1, bytes: Int = 0) -> JobReport {
     JobReport(
       job: job, attempt: attempt, worker: WorkerID(rawValue: "w"),
-      content: .ended(.completed(result: .string(String(repeating: "x", count: bytes)))))
+      content: .ended(
+        .completed(result: JSONPayload(.string(String(repeating: "x", count: bytes))))))
   }
 
   private func kept(_ outcomes: ReportedOutcomes, _ ids: [JobID], attempt: Int = 1) -> [Int] {

@@ -1,9 +1,15 @@
 public import AMQP
 import Foundation
 public import Jobs
+import SwiftProtobuf
 
-/// Puts Warren's own messages into AMQP messages and takes them out again. Bodies are JSON, so that an operator can read
-/// them in the management UI.
+// SwiftProtobuf has one too.
+public import struct AMQP.Message
+
+/// Puts Warren's own messages into AMQP messages and takes them out again.
+///
+/// What is sent for every job (claims, their answers, reports) is Protocol Buffers: it costs a tenth of the time of JSON. The
+/// rest is JSON, so that it can be read in the management UI.
 public enum WireCoding {
   /// The header with the ``WireVersion`` of who wrote a message; those from before there was one have none.
   static let version = "x-warren-version"
@@ -28,11 +34,13 @@ public enum WireCoding {
   }
 
   public static func message(_ claims: [ClaimRequest]) throws(WireError) -> Message {
-    try encode(claims, kind: MessageKind.claims, persistent: false)
+    try pack(kind: MessageKind.claims, persistent: false) {
+      WireClaims.with { $0.claims = claims.map { $0.form() } }
+    }
   }
 
   public static func claims(_ message: Message) throws(WireError) -> [ClaimRequest] {
-    try decode([ClaimRequest].self, from: message)
+    try unpack(message) { (form: WireClaims) in try form.claims.map { try ClaimRequest($0) } }
   }
 
   /// About how many bytes of params and snapshots one answer to a claim may have: RabbitMQ takes messages of 16 MiB from
@@ -40,11 +48,13 @@ public enum WireCoding {
   public static let mostOfAnswer = 8 << 20
 
   public static func message(_ answers: [ClaimAnswer]) throws(WireError) -> Message {
-    try encode(answers, kind: MessageKind.claims, persistent: false)
+    try pack(kind: MessageKind.claims, persistent: false) {
+      WireAnswers.with { $0.answers = answers.map { $0.form() } }
+    }
   }
 
   public static func answers(_ message: Message) throws(WireError) -> [ClaimAnswer] {
-    try decode([ClaimAnswer].self, from: message)
+    try unpack(message) { (form: WireAnswers) in try form.answers.map { try ClaimAnswer($0) } }
   }
 
   public static func message(_ locks: [LockRequest]) throws(WireError) -> Message {
@@ -66,22 +76,24 @@ public enum WireCoding {
   }
 
   public static func message(_ content: WorkerMessage) throws(WireError) -> Message {
-    try encode(content, kind: MessageKind.worker, persistent: true)
+    try pack(kind: MessageKind.worker, persistent: true) { try content.form() }
   }
 
   public static func workerMessage(_ message: Message) throws(WireError) -> WorkerMessage {
-    try decode(WorkerMessage.self, from: message)
+    try unpack(message) { (form: WireFromWorker) in try WorkerMessage(form) }
   }
 
   /// Reads a worker's message as far as it can be understood: see ``ReceivedWorkerMessage``.
   ///
   /// - Throws: ``WireError`` when it is none, and no newer worker's either.
   public static func received(_ message: Message) throws(WireError) -> ReceivedWorkerMessage {
-    do {
-      return ReceivedWorkerMessage(understood: try workerMessage(message))
-    } catch {
-      return try ReceivedWorkerMessage(
-        piecewise: message, isNewer: version(of: message) > WireVersion.current, error)
+    try unpack(message) { (form: WireFromWorker) in
+      do {
+        return ReceivedWorkerMessage(understood: try WorkerMessage(form))
+      } catch {
+        return try ReceivedWorkerMessage(
+          piecewise: message, form, isNewer: version(of: message) > WireVersion.current, error)
+      }
     }
   }
 
@@ -122,18 +134,15 @@ public enum WireCoding {
     try encode(event, kind: MessageKind.event, persistent: false)
   }
 
+  // MARK: JSON
+
   private static func encode(
     _ value: some Encodable, kind: String, persistent: Bool
   ) throws(WireError) -> Message {
-    var properties = MessageProperties()
-    properties.type = kind
-    properties.contentType = "application/json"
-    properties.deliveryMode = persistent ? .persistent : .transient
-    properties.headers[version] = .int64(Int64(WireVersion.current))
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = .withoutEscapingSlashes
     do {
-      return Message(body: Array(try encoder.encode(value)), properties: properties)
+      return Message(
+        body: Array(try json(value)),
+        properties: properties(kind, "application/json", persistent: persistent))
     } catch {
       throw WireError("a \(kind) could not be written as JSON: \(error)")
     }
@@ -143,11 +152,59 @@ public enum WireCoding {
     _ type: Value.Type, from message: Message
   ) throws(WireError) -> Value {
     do {
-      try JSONText.check(message.body)
-      return try JSONDecoder().decode(type, from: Data(message.body))
+      return try json(type, Data(message.body))
     } catch {
-      throw WireError(
-        "the body is no \(message.properties.type ?? "message without a type"): \(error)")
+      throw WireError("\(notWhatItsTypeSays(message)): \(error)")
     }
+  }
+
+  static func json(_ value: some Encodable) throws -> Data {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .withoutEscapingSlashes
+    return try encoder.encode(value)
+  }
+
+  static func json<Value: Decodable>(_ type: Value.Type, _ text: Data) throws -> Value {
+    try JSONText.check(text.span)
+    return try JSONDecoder().decode(type, from: text)
+  }
+
+  // MARK: Protocol Buffers
+
+  private static func pack(
+    kind: String, persistent: Bool, _ form: () throws -> some SwiftProtobuf.Message
+  ) throws(WireError) -> Message {
+    do {
+      return Message(
+        body: try form().serializedBytes() as [UInt8],
+        properties: properties(kind, "application/x-protobuf", persistent: persistent))
+    } catch {
+      throw WireError("a \(kind) could not be written: \(error)")
+    }
+  }
+
+  private static func unpack<Form: SwiftProtobuf.Message, Content>(
+    _ message: Message, _ read: (Form) throws -> Content
+  ) throws(WireError) -> Content {
+    do {
+      return try read(try Form(serializedBytes: message.body))
+    } catch {
+      throw WireError("\(notWhatItsTypeSays(message)): \(error)")
+    }
+  }
+
+  private static func notWhatItsTypeSays(_ message: Message) -> String {
+    "the body is no \(message.properties.type ?? "message without a type")"
+  }
+
+  private static func properties(
+    _ kind: String, _ contentType: String, persistent: Bool
+  ) -> MessageProperties {
+    var properties = MessageProperties()
+    properties.type = kind
+    properties.contentType = contentType
+    properties.deliveryMode = persistent ? .persistent : .transient
+    properties.headers[version] = .int64(Int64(WireVersion.current))
+    return properties
   }
 }

@@ -1,0 +1,236 @@
+import Foundation
+import Jobs
+import SwiftProtobuf
+
+// What goes over the wire for every job, as Protocol Buffers (wire.proto), and back. Reading refuses what a worker of
+// Warren's does not send.
+
+/// Something that goes over the wire for every job.
+protocol WireValue {
+  associatedtype Form: SwiftProtobuf.Message
+  init(_ form: Form) throws
+  func form() throws -> Form
+}
+
+/// A message that can be read, and does not say what it has to.
+struct WireContentError: Error, CustomStringConvertible {
+  let description: String
+
+  init(_ description: String) {
+    self.description = description
+  }
+}
+
+extension WireID {
+  init(_ uuid: UUID) {
+    let (a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p) = uuid.uuid
+    high = Self.joined(a, b, c, d, e, f, g, h)
+    low = Self.joined(i, j, k, l, m, n, o, p)
+  }
+
+  var uuid: UUID {
+    func byte(_ value: UInt64, _ index: UInt64) -> UInt8 {
+      UInt8(truncatingIfNeeded: value >> (56 - 8 * index))
+    }
+    return UUID(
+      uuid: (
+        byte(high, 0), byte(high, 1), byte(high, 2), byte(high, 3), byte(high, 4), byte(high, 5),
+        byte(high, 6), byte(high, 7), byte(low, 0), byte(low, 1), byte(low, 2), byte(low, 3),
+        byte(low, 4), byte(low, 5), byte(low, 6), byte(low, 7)
+      ))
+  }
+
+  private static func joined(
+    _ a: UInt8, _ b: UInt8, _ c: UInt8, _ d: UInt8, _ e: UInt8, _ f: UInt8, _ g: UInt8, _ h: UInt8
+  ) -> UInt64 {
+    let upper = UInt64(a) << 56 | UInt64(b) << 48 | UInt64(c) << 40 | UInt64(d) << 32
+    return upper | UInt64(e) << 24 | UInt64(f) << 16 | UInt64(g) << 8 | UInt64(h)
+  }
+}
+
+extension ClaimRequest: WireValue {
+  init(_ form: WireClaim) throws {
+    guard form.hasClaim else { throw WireContentError("a claim has no id") }
+    self.init(
+      worker: WorkerID(rawValue: form.worker), epoch: form.epoch, claim: form.claim.uuid,
+      isRepeated: form.isRepeated, queue: try JobQueueName(form.queue), count: Int(form.count),
+      types: try form.types.map { try JobTypeID($0) })
+  }
+
+  func form() -> WireClaim {
+    .with {
+      $0.worker = worker.rawValue
+      $0.epoch = epoch
+      $0.claim = WireID(claim)
+      $0.isRepeated = isRepeated
+      $0.queue = queue.rawValue
+      $0.count = Int32(clamping: count)
+      $0.types = types.map(\.description)
+    }
+  }
+}
+
+extension ClaimAnswer: WireValue {
+  init(_ form: WireAnswer) throws {
+    let rest: Rest =
+      switch form.rest {
+      case .void: .void
+      case .park: .park
+      case .again: .again
+      case .unregistered: .unregistered
+      case .unspecified, .UNRECOGNIZED:
+        throw WireContentError("an answer does not say what becomes of the other tickets")
+      }
+    self.init(jobs: try form.jobs.map { try JobAssignment($0) }, rest: rest)
+  }
+
+  func form() -> WireAnswer {
+    .with {
+      $0.jobs = jobs.map { $0.form() }
+      $0.rest =
+        switch rest {
+        case .void: .void
+        case .park: .park
+        case .again: .again
+        case .unregistered: .unregistered
+        }
+    }
+  }
+}
+
+extension JobAssignment: WireValue {
+  init(_ form: WireAssignment) throws {
+    guard form.hasJob else { throw WireContentError("an assignment names no job") }
+    self.init(
+      job: JobID(form.job.uuid), type: try JobTypeID(form.type), attempt: Int(form.attempt),
+      retries: Int(form.retries), maxRetries: Int(form.maxRetries), tenant: form.tenant.uuid,
+      user: form.user.uuid, params: JSONPayload(bytes: form.params),
+      timeout: .milliseconds(form.timeout),
+      snapshot: form.hasSnapshot ? JSONPayload(bytes: form.snapshot) : nil)
+  }
+
+  func form() -> WireAssignment {
+    .with {
+      $0.job = WireID(job.uuid)
+      $0.type = type.description
+      $0.attempt = Int64(attempt)
+      $0.retries = Int64(retries)
+      $0.maxRetries = Int64(maxRetries)
+      $0.tenant = WireID(tenant)
+      $0.user = WireID(user)
+      $0.params = params.bytes
+      $0.timeout = timeoutMilliseconds
+      if let snapshot { $0.snapshot = snapshot.bytes }
+    }
+  }
+}
+
+extension WorkerMessage: WireValue {
+  init(_ form: WireFromWorker) throws {
+    self =
+      switch form.kind {
+      case .announcement(let json):
+        .announcement(try WireCoding.json(WorkerAnnouncement.self, json))
+      case .reports(let reports): .reports(try reports.reports.map { try JobReport($0) })
+      case .farewell(let worker): .farewell(WorkerID(rawValue: worker))
+      case .mark(let mark): .mark(mark.uuid)
+      case nil: throw WireContentError("it is of no kind that is known")
+      }
+  }
+
+  func form() throws -> WireFromWorker {
+    var form = WireFromWorker()
+    form.kind =
+      switch self {
+      case .announcement(let announcement): .announcement(try WireCoding.json(announcement))
+      case .reports(let reports):
+        .reports(try WireReports.with { $0.reports = try reports.map { try $0.form() } })
+      case .farewell(let worker): .farewell(worker.rawValue)
+      case .mark(let mark): .mark(WireID(mark))
+      }
+    return form
+  }
+}
+
+extension JobReport: WireValue {
+  init(_ form: WireReport) throws {
+    guard form.hasJob else { throw WireContentError("a report names no job") }
+    let content: Content =
+      switch form.content {
+      case .progress(let progress):
+        .progress(
+          try JobProgress(progress.percent, progress.hasDetails ? progress.details : nil))
+      case .snapshot(let snapshot): .snapshot(JSONPayload(bytes: snapshot))
+      case .policy(let policy):
+        .policy(
+          try WireCoding.json(RetryPolicy.self, policy.retry),
+          timeout: policy.hasTimeout ? policy.timeout : nil)
+      case .ended(let outcome): .ended(try JobOutcome(outcome))
+      case nil: throw WireContentError("a report of job \(form.job.uuid) tells nothing")
+      }
+    self.init(
+      job: JobID(form.job.uuid), attempt: Int(form.attempt),
+      worker: WorkerID(rawValue: form.worker), content: content)
+  }
+
+  func form() throws -> WireReport {
+    var form = WireReport()
+    form.job = WireID(job.uuid)
+    form.attempt = Int64(attempt)
+    form.worker = worker.rawValue
+    form.content =
+      switch content {
+      case .progress(let progress):
+        .progress(
+          .with {
+            $0.percent = progress.percent
+            if let details = progress.details { $0.details = details }
+          })
+      case .snapshot(let snapshot): .snapshot(snapshot.bytes)
+      case .policy(let retry, let timeout):
+        .policy(
+          try .with {
+            $0.retry = try WireCoding.json(retry)
+            if let timeout { $0.timeout = timeout }
+          })
+      case .ended(let outcome): .ended(outcome.form())
+      }
+    return form
+  }
+}
+
+extension JobOutcome: WireValue {
+  init(_ form: WireOutcome) throws {
+    self =
+      switch form.kind {
+      case .completed(let end):
+        .completed(result: end.hasResult ? JSONPayload(bytes: end.result) : nil)
+      case .failed(let end): .failed(error: end.error, permanent: end.permanent)
+      case .timedOut(let error): .timedOut(error: error)
+      case .skipped(let reason): .skipped(reason: reason)
+      case .canceled: .canceled
+      case .returned: .returned
+      case nil: throw WireContentError("an outcome is of no kind that is known")
+      }
+  }
+
+  func form() -> WireOutcome {
+    var form = WireOutcome()
+    form.kind =
+      switch self {
+      case .completed(let result):
+        .completed(.with { if let result { $0.result = result.bytes } })
+      case .failed(let error, let permanent):
+        .failed(
+          .with {
+            $0.error = error
+            $0.permanent = permanent
+          })
+      case .timedOut(let error): .timedOut(error)
+      case .skipped(let reason): .skipped(reason)
+      case .canceled: .canceled(WireNothing())
+      case .returned: .returned(WireNothing())
+      }
+    return form
+  }
+}
