@@ -220,6 +220,17 @@ let package = Package(
       name: "FuzzTests",
       dependencies: ["AMQP", "JobConfig", "Jobs", "JobTransport", "JobWorker", "TestSupport"],
       exclude: ["Corpus"], swiftSettings: strict),
+    // CostMeter counts the memory that its process asks for: CAllocations must be linked into nothing else, not even into
+    // the tests that run it.
+    .target(name: "CAllocations", path: "Tests/CAllocations"),
+    .executableTarget(
+      name: "CostMeter",
+      dependencies: [
+        "AMQP", "CAllocations", "JobStore", "JobTransport", "JobWorker", "Jobs", "TestSupport",
+        logging, .product(name: "GRDB", package: "GRDB.swift"),
+      ],
+      path: "Tests/CostMeter", swiftSettings: strict),
+    .testTarget(name: "CostTests", dependencies: ["TestSupport"], swiftSettings: strict),
     .executableTarget(
       name: "LifeWorker", dependencies: ["JobWorker", "Jobs", logging], path: "Tests/LifeWorker",
       swiftSettings: strict),
