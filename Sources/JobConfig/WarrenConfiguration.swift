@@ -15,6 +15,8 @@ public struct WarrenConfiguration: Sendable {
   public var store = "./warren.sqlite"
   public var http = HTTPSettings()
   public var server = ServerSettings()
+  /// How long the server keeps jobs that have ended.
+  public var retention = RetentionPolicy()
   public var worker = WorkerSettings()
   /// From which level on log lines are written.
   public var logLevel = Logger.Level.info

@@ -62,10 +62,13 @@ public struct JobServer: Sendable {
     authority = ServerAuthority(
       store: store, parked: parked, claims: claims, control: control, commands: commands,
       answerBytes: WireCoding.mostOfAnswer, clock: clock, log: log)
+    let retention = Retention(
+      store: store, policy: configuration.retention, clock: clock, log: log)
     service = JobService(
       intake: intake, store: store, hub: hub, catalog: catalog, directory: directory,
       control: control, workerCheck: workers, callbacks: callbacks, initializer: initializer,
-      resuming: ResumeGuard(), commands: commands, log: log, clock: clock, logger: logger)
+      resuming: ResumeGuard(), retention: retention, commands: commands, log: log, clock: clock,
+      logger: logger)
     let registrar = WorkerRegistrar(
       authority: authority, directory: directory, catalog: catalog, initializer: initializer,
       leases: leases, workers: workers, parked: parked, store: store, connection: publishing,
@@ -117,6 +120,7 @@ public struct JobServer: Sendable {
         store: store, plan: plan, broker: publishing, names: names, clock: clock, log: log,
         isBroken: { await Self.isBroken($0, configuration.broker) },
         renew: { await control.renew($0) }),
+      retention,
       HTTPServer(
         api: JobAPI(
           service: service, maxBodyBytes: configuration.maxBodyBytes,

@@ -19,6 +19,8 @@ public struct JobServerConfiguration: Sendable {
   public var registry: JobRegistry
   /// How many workers a job may cost their life before it fails.
   public var poisonLimit: Int
+  /// How long jobs that have ended are kept.
+  public var retention: RetentionPolicy
   /// How long the server waits for one answer of the broker or of a worker.
   public var patience: Duration
 
@@ -37,7 +39,8 @@ public struct JobServerConfiguration: Sendable {
   public init(
     broker: ConnectionConfiguration, names: TransportNames, store: String,
     host: String = "127.0.0.1", port: Int = 8080, maxBodyBytes: Int = 1 << 20,
-    registry: JobRegistry = JobRegistry(), poisonLimit: Int = 5, patience: Duration = .seconds(5),
+    registry: JobRegistry = JobRegistry(), poisonLimit: Int = 5,
+    retention: RetentionPolicy = RetentionPolicy(), patience: Duration = .seconds(5),
     callbackLimit: Duration = .seconds(25), reconnectionGrace: Duration = .seconds(15),
     auditInterval: Duration = .seconds(15), auditSilence: Duration = .seconds(60)
   ) {
@@ -49,6 +52,7 @@ public struct JobServerConfiguration: Sendable {
     self.maxBodyBytes = maxBodyBytes
     self.registry = registry
     self.poisonLimit = poisonLimit
+    self.retention = retention
     self.patience = patience
     self.callbackLimit = callbackLimit
     self.reconnectionGrace = reconnectionGrace

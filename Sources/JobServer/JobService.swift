@@ -16,6 +16,7 @@ public struct JobService: Sendable {
   let callbacks: any CallbackCalling
   let initializer: Initializer
   let resuming: ResumeGuard
+  let retention: Retention
   /// What is said to workers without waiting for them.
   let commands: PeerTasks<WorkerID>
   let log: ServerLog

@@ -234,8 +234,7 @@ extension Transaction {
 
   private func remove(_ stored: StoredJob, at now: Timestamp) throws {
     for sql in Changes.removals { try execute(sql, [stored.number.databaseValue]) }
-    count(stored.countKey, -1)
-    noteDeleted(stored.job.id, number: stored.number)
+    noteRemoved(stored.countKey, number: stored.number, id: stored.job.id)
     try release(lockedBy: stored.job.id, at: now)
   }
 

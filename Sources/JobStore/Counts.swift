@@ -8,6 +8,9 @@ enum Counts {
     INSERT INTO job_count (tenant, queue, type, status, jobs) VALUES (?1, ?2, ?3, ?4, max(?5, 0))
     ON CONFLICT DO UPDATE SET jobs = jobs + ?5
     """
+  static let removeEmpty = """
+    DELETE FROM job_count WHERE tenant = ? AND queue = ? AND type = ? AND jobs = 0
+    """
 
   static let due = """
     SELECT q.name, y.name, sum(c.jobs) AS total FROM job_count c

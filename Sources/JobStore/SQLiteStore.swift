@@ -120,6 +120,12 @@ public final class SQLiteStore: JobStore {
     try await writes.write { try $0.delete(job, tenant: tenant, at: now) }
   }
 
+  public func prune(
+    _ policy: RetentionPolicy, at now: Timestamp, limit: Int
+  ) async throws(StoreError) -> Pruned {
+    try await writes.write(weight: limit) { try $0.prune(policy, at: now, limit: limit) }
+  }
+
   public func promote(
     at now: Timestamp, limit: Int
   ) async throws(StoreError) -> Timestamp? {
@@ -325,6 +331,12 @@ public final class SQLiteStore: JobStore {
     }
     await setAside(damaged)
     return pending
+  }
+
+  public func prunable(
+    _ policy: RetentionPolicy, at now: Timestamp
+  ) async throws(StoreError) -> Pruned {
+    try await read { try Pruning.countAll(policy, at: now, $0) }
   }
 
   public func catalog() async throws(StoreError) -> StoredCatalog {

@@ -23,9 +23,9 @@ struct Warren: AsyncParsableCommand {
       ScheduleCommand.self, GetCommand.self, ListCommand.self, WaitCommand.self,
       CancelCommand.self, SuspendCommand.self, ResumeCommand.self, DeleteCommand.self,
       TypesCommand.self, GroupsCommand.self,
-      QueuesCommand.self, WorkersCommand.self, HealthCommand.self, ReadyCommand.self,
-      ServeCommand.self, WorkerCommand.self, ConfigCommand.self, BenchCommand.self,
-      BenchWorkerCommand.self,
+      QueuesCommand.self, WorkersCommand.self, PruneCommand.self, HealthCommand.self,
+      ReadyCommand.self, ServeCommand.self, WorkerCommand.self, ConfigCommand.self,
+      BenchCommand.self, BenchWorkerCommand.self,
     ])
 
   static func main() async {

@@ -91,6 +91,24 @@ struct JobClientTests {
     }
   }
 
+  @Test("prunes, or asks what would go")
+  func prune() async throws {
+    let pruned = Pruned(
+      jobs: [PruneCount(type: try JobTypeID("a:b"), status: .timedOut, count: 3)], tombstones: 2,
+      hasMore: true)
+    try await FakeAPI({ call in
+      try .json(200, PruneReport(pruned, dryRun: call.target.contains("dry_run")))
+    }).serve { api in
+      let client = try JobClient(server: api.url)
+      #expect(try await client.prune() == PruneReport(pruned, dryRun: false))
+      #expect(try await client.prune(dryRun: true) == PruneReport(pruned, dryRun: true))
+      #expect(
+        api.calls.map { "\($0.method) \($0.target)" } == [
+          "POST /prune", "POST /prune?dry_run=true",
+        ])
+    }
+  }
+
   @Test("lists with the filter that it was given")
   func list() async throws {
     let list = JobList(

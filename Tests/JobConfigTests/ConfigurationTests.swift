@@ -86,6 +86,7 @@ struct ConfigurationTests {
       #expect(configuration.queues == JobQueue.builtIn.sorted { $0.name < $1.name })
       #expect(configuration.groups.isEmpty)
       #expect(configuration.types.isEmpty)
+      #expect(configuration.retention == RetentionPolicy())
     }
   }
 

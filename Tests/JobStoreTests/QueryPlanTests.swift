@@ -13,7 +13,7 @@ import Testing
   }
 
   /// The tables that have a row for each job, or more.
-  private static let large = ["job", "j", "payload", "p", "event", "e"]
+  private static let large = ["job", "j", "payload", "p", "event", "e", "tombstone", "job_count"]
 
   private func expectIndexed(_ sql: String, sorts: Bool = false, _ db: Database) throws {
     // What is bound does not matter to the plan.
@@ -40,8 +40,10 @@ import Testing
         Claims.promote, Claims.next, Reports.complete, Reports.result, EventRow.insertOne,
         EventRow.insertMany, Events.after, Events.ofJob, Counts.change, Lookups.between,
         Lookups.inStatuses, Lookups.heldBy, Lookups.telling, Lookups.workers, Listing.places,
-        Catalogs.saveQueue, Catalogs.saveGroup, Catalogs.saveType, Health.touch,
-      ] + Changes.removals
+        Catalogs.saveQueue, Catalogs.saveGroup, Catalogs.saveType, Health.touch, Pruning.next,
+        Pruning.count, Pruning.due, Pruning.tombstones, Pruning.countTombstones,
+        Counts.removeEmpty,
+      ] + Changes.removals + Pruning.removals
     // In an order that no index has, of what is no more than the workers have slots, or of names.
     let sorting = [Claims.granted, Lookups.silent, Counts.due, Counts.byQueue, Counts.held]
     try await withStore { fixture in

@@ -76,6 +76,23 @@ struct OutputTests {
       ])
   }
 
+  @Test("what was pruned is told in a sentence, below the table")
+  func pruned() {
+    func text(_ jobs: Int, _ ids: Int, dryRun: Bool = false) -> String? {
+      let counts = [PruneCount(type: nil, status: .failed, count: jobs)]
+      let report = PruneReport(Pruned(jobs: counts, tombstones: ids), dryRun: dryRun)
+      return PruneCommand.text(report).split(separator: "\n").last.map(String.init)
+    }
+    #expect(text(0, 0) == "nothing is old enough to be pruned")
+    #expect(text(1, 0) == "1 job was pruned")
+    #expect(text(1, 0, dryRun: true) == "1 job would be pruned")
+    #expect(text(0, 2) == "2 ids of deleted jobs were pruned")
+    #expect(text(2, 1) == "2 jobs and 1 id of a deleted job were pruned")
+    #expect(
+      Table([PruneCount(type: nil, status: .timedOut, count: 7)]).rows
+        == [["unreadable", "timeout", "7"]])
+  }
+
   @Test("a job is told with its result as text, last")
   func job() throws {
     let id = try #require(JobID("00000000-0000-7000-8000-000000000001"))

@@ -72,6 +72,47 @@ struct WarrenProcessTests {
     }
   }
 
+  @Test("prune --dry-run asks once and says what would go; prune asks until nothing is left")
+  func prune() async throws {
+    let (first, second) = (try JobTypeID("files:checksum"), try JobTypeID("mail:send"))
+    let asked = Mutex(0)
+    try await FakeAPI({ call in
+      let isDry = call.target.hasSuffix("?dry_run=true")
+      let count = asked.withLock { asked in
+        if !isDry { asked += 1 }
+        return asked
+      }
+      let pruned = Pruned(
+        jobs: [
+          PruneCount(type: first, status: .completed, count: 1200),
+          PruneCount(type: second, status: .failed, count: 3),
+        ], tombstones: 1, hasMore: !isDry && count % 2 == 1)
+      return try .json(200, PruneReport(pruned, dryRun: isDry))
+    }).serve { api in
+      let dry = try await WarrenProcess.run(["prune", "--dry-run", "--server", api.url])
+      #expect(dry.status == 0, "\(dry.error)")
+      #expect(
+        dry.output == """
+          type           status    jobs
+          -------------- --------- ----
+          files:checksum completed 1200
+          mail:send      failed       3
+
+          1203 jobs and 1 id of a deleted job would be pruned
+
+          """)
+      let real = try await WarrenProcess.run(["prune", "--server", api.url])
+      #expect(real.output.hasSuffix("\n2406 jobs and 2 ids of deleted jobs were pruned\n"))
+      let json = try await WarrenProcess.run(["prune", "--json", "--server", api.url])
+      let members = try #require(try JSONValue(parsing: json.output.utf8).members)
+      #expect(members["total"] == 2406)
+      #expect(members["has_more"] == false)
+      #expect(
+        api.calls.map(\.target)
+          == ["/prune?dry_run=true", "/prune", "/prune", "/prune", "/prune"])
+    }
+  }
+
   @Test("--quiet prints the id alone, or the result alone")
   func quiet() async throws {
     let id = JobID()

@@ -1,4 +1,5 @@
 public import Jobs
+import NIOHTTP1
 
 extension JobClient {
   /// A page of job types, in the order of their ids.
@@ -27,6 +28,19 @@ extension JobClient {
   /// All job queues, with how much waits and runs.
   public func queues() async throws(JobClientError) -> QueueList {
     try await connection.send(APIRequest(path: ["queues"])).value
+  }
+
+  /// Prunes jobs that ended longer ago than the server keeps them, of all tenants, for a few seconds; the server does so by itself
+  /// every few minutes.
+  ///
+  /// - Parameter dryRun: whether it is only counted what would go.
+  /// - Returns: what has gone, and whether there is more of it.
+  @discardableResult
+  public func prune(dryRun: Bool = false) async throws(JobClientError) -> PruneReport {
+    let query = dryRun ? [(name: "dry_run", value: "true")] : []
+    return try await connection.send(
+      APIRequest(method: .POST, path: ["prune"], query: query)
+    ).value
   }
 
   /// The workers that are there.

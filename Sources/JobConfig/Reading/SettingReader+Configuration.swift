@@ -4,8 +4,7 @@ import Logging
 extension SettingReader {
   private static let keys = [
     "broker", "broker_user", "broker_password", "broker_password_file", "prefix", "store", "http",
-    "server", "worker", "log_level", "queues", "groups",
-    "types",
+    "server", "worker", "retention", "log_level", "queues", "groups", "types",
   ]
 
   /// Reads everything; what is wrong stands in ``problems`` afterwards, and the default in its place.
@@ -26,6 +25,8 @@ extension SettingReader {
     let groups = groups(top["groups"], queues: configuration.queues.map(\.name))
     configuration.groups = groups.usable.values.sorted { $0.name < $1.name }
     configuration.types = types(top["types"], groups: groups, checks: checks)
+    configuration.retention = retention(
+      top["retention"], types: configuration.types.map(\.description.id))
     return configuration
   }
 

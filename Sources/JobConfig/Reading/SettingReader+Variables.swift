@@ -48,7 +48,9 @@ extension SettingReader {
   /// silently leave a default in place.
   mutating func checkVariables() {
     // Where the file is wrong, its queues, groups and types may not all have been read.
-    let dynamic = ["WARREN_QUEUES_", "WARREN_GROUPS_", "WARREN_TYPES_"]
+    let dynamic = [
+      "WARREN_QUEUES_", "WARREN_GROUPS_", "WARREN_TYPES_", "WARREN_RETENTION_TYPES_",
+    ]
     let isWhole = problems.isEmpty
     for variable in environment.keys.sorted()
     where variable.hasPrefix(ForeignVariables.prefix) && !variables.contains(variable)

@@ -19,6 +19,7 @@ struct JobAPI: Sendable {
     JobGroupRoutes(service: service).add(to: router)
     QueueRoutes(service: service).add(to: router)
     WorkerRoutes(service: service).add(to: router)
+    PruneRoute(service: service).add(to: router)
     HealthRoutes(checks: readiness).add(to: router)
     // A middleware applies to the routes that come after it: this one only to what no route takes.
     router.add(middleware: UnknownPathMiddleware(router: router))

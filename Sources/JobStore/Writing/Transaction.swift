@@ -70,6 +70,8 @@ final class Transaction {
     var leftOut: [String] = []
     /// Jobs of which nothing is logged any more.
     var deletedNumbers: Set<Int64> = []
+    /// Kinds of which jobs are gone, whatever their code: perhaps the last.
+    var emptied: Set<CountKey> = []
 
     fileprivate var lengths: [Int] {
       [
@@ -97,6 +99,7 @@ final class Transaction {
     fileprivate let counts: [CountKey: Int]
     fileprivate let dueChanges: [DueKey: Int]
     fileprivate let deletedNumbers: Set<Int64>
+    fileprivate let emptied: Set<CountKey>
     fileprivate let names: Names
   }
 
@@ -113,7 +116,7 @@ final class Transaction {
     Mark(
       lengths: effects.lengths, due: effects.commit.due, nextDue: effects.commit.nextDue,
       hasReplies: effects.commit.hasReplies, counts: effects.counts, dueChanges: effects.due,
-      deletedNumbers: effects.deletedNumbers, names: state.names)
+      deletedNumbers: effects.deletedNumbers, emptied: effects.emptied, names: state.names)
   }
 
   func undo(to mark: Mark) {
@@ -124,6 +127,7 @@ final class Transaction {
     effects.counts = mark.counts
     effects.due = mark.dueChanges
     effects.deletedNumbers = mark.deletedNumbers
+    effects.emptied = mark.emptied
     state.names = mark.names
   }
 
@@ -248,9 +252,12 @@ final class Transaction {
     return try work()
   }
 
-  func noteDeleted(_ job: JobID, number: Int64) {
-    effects.commit.deleted.append(job)
+  /// - Parameter id: `nil` where it cannot be read.
+  func noteRemoved(_ key: CountKey, number: Int64, id: JobID?) {
+    count(key, -1)
+    if let id { effects.commit.deleted.append(id) }
     effects.deletedNumbers.insert(number)
+    effects.emptied.insert(CountKey(tenant: key.tenant, queue: key.queue, type: key.type, code: 0))
   }
 
   /// Adds a change to the transition log.
@@ -285,6 +292,11 @@ final class Transaction {
         ])
     }
     guard !isDeleted.isEmpty else { return }
+    for key in effects.emptied {
+      try execute(
+        Counts.removeEmpty,
+        [key.tenant.databaseValue, key.queue.databaseValue, key.type.databaseValue])
+    }
     for (kind, next) in [(HighWater.job, state.nextJob), (HighWater.event, state.nextEvent)] {
       try execute(
         "INSERT INTO high_water VALUES (?, ?) ON CONFLICT DO UPDATE SET number = excluded.number",

@@ -71,7 +71,7 @@ public protocol JobStore: Sendable {
     _ commands: [JobCommand], at now: Timestamp
   ) async throws(StoreError) -> [JobCommand.Result?]
 
-  /// Deletes a job whose status allows that. Its id stays used.
+  /// Deletes a job whose status allows that. Its id stays used for as long as ``RetentionPolicy/tombstoneAge`` says.
   func delete(
     _ job: JobID, tenant: UUID?, at now: Timestamp
   ) async throws(StoreError) -> Deletion
@@ -85,6 +85,22 @@ public protocol JobStore: Sendable {
 
   /// How many jobs are due, by queue and type; nothing where there are none.
   func due() async throws(StoreError) -> [DueJobs]
+
+  // MARK: Retention
+
+  /// Removes jobs that ended longer ago than they are kept, with all that is stored of them: their ids and keys may be used
+  /// again. One of whose end somebody has to be told stays. Ids of deleted jobs are forgotten as well.
+  ///
+  /// - Parameter limit: the most jobs and ids of this call; it takes fewer where they are large, so as to hold up nobody else
+  ///   for long. Whoever has more removed asks again, and leaves time in between.
+  func prune(
+    _ policy: RetentionPolicy, at now: Timestamp, limit: Int
+  ) async throws(StoreError) -> Pruned
+
+  /// All that ``prune(_:at:limit:)`` would remove.
+  func prunable(
+    _ policy: RetentionPolicy, at now: Timestamp
+  ) async throws(StoreError) -> Pruned
 
   // MARK: Look-ups
 

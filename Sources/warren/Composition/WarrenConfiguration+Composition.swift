@@ -22,7 +22,7 @@ extension WarrenConfiguration {
       broker: try ConnectionConfiguration(url: broker.url),
       names: try TransportNames(prefix: prefix),
       store: store, host: http.host, port: http.port, maxBodyBytes: http.maxBodyBytes,
-      registry: registry, poisonLimit: server.poisonLimit)
+      registry: registry, poisonLimit: server.poisonLimit, retention: retention)
   }
 
   /// - Parameter queues: the queues to take jobs from; all that the groups use when it is empty.

@@ -36,6 +36,14 @@ extension Table {
       })
   }
 
+  init(_ counts: [PruneCount]) {
+    self.init(
+      [Heading("type"), Heading("status"), Heading("jobs", isNumber: true)],
+      rows: counts.map {
+        [$0.type?.description ?? "unreadable", $0.status.rawValue, "\($0.count)"]
+      })
+  }
+
   init(_ workers: [WorkerStatus], now: Timestamp) {
     self.init(
       [

@@ -64,6 +64,7 @@ struct APIFixture: Sendable {
         store: store, control: control, inbox: inbox, kept: kept, directory: directory,
         parked: parked, poisonLimit: 5, clock: clock, log: log),
       callbacks: callbacks, initializer: initializer, resuming: ResumeGuard(),
+      retention: Retention(store: store, policy: RetentionPolicy(), clock: clock, log: log),
       commands: PeerTasks(limit: 100), log: log, clock: clock, logger: logger)
     api = JobAPI(
       service: service, maxBodyBytes: maxBodyBytes,

@@ -21,17 +21,20 @@ struct RequestFuzz {
     .get, .get, .post, .post, .delete, .put, .head, .options, .patch,
   ]
   private static let segments = [
-    "jobs", "job_types", "job_groups", "queues", "workers", "counters", "healthz", "readyz",
+    "jobs", "job_types", "job_groups", "queues", "workers", "counters", "prune", "healthz",
+    "readyz",
     "cancel", "wait",
     "files:checksum", "files%3Acount", "files", "%", "%zz", "%00", "%F0%9F%92%A9", "..", ".", "",
     "ä", "🐈‍⬛", "*", ":id", "**",
   ]
   private static let parameters = [
     "page", "page_size", "order", "status", "type", "queue", "idempotency_key", "timeout", "after",
+    "dry_run",
     "", "x",
   ]
   private static let values = [
-    "0", "1", "-1", "1000", "99999999999999999999", "0.01", "nan", "waiting", "waiting,failed",
+    "0", "1", "-1", "true", "1000", "99999999999999999999", "0.01", "nan", "waiting",
+    "waiting,failed",
     ",", "", "-scheduled_at", "created_at", "files:count", "compute", "%", "%2", "%zz", "%00", "=",
     "==", "#",
     "?",

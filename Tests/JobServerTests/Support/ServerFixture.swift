@@ -74,7 +74,9 @@ final class ServerFixture: Sendable {
     service = JobService(
       intake: intake, store: store, hub: hub, catalog: catalog, directory: directory,
       control: control, workerCheck: workers, callbacks: callbacks, initializer: initializer,
-      resuming: ResumeGuard(), commands: commands, log: log, clock: clock, logger: logger)
+      resuming: ResumeGuard(),
+      retention: Retention(store: store, policy: RetentionPolicy(), clock: clock, log: log),
+      commands: commands, log: log, clock: clock, logger: logger)
     // The first connection is older than any grace.
     _ = control.presence.isGone(WorkerID(rawValue: "anyone"), on: 1)
     clock.advance(by: .seconds(60))

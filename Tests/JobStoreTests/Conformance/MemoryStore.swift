@@ -15,7 +15,7 @@ final class MemoryStore: JobStore {
 
   fileprivate struct State {
     var jobs: [JobID: Entry] = [:]
-    var tombstones: Set<JobID> = []
+    var tombstones: [JobID: Timestamp] = [:]
     var epochs: [WorkerID: Int64] = [:]
     var events: [JobEvent] = []
     var groups: [String: JobGroup] = [:]
@@ -148,7 +148,7 @@ final class MemoryStore: JobStore {
         return .unknown
       }
       guard entry.job.status.isDeletable else { return .refused(entry.job) }
-      state.tombstones.insert(job)
+      state.tombstones[job] = now
       state.remove(entry, at: now)
       return .deleted(entry.job)
     }
@@ -174,6 +174,39 @@ final class MemoryStore: JobStore {
         .map { DueJobs(queue: $0.key.queue, type: $0.key.type, count: $0.value.count) }
         .sorted { ($0.queue, $0.type) < ($1.queue, $1.type) }
     }
+  }
+
+  // MARK: Retention
+
+  func prune(
+    _ policy: RetentionPolicy, at now: Timestamp, limit: Int
+  ) async throws(StoreError) -> Pruned {
+    write { state in
+      let due = state.due(policy, at: now)
+      let jobs = due.jobs.prefix(limit)
+      for entry in jobs { state.remove(entry, at: now) }
+      let ids = due.tombstones.prefix(limit - jobs.count)
+      for id in ids { state.tombstones[id] = nil }
+      return Self.pruned(
+        jobs, ids, hasMore: jobs.count + ids.count < due.jobs.count + due.tombstones.count)
+    }
+  }
+
+  func prunable(
+    _ policy: RetentionPolicy, at now: Timestamp
+  ) async throws(StoreError) -> Pruned {
+    read { state in
+      let due = state.due(policy, at: now)
+      return Self.pruned(due.jobs[...], due.tombstones[...], hasMore: false)
+    }
+  }
+
+  private static func pruned(
+    _ jobs: ArraySlice<Entry>, _ tombstones: ArraySlice<JobID>, hasMore: Bool
+  ) -> Pruned {
+    Pruned(
+      jobs: jobs.map { PruneCount(type: $0.job.type, status: $0.job.status, count: 1) },
+      tombstones: tombstones.count, hasMore: hasMore)
   }
 
   // MARK: Look-ups
@@ -364,13 +397,27 @@ extension MemoryStore.State {
       .sorted { ($0.job.scheduledAt, $0.number) < ($1.job.scheduledAt, $1.number) }
   }
 
+  /// What is not kept any longer.
+  fileprivate func due(
+    _ policy: RetentionPolicy, at now: Timestamp
+  ) -> (jobs: [MemoryStore.Entry], tombstones: [JobID]) {
+    let jobs = ordered.filter { entry in
+      let age = policy.age(of: entry.job.status, type: entry.job.type)
+      return entry.job.replies.isEmpty && age.map { entry.job.updatedAt + $0 <= now } ?? false
+    }
+    let ids = tombstones.filter { tombstone in
+      policy.tombstoneAge.map { tombstone.value + $0 <= now } ?? false
+    }
+    return (jobs, ids.keys.sorted())
+  }
+
   fileprivate func job(key: UUID, tenant: UUID) -> MemoryStore.Entry? {
     jobs.values.first { $0.job.idempotencyKey == key && $0.job.tenantID == tenant }
   }
 
   fileprivate mutating func insert(_ new: NewJob, at now: Timestamp) -> Insertion {
     let job = new.job
-    if tombstones.contains(job.id) { return .deleted }
+    if tombstones[job.id] != nil { return .deleted }
     if let known = jobs[job.id] {
       let isOwn =
         known.job.tenantID == job.tenantID && known.job.idempotencyKey == job.idempotencyKey

@@ -124,7 +124,8 @@ private struct Kept: Equatable {
     steps = commits.flatMap(\.transitions).map(Step.init)
     due = Set(commits.flatMap(\.due))
     nextDue = commits.compactMap(\.nextDue).min()
-    deleted = commits.flatMap(\.deleted)
+    // What is pruned together has no order.
+    deleted = commits.flatMap(\.deleted).sorted()
     hasReplies = commits.contains(where: \.hasReplies)
   }
 }
@@ -141,6 +142,7 @@ private enum Call {
   case apply([JobCommand], Timestamp)
   case delete(JobID, UUID?, Timestamp)
   case promote(Timestamp, Int)
+  case prune(RetentionPolicy, Timestamp, Int)
 
   func answer(of store: any JobStore) async throws -> String {
     switch self {
@@ -161,7 +163,23 @@ private enum Call {
       Self.short(try await store.delete(job, tenant: tenant, at: now))
     case .promote(let now, let limit):
       "\(try await store.promote(at: now, limit: limit)?.milliseconds ?? -1)"
+    case .prune(let policy, let now, let limit):
+      try await Self.prune(store, policy, now, limit)
     }
+  }
+
+  /// To its end: which of those that are due come first is the store's own affair.
+  private static func prune(
+    _ store: any JobStore, _ policy: RetentionPolicy, _ now: Timestamp, _ limit: Int
+  ) async throws -> String {
+    let expected = try await store.prunable(policy, at: now)
+    var pruned = Pruned()
+    repeat {
+      let next = try await store.prune(policy, at: now, limit: limit)
+      guard next.total + next.tombstones <= limit else { return "more than \(limit): \(next)" }
+      pruned.add(next)
+    } while pruned.hasMore
+    return "\(pruned) as \(pruned == expected ? "was to be expected" : "\(expected)")"
   }
 
   private static func short(_ insertion: Insertion) -> String {
@@ -243,8 +261,21 @@ private struct Walk {
       return .lose(pick(workers), chance(30) ? [attempt(), attempt()] : [], now)
     case 80..<92: return .apply((0..<pick([1, 3])).map { _ in command() }, now)
     case 92..<95: return .delete(job(), chance(20) ? pick(tenants) : nil, now)
+    case 95..<97: return .prune(try retention(), pick([now, now, later]), pick([1, 3, 1000]))
     default: return .promote(now, pick([1, 100]))
     }
+  }
+
+  /// When even the ids of deleted jobs may be forgotten.
+  private var later: Timestamp { now + .seconds(40 * 86_400) }
+
+  private mutating func retention() throws -> RetentionPolicy {
+    var policy = RetentionPolicy()
+    for status in RetentionPolicy.statuses {
+      policy.keep(status, for: .milliseconds(pick([0, 1, 5000, 60_000])))
+    }
+    policy.keep(.completed, for: .milliseconds(pick([0, 3000])), type: try JobTypeID(pick(types)))
+    return policy
   }
 
   private mutating func newJob() throws -> NewJob {

@@ -54,6 +54,13 @@ struct QueryParameters {
     return value
   }
 
+  /// `true` or `false`; `false` where it is not given.
+  func flag(_ name: String) throws(APIProblem) -> Bool {
+    guard let text = values[name] else { return false }
+    guard let flag = Bool(text) else { throw .parameter(name, "must be true or false", text) }
+    return flag
+  }
+
   func uuid(_ name: String) throws(APIProblem) -> UUID? {
     guard let text = values[name] else { return nil }
     guard let uuid = UUID(uuidString: text) else { throw .parameter(name, "must be a UUID", text) }

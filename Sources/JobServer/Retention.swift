@@ -1,0 +1,90 @@
+public import Jobs
+import Logging
+import ServiceLifecycle
+
+/// Prunes jobs that ended longer ago than they are kept: a while after the start, and then every few minutes. What has failed
+/// is tried again in the next round.
+struct Retention: Service {
+  /// How many jobs go in one transaction: some 20 ms, which whoever writes may have to wait for.
+  static let batchSize = 250
+  /// Until the first round: others have more to do at the start.
+  static let delay = Duration.seconds(60)
+  /// Between two rounds.
+  static let interval = Duration.seconds(300)
+  /// The shortest pause between two batches.
+  static let shortestPause = Duration.milliseconds(10)
+
+  let store: any JobStore
+  let policy: RetentionPolicy
+  let clock: any ServerClock
+  let log: ServerLog
+
+  func run() async throws {
+    await cancelWhenGracefulShutdown {
+      var pause = Self.delay
+      while (try? await clock.sleep(for: pause)) != nil {
+        pause = Self.interval
+        do {
+          _ = try await prune()
+        } catch {
+          log.count(\.storeFailures)
+          log.burst(.error, "jobs could not be pruned; it is tried again", ["error": "\(error)"])
+        }
+      }
+    }
+  }
+
+  /// Prunes whatever is due, a batch at a time. Half of the time is left to those who insert, claim and report: after each
+  /// batch there is a pause that is as long as the batch took.
+  ///
+  /// - Parameter limit: no batch is begun after that time; `nil` goes on to the end.
+  func prune(within limit: Duration? = nil) async throws(StoreError) -> Pruned {
+    var pruned = Pruned()
+    defer { tell(pruned) }
+    let begin = clock.uptime
+    repeat {
+      let start = clock.uptime
+      pruned.add(try await store.prune(policy, at: clock.now, limit: Self.batchSize))
+      guard pruned.hasMore else { break }
+      let pause = max(Self.shortestPause, clock.uptime - start)
+      guard (try? await clock.sleep(for: pause)) != nil else { break }
+    } while limit.map { clock.uptime - begin < $0 } ?? true
+    return pruned
+  }
+
+  private func tell(_ pruned: Pruned) {
+    guard pruned.total > 0 || pruned.tombstones > 0 else { return }
+    log.logger.info(
+      "jobs that ended long ago were pruned",
+      metadata: [
+        "jobs": "\(pruned.total)", "tombstones": "\(pruned.tombstones)",
+        "kinds": "\(pruned.jobs.map(\.description).joined(separator: ", "))",
+      ])
+  }
+}
+
+extension PruneCount {
+  fileprivate var description: String {
+    "\(count) \(status.rawValue) \(type?.description ?? "of an unknown type")"
+  }
+}
+
+extension JobService {
+  /// Prunes jobs that ended longer ago than they are kept, of all tenants: what the server does by itself every few minutes.
+  ///
+  /// - Parameters:
+  ///   - dryRun: whether it is only counted what would go.
+  ///   - limit: for about how long; the report says whether there is more.
+  public func prune(
+    dryRun: Bool, within limit: Duration
+  ) async throws(JobServiceError) -> PruneReport {
+    let pruned = try await reading { () throws(StoreError) in
+      if dryRun {
+        try await store.prunable(retention.policy, at: clock.now)
+      } else {
+        try await retention.prune(within: limit)
+      }
+    }
+    return PruneReport(pruned, dryRun: dryRun)
+  }
+}

@@ -1,0 +1,34 @@
+import ArgumentParser
+import JobClient
+import Jobs
+
+struct PruneCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "prune", abstract: "Removes jobs that ended longer ago than they are kept.",
+    discussion:
+      "The server does so by itself every few minutes. How long jobs are kept stands in its configuration. All tenants' jobs are meant."
+  )
+
+  @Flag(help: "Only say how many would go, by type and status.")
+  var dryRun = false
+
+  @OptionGroup var server: ServerOptions
+
+  func run() async throws {
+    let client = try server.client()
+    var report = try await client.prune(dryRun: dryRun)
+    while report.hasMore, !dryRun { report.add(try await client.prune()) }
+    Console.write(try server.json ? JSONOutput.text(report) : Self.text(report), to: .output)
+  }
+
+  static func text(_ report: PruneReport) -> String {
+    let (jobs, ids) = (report.total, report.tombstones)
+    guard jobs > 0 || ids > 0 else { return "nothing is old enough to be pruned\n" }
+    let table = Table(report.jobs).text.map { $0 + "\n" } ?? ""
+    var parts: [String] = []
+    if jobs > 0 { parts.append(jobs == 1 ? "1 job" : "\(jobs) jobs") }
+    if ids > 0 { parts.append(ids == 1 ? "1 id of a deleted job" : "\(ids) ids of deleted jobs") }
+    let verb = report.dryRun ? "would be" : jobs + ids == 1 ? "was" : "were"
+    return "\(table)\(parts.joined(separator: " and ")) \(verb) pruned\n"
+  }
+}
