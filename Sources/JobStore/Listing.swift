@@ -66,7 +66,7 @@ struct Listing {
     guard query.order.field == .createdAt else { return (try sorted(db), nil) }
     let (after, offset) = try place()
     let numbers = try numbers(after: after, offset: offset, limit: query.pageSize + 1, db)
-    let shown = Array(numbers.prefix(query.pageSize))
+    let shown = try fitting(Array(numbers.prefix(query.pageSize)), db)
     let next = numbers.count > shown.count ? shown.last.flatMap { JobCursor(String($0)) } : nil
     return (try Self.jobs(shown, db), next)
   }
@@ -219,7 +219,19 @@ struct Listing {
     if query.order.isDescending { places.reverse() }
     let (_, offset) = try place()
     let shown = places.dropFirst(offset).prefix(query.pageSize).map(\.number)
-    return try Self.jobs(Array(shown), db)
+    return try Self.jobs(try fitting(Array(shown), db), db)
+  }
+
+  static let sizes = """
+    SELECT coalesce(length(p.params), 0) + coalesce(length(p.result), 0)
+    FROM json_each(?) n LEFT JOIN payload p ON p.number = n.value
+    """
+
+  /// What of a part is not too much to be shown at once.
+  private func fitting(_ numbers: [Int64], _ db: Database) throws -> [Int64] {
+    let sizes = try Int.fetchAll(
+      db.cachedStatement(sql: Self.sizes), arguments: StatementArguments([numbers.json]))
+    return Array(numbers.prefix(try query.shown(of: sizes)))
   }
 
   private func isBefore(_ left: Place, _ right: Place) -> Bool {

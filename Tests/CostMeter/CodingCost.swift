@@ -17,7 +17,7 @@
       }
       let assignments = (0..<Work.batch).map { _ in
         JobAssignment(
-          job: JobID(), type: type, attempt: 1, params: Work.params, timeout: .seconds(60))
+          job: JobID(), type: type, attempt: 1, params: Work.payload, timeout: .seconds(60))
       }
       let request = try Work.claim(Work.batch)
       let answer = ClaimAnswer(jobs: assignments, rest: .void)

@@ -17,7 +17,8 @@
     static let batch = 200
     static let worker = WorkerID(rawValue: "cost-25ad8683bc3a2925")
     static let params: JSONValue = ["path": "Sources/AMQP/Connection/Session.swift", "level": 9]
-    static let result: JSONValue = ["bytes": 18_039]
+    static let payload = JSONPayload(params)
+    static let result: JSONPayload = ["bytes": 18_039]
     static let now = Timestamp(milliseconds: 1_700_000_000_000)
 
     static func type() throws -> JobTypeID { try JobTypeID("files:compress") }

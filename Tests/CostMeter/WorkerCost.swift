@@ -73,7 +73,7 @@
         ClaimAnswer(
           jobs: (0..<request.count).map { _ in
             JobAssignment(
-              job: JobID(), type: type, attempt: 1, params: Work.params, timeout: .seconds(60))
+              job: JobID(), type: type, attempt: 1, params: Work.payload, timeout: .seconds(60))
           }, rest: .void)
       }
     }

@@ -40,6 +40,7 @@ import Testing
         Claims.promote, Claims.next, Reports.complete, Reports.result, EventRow.insertOne,
         EventRow.insertMany, Events.after, Events.ofJob, Counts.change, Lookups.between,
         Lookups.inStatuses, Lookups.heldBy, Lookups.telling, Lookups.workers, Listing.places,
+        Listing.sizes,
         Catalogs.saveQueue, Catalogs.saveGroup, Catalogs.saveType, Health.touch, Pruning.next,
         Pruning.count, Pruning.due, Pruning.tombstones, Pruning.countTombstones,
         Counts.removeEmpty,

@@ -74,7 +74,9 @@ final class AttemptExecution<Authority: JobAuthority>: AttemptObserver {
     let outcome = AttemptOutcome(
       of: amended(result), orders: orders, timeout: assignment.allowance ?? .zero,
       limits: settings.limits)
-    context.logger.debug("ended", metadata: ["outcome": "\(outcome)"])
+    if executor.logger.logLevel <= .debug {
+      logger.debug("ended", metadata: ["outcome": "\(outcome)"])
+    }
     await conclude(outcome)
   }
 

@@ -4,19 +4,23 @@ public import Logging
 public struct JobContext: Sendable {
   /// The attempt that is running: its number, its raw params, whose job it is.
   public let assignment: JobAssignment
-  /// A logger whose lines carry the job's id, type and attempt.
-  public let logger: Logger
+  private let base: Logger
   private let link: JobLink
 
   /// Made by whoever runs jobs; tests of a callback make one too.
   public init(assignment: JobAssignment, logger: Logger, link: JobLink = JobLink()) {
     self.assignment = assignment
-    var logger = logger
+    base = logger
+    self.link = link
+  }
+
+  /// A logger whose lines carry the job's id, type and attempt. It is made each time: most jobs log nothing.
+  public var logger: Logger {
+    var logger = base
     logger[metadataKey: "job"] = "\(assignment.job)"
     logger[metadataKey: "type"] = "\(assignment.type)"
     logger[metadataKey: "attempt"] = "\(assignment.attempt)"
-    self.logger = logger
-    self.link = link
+    return logger
   }
 
   /// The job that is running.

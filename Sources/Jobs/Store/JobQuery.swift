@@ -1,11 +1,35 @@
 public import Foundation
 
+extension JobQuery {
+  /// How many of the jobs that were found are shown.
+  ///
+  /// - Parameter sizes: the bytes of each one's params and result.
+  /// - Throws: ``StoreError/unfit(_:)`` when it would not be the page that was asked for.
+  package func shown(of sizes: [Int]) throws(StoreError) -> Int {
+    var bytes = 0
+    let fitting = sizes.prefix { size in
+      bytes += size
+      return bytes <= Self.mostBytes
+    }.count
+    guard fitting < sizes.count else { return sizes.count }
+    guard case .after = part else {
+      guard sizes.count > 1 else { return 1 }
+      throw .unfit(
+        "the \(sizes.count) jobs of this page have more than \(Self.mostBytes >> 20) MiB of params"
+          + " and results: ask for smaller pages")
+    }
+    return max(1, fitting)
+  }
+}
+
 /// Which jobs are to be listed, in what order, and which part of them.
 public struct JobQuery: Sendable, Hashable {
   /// How many jobs a page may hold.
   public static let pageSizes = 1...1000
   /// How many jobs may be found by a query that is ordered by something else than their creation: they are sorted each time.
   public static let mostToSort = 10_000
+  /// How many bytes the params and results of one part may have together; one job is always shown, whatever it has.
+  public static let mostBytes = 16 << 20
 
   /// Only this tenant's; `nil` for everyone's.
   public var tenant: UUID?
@@ -105,7 +129,9 @@ public struct JobOrder: Sendable, Hashable, LosslessStringConvertible {
   public static let fieldNames = Field.allCases.map(\.rawValue)
 }
 
-/// One part of a list of jobs.
+/// One part of a list of jobs: as many as were asked for, as far as there are so many and ``JobQuery/mostBytes`` allow. What
+/// follows a job is cut there, and goes on with ``next``. A page is not, since the next page would not begin where this one
+/// was cut: it is refused as ``StoreError/unfit(_:)``.
 public struct JobPage: Sendable, Hashable {
   public let jobs: [Job]
   /// How many jobs the query finds, on all pages.

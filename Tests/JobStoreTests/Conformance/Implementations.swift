@@ -62,13 +62,14 @@ struct Subject: Sendable {
   @discardableResult
   func insert(
     _ count: Int, type: String = "files:checksum", queue: JobQueueName = .compute,
-    tenant: UUID = .zero, priority: Int = 0, retries: Int = 0, at time: Timestamp = now,
+    tenant: UUID = .zero, priority: Int = 0, retries: Int = 0, params: JSONValue = ["path": "a"],
+    at time: Timestamp = now,
     _ change: (inout Job) -> Void = { _ in }
   ) async throws -> [Job] {
     let jobs = try (0..<count).map { _ in
       var job = Job(
         id: JobID(), tenantID: tenant, userID: .zero, idempotencyKey: UUID(),
-        type: try JobTypeID(type), queue: queue, params: ["path": "a"], timeout: .seconds(60),
+        type: try JobTypeID(type), queue: queue, params: params, timeout: .seconds(60),
         retry: RetryPolicy(maxRetries: retries, delay: .seconds(10)), priority: priority,
         scheduledAt: time, createdAt: Self.now)
       change(&job)

@@ -253,7 +253,12 @@ final class MemoryStore: JobStore {
       }
       rest = rest.filter { query.order.isDescending ? $0.number < number : $0.number > number }[...]
     }
-    let shown = rest.prefix(query.pageSize)
+    let page = rest.prefix(query.pageSize)
+    let sizes = page.map {
+      JSONPayload($0.job.params).bytes.count
+        + ($0.job.result.map { JSONPayload($0).bytes.count } ?? 0)
+    }
+    let shown = page.prefix(try query.shown(of: sizes))
     let hasMore = isByCreation && rest.count > shown.count
     return JobPage(
       jobs: shown.map { entry in

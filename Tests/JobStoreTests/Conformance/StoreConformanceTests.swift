@@ -497,6 +497,32 @@ import Testing
     }
   }
 
+  @Test("shows no more at once than a server can bear", arguments: Implementation.allCases)
+  func largePages(_ implementation: Implementation) async throws {
+    try await Subject.with(implementation) { subject in
+      let large = JSONValue.string(String(repeating: "x", count: JobQuery.mostBytes * 2 / 5))
+      let jobs = try await subject.insert(5, params: ["text": large]).map(\.id)
+      for order in [JobOrder(.createdAt), JobOrder(.updatedAt)] {
+        await #expect(throws: StoreError.self) {
+          try await subject.store.list(JobQuery(tenant: .zero, order: order, pageSize: 5))
+        }
+        let page = try await subject.store.list(
+          JobQuery(tenant: .zero, order: order, page: 2, pageSize: 2))
+        #expect(page.jobs.map(\.id) == [jobs[2], jobs[3]])
+      }
+      let first = try await subject.store.list(
+        JobQuery(tenant: .zero, order: JobOrder(.createdAt), pageSize: 1))
+      let rest = try await subject.store.list(
+        JobQuery(
+          tenant: .zero, order: JobOrder(.createdAt), part: .after(try #require(first.next))))
+      #expect(rest.jobs.map(\.id) == [jobs[1], jobs[2]])
+      let last = try await subject.store.list(
+        JobQuery(tenant: .zero, order: JobOrder(.createdAt), part: .after(try #require(rest.next))))
+      #expect(last.jobs.map(\.id) == [jobs[3], jobs[4]])
+      #expect(last.next == nil)
+    }
+  }
+
   @Test(
     "finds what is held, what is silent, and what stands between",
     arguments: Implementation.allCases)
