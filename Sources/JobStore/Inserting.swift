@@ -24,31 +24,38 @@ extension Transaction {
     let queue = try queue(job.queue)
     let code = StatusCode.code(of: job, at: now)
     let worker = try job.worker.map { try self.worker($0) }
+    // Most have not been anywhere yet.
+    let isFresh = job.isFresh
     let hasKey = job.idempotencyKey != job.id.uuid
     let number = nextJobNumber
     let params = Data(job.params.text.utf8)
     let snapshot = job.snapshot.map { Data($0.text.utf8) }
-    try execute(
-      hasKey ? Insertions.withKey : Insertions.withoutKey,
-      [
-        number.databaseValue, job.id.uuid.databaseValue, tenant.databaseValue,
-        hasKey ? job.idempotencyKey.databaseValue : .null, type.databaseValue,
-        queue.databaseValue, code.databaseValue, job.priority.databaseValue,
-        job.userID == .zero ? .null : job.userID.databaseValue,
-        job.timeout.milliseconds.databaseValue, job.retry.maxRetries.databaseValue,
-        job.retry.delay.milliseconds.databaseValue,
-        StatusCode.backoff(job.retry.backoff).databaseValue,
-        job.retry.maxDelay.milliseconds.databaseValue, job.retry.jitter.databaseValue,
-        params.count.databaseValue, (snapshot?.count ?? 0).databaseValue,
-        (job.replies.isEmpty ? 0 : 1).databaseValue, (job.isShared ? 1 : 0).databaseValue,
-        job.createdAt.milliseconds.databaseValue, job.scheduledAt.milliseconds.databaseValue,
-        job.updatedAt.milliseconds.databaseValue, job.retries.databaseValue,
-        job.attempt.databaseValue, job.lostWorkers.databaseValue, job.progress.databaseValue,
-        worker.map(\.databaseValue) ?? .null, job.claim.map(\.databaseValue) ?? .null,
-        Job.optional(job.startedAt), Job.optional(job.attemptStartedAt), Job.optional(job.eta),
+    var values: [DatabaseValue] = [
+      number.databaseValue, job.id.uuid.databaseValue, tenant.databaseValue,
+      hasKey ? job.idempotencyKey.databaseValue : .null, type.databaseValue,
+      queue.databaseValue, code.databaseValue, job.priority.databaseValue,
+      job.userID == .zero ? .null : job.userID.databaseValue,
+      job.timeout.milliseconds.databaseValue, job.retry.maxRetries.databaseValue,
+      job.retry.delay.milliseconds.databaseValue,
+      StatusCode.backoff(job.retry.backoff).databaseValue,
+      job.retry.maxDelay.milliseconds.databaseValue, job.retry.jitter.databaseValue,
+      params.count.databaseValue, (snapshot?.count ?? 0).databaseValue,
+      (job.replies.isEmpty ? 0 : 1).databaseValue, (job.isShared ? 1 : 0).databaseValue,
+      job.createdAt.milliseconds.databaseValue, job.scheduledAt.milliseconds.databaseValue,
+      job.updatedAt.milliseconds.databaseValue,
+    ]
+    if !isFresh {
+      let state: [DatabaseValue] = [
+        job.retries.databaseValue, job.attempt.databaseValue, job.lostWorkers.databaseValue,
+        job.progress.databaseValue, worker.map(\.databaseValue) ?? .null,
+        job.claim.map(\.databaseValue) ?? .null, Job.optional(job.startedAt),
+        Job.optional(job.attemptStartedAt), Job.optional(job.eta),
         job.lockedBy.map(\.uuid.databaseValue) ?? .null, Job.text(job.progressDetails),
         Job.text(job.details), job.error.map { storable($0).databaseValue } ?? .null,
-      ])
+      ]
+      values += state
+    }
+    try execute(Insertions.job(hasKey: hasKey, isFresh: isFresh), values)
     guard db.changesCount == 1 else { return try known(new, tenant: tenant, at: now) }
     useJobNumber()
     try execute(
@@ -130,26 +137,57 @@ extension Transaction {
   }
 }
 
+extension Job {
+  /// Nothing has happened to it since it was made.
+  fileprivate var isFresh: Bool {
+    retries == 0 && attempt == 0 && lostWorkers == 0 && progress == 0 && worker == nil
+      && claim == nil && startedAt == nil && attemptStartedAt == nil && eta == nil
+      && lockedBy == nil && progressDetails.isEmpty && details.isEmpty && error == nil
+  }
+}
+
 enum Insertions {
+  static func job(hasKey: Bool, isFresh: Bool) -> String {
+    switch (hasKey, isFresh) {
+    case (true, true): withKey
+    case (true, false): movedWithKey
+    case (false, true): withoutKey
+    case (false, false): movedWithoutKey
+    }
+  }
+
+  static let withKey = fresh + keyIsFree
+  static let withoutKey = fresh + idIsFree
+  static let movedWithKey = moved + keyIsFree
+  static let movedWithoutKey = moved + idIsFree
+
   private static let columns = """
-    INSERT INTO job (
-      number, id, tenant, key, type, queue, status, priority, user, timeout, max_retries,
-      retry_delay, backoff, max_retry_delay, jitter, size, snapshot_size, replies, shared,
-      created_at, scheduled_at, updated_at, retries, attempt, lost_workers, progress, worker,
-      claim, started_at, attempt_started_at, eta, locked_by, progress_details, details, error)
-    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
-      ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35
-    WHERE NOT EXISTS (SELECT 1 FROM tombstone WHERE id = ?2)
+    number, id, tenant, key, type, queue, status, priority, user, timeout, max_retries, retry_delay,
+    backoff, max_retry_delay, jitter, size, snapshot_size, replies, shared, created_at,
+    scheduled_at, updated_at, retries, attempt, lost_workers, progress
+    """
+  private static let values = """
+    ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
+    ?22
+    """
+  private static let fresh = """
+    INSERT INTO job (\(columns)) SELECT \(values), 0, 0, 0, 0
+    """
+  /// One that has been somewhere.
+  private static let moved = """
+    INSERT INTO job (\(columns), worker, claim, started_at, attempt_started_at, eta, locked_by,
+      progress_details, details, error)
+    SELECT \(values), ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35
     """
   /// A key may be the id of a job that has no other.
-  static let withKey = """
-    \(columns)
+  private static let keyIsFree = """
+    \nWHERE NOT EXISTS (SELECT 1 FROM tombstone WHERE id = ?2)
       AND NOT EXISTS (SELECT 1 FROM job WHERE id = ?4 AND key IS NULL AND tenant = ?3)
     ON CONFLICT DO NOTHING
     """
   /// An id may be the key of another job.
-  static let withoutKey = """
-    \(columns)
+  private static let idIsFree = """
+    \nWHERE NOT EXISTS (SELECT 1 FROM tombstone WHERE id = ?2)
       AND NOT EXISTS (SELECT 1 FROM job WHERE tenant = ?3 AND key = ?2)
     ON CONFLICT DO NOTHING
     """

@@ -104,12 +104,18 @@ final class Transaction {
   }
 
   let db: Database
+  /// Whether the database is expected to take everything: what it refuses ends the transaction, which is done again with
+  /// care. Being able to go back costs three statements for each part.
+  private let isHopeful: Bool
+  /// A part failed that could not be taken back by itself, whoever has dealt with its error: nothing may be committed.
+  private(set) var isSpoiled = false
   private var state: WriterState
   private(set) var effects = Effects()
 
-  init(_ db: Database, _ state: WriterState) {
+  init(_ db: Database, _ state: WriterState, hopeful: Bool) {
     self.db = db
     self.state = state
+    isHopeful = hopeful
   }
 
   func beginPart() -> Mark {
@@ -148,7 +154,10 @@ final class Transaction {
   }
 
   func execute(_ sql: String, _ values: [DatabaseValue]) throws {
-    try db.cachedStatement(sql: sql).execute(arguments: StatementArguments(values))
+    let statement = try db.cachedStatement(sql: sql)
+    // Checking them costs as much as writing the row.
+    statement.setUncheckedArguments(StatementArguments(values))
+    try statement.execute()
   }
 
   /// Does a part by itself: what the database does not take is left out and counted, and nothing of it is done.
@@ -165,6 +174,14 @@ final class Transaction {
 
   /// - Returns: why the database does not take it, if it is for what is written; nothing of it is done then.
   func attempt<Answer>(_ work: () throws -> Answer) throws -> Result<Answer, StoreError> {
+    if isHopeful {
+      do {
+        return .success(try work())
+      } catch {
+        isSpoiled = true
+        throw error
+      }
+    }
     let before = beginPart()
     do {
       var answer: Result<Answer, StoreError> = .failure(.failed("nothing was done"))

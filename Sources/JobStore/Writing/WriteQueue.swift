@@ -182,9 +182,41 @@ struct GroupTransaction {
   }
 
   func carryOut(_ group: [WritePiece], _ state: inout WriterState) -> Outcome {
+    hopefully(group, &state) ?? carefully(group, &state)
+  }
+
+  /// All pieces as one.
+  ///
+  /// - Returns: `nil` when one of them failed; nothing is written then.
+  private func hopefully(_ group: [WritePiece], _ state: inout WriterState) -> Outcome? {
+    var outcome = Outcome()
+    let transaction = Transaction(db, state, hopeful: true)
+    do {
+      try db.beginTransaction(.immediate)
+      outcome.done = try group.map { try $0.run(transaction) }
+      guard !transaction.isSpoiled else {
+        abandon()
+        state = state.afterRollback()
+        return nil
+      }
+      try transaction.flush()
+      // With nothing written, this costs nothing.
+      try db.commit()
+    } catch {
+      abandon()
+      state = state.afterRollback()
+      return nil
+    }
+    outcome.effects = transaction.effects
+    state = transaction.committed()
+    return outcome
+  }
+
+  /// Each piece so that it can be taken back by itself.
+  private func carefully(_ group: [WritePiece], _ state: inout WriterState) -> Outcome {
     var outcome = Outcome()
     var remaining = group[...]
-    let transaction = Transaction(db, state)
+    let transaction = Transaction(db, state, hopeful: false)
     do {
       try db.beginTransaction(.immediate)
       while let piece = remaining.first {
@@ -192,7 +224,6 @@ struct GroupTransaction {
         remaining.removeFirst()
       }
       try transaction.flush()
-      // With nothing written, this costs nothing.
       try db.commit()
       outcome.effects = transaction.effects
       state = transaction.committed()
