@@ -160,7 +160,9 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "JobsTests",
-      dependencies: ["Jobs", logging, .product(name: "InMemoryLogging", package: "swift-log")],
+      dependencies: [
+        "Jobs", "TestSupport", logging, .product(name: "InMemoryLogging", package: "swift-log"),
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "JobTransportTests", dependencies: ["AMQP", "Jobs", "JobTransport"],

@@ -28,8 +28,8 @@ extension Transaction {
     let isFresh = job.isFresh
     let hasKey = job.idempotencyKey != job.id.uuid
     let number = nextJobNumber
-    let params = Data(job.params.text.utf8)
-    let snapshot = job.snapshot.map { Data($0.text.utf8) }
+    let params = Data(job.params.utf8)
+    let snapshot = job.snapshot.map { Data($0.utf8) }
     var values: [DatabaseValue] = [
       number.databaseValue, job.id.uuid.databaseValue, tenant.databaseValue,
       hasKey ? job.idempotencyKey.databaseValue : .null, type.databaseValue,
@@ -120,7 +120,7 @@ extension Transaction {
       statement(Insertions.submitted), arguments: [existing.number])
     return try withExtendedLifetime(rows) {
       guard let row = try rows.next() else { return false }
-      return try row.decode(Data.self, atIndex: 0) == Data(new.submitted.text.utf8)
+      return try row.decode(Data.self, atIndex: 0) == Data(new.submitted.utf8)
     }
   }
 

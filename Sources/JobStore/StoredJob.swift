@@ -170,7 +170,7 @@ struct StoredJob: Sendable {
 
 /// The values of a job's columns.
 extension Job {
-  static func text(_ value: JSONValue) -> DatabaseValue { Data(value.text.utf8).databaseValue }
+  static func text(_ value: JSONValue) -> DatabaseValue { Data(value.utf8).databaseValue }
 
   static func text(_ replies: [JobReply]) throws -> DatabaseValue {
     replies.isEmpty ? .null : text(try JSONValue(encoding: replies))

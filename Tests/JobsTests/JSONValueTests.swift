@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Jobs
@@ -69,6 +70,21 @@ struct JSONValueTests {
     }
   }
 
+  @Test("is written as Foundation writes it", arguments: 0..<200)
+  func written(seed: UInt64) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    var random = SeededGenerator(seed: seed)
+    let value = JSONValue.random(depth: 4, using: &random)
+    #expect(value.text == String(decoding: try encoder.encode(value), as: UTF8.self))
+    #expect(try JSONValue(parsing: value.text.utf8) == value)
+  }
+
+  @Test("a number that is not finite is written as null")
+  func infinite() {
+    #expect(JSONValue.array([.number(.infinity), .number(.nan), 1]).text == "[null,null,1]")
+  }
+
   @Test("errors quote no more than the beginning of what they are about")
   func boundedErrors() throws {
     struct Named: Decodable { let name: [Int] }
@@ -79,5 +95,44 @@ struct JSONValueTests {
     #expect(try #require(error).description.utf8.count < 1_000)
     #expect(JSONError(long).description.hasSuffix("ä…"))
     #expect(JSONError(long).description.utf8.count < 1_000)
+  }
+}
+
+extension JSONValue {
+  static func random(depth: Int, using random: inout some RandomNumberGenerator) -> JSONValue {
+    switch Int.random(in: 0..<(depth > 0 ? 8 : 5), using: &random) {
+    case 0: return .null
+    case 1: return .bool(.random(using: &random))
+    case 2: return .integer(.random(in: .min ... .max, using: &random))
+    case 3:
+      let number = Double.random(in: 0.001..<1, using: &random)
+      // Whole ones come back as integers.
+      return .number(
+        number * [1, 1000, 1e-300, 1e30, -1].randomElement(using: &random)!)
+    case 4: return .string(text(using: &random))
+    case 5, 6:
+      return .array(
+        (0..<Int.random(in: 0...4, using: &random)).map { _ in
+          Self.random(depth: depth - 1, using: &random)
+        })
+    default:
+      let members = (0..<Int.random(in: 0...4, using: &random)).map { _ in
+        (text(using: &random), Self.random(depth: depth - 1, using: &random))
+      }
+      return .object(Dictionary(members, uniquingKeysWith: { $1 }))
+    }
+  }
+
+  private static func text(using random: inout some RandomNumberGenerator) -> String {
+    let scalars: [Unicode.Scalar] = [
+      "a", "B", "z", "_", "0", "/", "\\", "\"", "\n", "\t", "\r", "\u{8}", "\u{c}", "\u{1}",
+      "\u{1f}",
+      "\u{7f}", "é", "𝄞", "\u{2028}", " ",
+    ]
+    var text = String.UnicodeScalarView()
+    for _ in 0..<Int.random(in: 0...6, using: &random) {
+      text.append(scalars.randomElement(using: &random)!)
+    }
+    return String(text)
   }
 }

@@ -29,6 +29,34 @@ struct JobCodingTests {
     #expect(try json.decode(as: Job.self) == job)
   }
 
+  @Test("it is written as Foundation writes it, member by member")
+  func written() throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    var full = try Job.fixture(
+      status: .running,
+      retry: RetryPolicy(
+        maxRetries: 3, delay: .milliseconds(1), backoff: .linear, maxDelay: .seconds(60),
+        jitter: 0.1), timeout: .milliseconds(1_500))
+    full.error = "\"broken\"\n"
+    full.result = ["b": [1.5, true, .null], "a": "é\u{1}/"]
+    full.lockedBy = JobID()
+    full.eta = .later
+    full.progress = 12.5
+    full.progressDetails = "half"
+    full.details = "why"
+    for job in [full] + (try JobStatus.allCases.map { try Job.fixture(status: $0) }) {
+      let expected = String(decoding: try encoder.encode(job), as: UTF8.self)
+      #expect(String(decoding: job.json, as: UTF8.self) == expected)
+    }
+    for next in [nil, "17"] {
+      let list = JobList(
+        pageSize: 2, pageNumber: 1, order: "-created_at", total: 3, next: next, jobs: [full, full])
+      let expected = String(decoding: try encoder.encode(list), as: UTF8.self)
+      #expect(String(decoding: list.json, as: UTF8.self) == expected)
+    }
+  }
+
   @Test("what is for the server alone is not in it")
   func secrets() throws {
     var job = try Job.fixture(status: .running)

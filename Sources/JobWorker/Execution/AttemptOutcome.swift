@@ -49,10 +49,10 @@ enum AttemptOutcome: Sendable, Hashable {
 
   private static func completed(_ value: JSONPayload?, _ limits: OutcomeLimits) -> JobOutcome {
     guard let value else { return .completed(result: nil) }
-    guard value.isNested(atMost: JSONValue.maxDepth) else {
-      return .failed(
-        error: "the result is nested more than \(JSONValue.maxDepth) levels deep",
-        permanent: true)
+    do throws(JSONError) {
+      try value.check()
+    } catch {
+      return .failed(error: "the result cannot be sent: \(error)", permanent: true)
     }
     let size = value.bytes.count
     guard size <= limits.result else {

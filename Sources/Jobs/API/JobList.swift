@@ -31,3 +31,24 @@ public struct JobList: Sendable, Hashable, Codable {
     case pageNumber = "page_number"
   }
 }
+
+extension JobList: JSONWritable {
+  package func write(to writer: inout JSONWriter) {
+    writer.object { writer in
+      writer.name("jobs")
+      writer.array(jobs) { $1.write(to: &$0) }
+      if let next {
+        writer.name("next")
+        writer.string(next)
+      }
+      writer.name("order")
+      writer.string(order)
+      writer.name("page_number")
+      writer.integer(pageNumber)
+      writer.name("page_size")
+      writer.integer(pageSize)
+      writer.name("total")
+      writer.integer(total)
+    }
+  }
+}

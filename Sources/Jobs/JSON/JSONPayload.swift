@@ -1,7 +1,6 @@
 public import Foundation
 
-/// Params, a result or a snapshot as JSON text that is carried as it is: nothing between who wrote it and the callback that
-/// reads it takes it apart.
+/// Params, a result or a snapshot as JSON text that is carried as it is between the server and the callback.
 ///
 /// The text may come from a program that is not ours. Whoever needs what is in it reads it, and may find that it is no JSON.
 public struct JSONPayload: Sendable, Hashable {
@@ -15,7 +14,7 @@ public struct JSONPayload: Sendable, Hashable {
 
   /// The text of a value, with sorted members.
   public init(_ value: JSONValue) {
-    bytes = Data(value.text.utf8)
+    bytes = Data(value.utf8)
   }
 
   /// The JSON text of any encodable value.
@@ -52,9 +51,9 @@ public struct JSONPayload: Sendable, Hashable {
     }
   }
 
-  /// Whether arrays and objects are nested no more deeply than so many levels, in text that is UTF-8.
-  package func isNested(atMost levels: Int) -> Bool {
-    (try? JSONText.check(bytes.span, atMost: levels)) != nil
+  /// - Throws: ``JSONError`` when it is nested more deeply than ``JSONValue/maxDepth``, or is not UTF-8.
+  package func check() throws(JSONError) {
+    try JSONText.check(bytes.span, atMost: JSONValue.maxDepth)
   }
 
   /// Whether it is a `null` and no more.

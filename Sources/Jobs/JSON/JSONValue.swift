@@ -74,12 +74,12 @@ public enum JSONValue: Sendable, Hashable {
   }
 
   /// The value as JSON text with sorted members: equal values give equal texts.
-  public var text: String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    // Only a number that is not finite cannot be written; it can be neither parsed nor encoded.
-    guard let data = try? encoder.encode(self) else { return "null" }
-    return String(decoding: data, as: UTF8.self)
+  public var text: String { String(decoding: utf8, as: UTF8.self) }
+
+  package var utf8: [UInt8] {
+    var writer = JSONWriter()
+    writer.value(self)
+    return writer.bytes
   }
 
   /// What kind of JSON value this is, as JSON Schema names it.
@@ -102,32 +102,30 @@ public enum JSONValue: Sendable, Hashable {
 }
 
 extension JSONValue: Codable {
+  // An attempt that fails makes an error, which is dear: what is frequent is tried first.
   public init(from decoder: any Decoder) throws {
-    if let keyed = try? decoder.container(keyedBy: JSONMemberKey.self) {
-      var members: [String: JSONValue] = [:]
-      for key in keyed.allKeys {
-        members[key.stringValue] = try keyed.decode(JSONValue.self, forKey: key)
-      }
-      self = .object(members)
-      return
-    }
-    if var unkeyed = try? decoder.unkeyedContainer() {
-      var elements: [JSONValue] = []
-      while !unkeyed.isAtEnd { elements.append(try unkeyed.decode(JSONValue.self)) }
-      self = .array(elements)
-      return
-    }
     let single = try decoder.singleValueContainer()
     if single.decodeNil() {
       self = .null
     } else if let text = try? single.decode(String.self) {
       self = .string(text)
-    } else if let flag = try? single.decode(Bool.self) {
-      self = .bool(flag)
+    } else if let keyed = try? decoder.container(keyedBy: JSONMemberKey.self) {
+      var members: [String: JSONValue] = [:]
+      for key in keyed.allKeys {
+        members[key.stringValue] = try keyed.decode(JSONValue.self, forKey: key)
+      }
+      self = .object(members)
     } else if let integer = try? single.decode(Int64.self) {
       self = .integer(integer)
+    } else if let number = try? single.decode(Double.self) {
+      self = .number(number)
+    } else if let flag = try? single.decode(Bool.self) {
+      self = .bool(flag)
     } else {
-      self = .number(try single.decode(Double.self))
+      var unkeyed = try decoder.unkeyedContainer()
+      var elements: [JSONValue] = []
+      while !unkeyed.isAtEnd { elements.append(try unkeyed.decode(JSONValue.self)) }
+      self = .array(elements)
     }
   }
 

@@ -107,3 +107,82 @@ extension Job: Codable {
     result = try container.decodeIfPresent(JSONValue.self, forKey: .result)
   }
 }
+
+extension Job: JSONWritable {
+  package func write(to writer: inout JSONWriter) {
+    writer.object { writer in
+      writer.name("attempt")
+      writer.integer(attempt)
+      writer.name("attempt_started_at")
+      writer.optional(attemptStartedAt)
+      writer.name("backoff")
+      writer.string(retry.backoff.rawValue)
+      writer.name("created_at")
+      writer.integer(createdAt.milliseconds)
+      writer.name("details")
+      writer.string(details)
+      if let error {
+        writer.name("error")
+        writer.string(error)
+      }
+      writer.name("eta")
+      writer.optional(eta)
+      writer.name("id")
+      writer.string(id.uuid)
+      writer.name("idempotency_key")
+      writer.string(idempotencyKey)
+      writer.name("jitter")
+      writer.number(retry.jitter)
+      writer.name("locked_by")
+      if let lockedBy { writer.string(lockedBy.uuid) } else { writer.null() }
+      writer.name("lost_workers")
+      writer.integer(lostWorkers)
+      writer.name("max_retries")
+      writer.integer(retry.maxRetries)
+      writer.name("max_retry_delay_sec")
+      writer.number(retry.maxDelay.seconds)
+      writer.name("params")
+      writer.value(params)
+      writer.name("priority")
+      writer.integer(priority)
+      writer.name("progress")
+      writer.number(progress)
+      writer.name("progress_details")
+      writer.string(progressDetails)
+      writer.name("queue")
+      writer.string(queue.rawValue)
+      if let result {
+        writer.name("result")
+        writer.value(result)
+      }
+      writer.name("retries")
+      writer.integer(retries)
+      writer.name("retry_delay_sec")
+      writer.number(retry.delay.seconds)
+      writer.name("scheduled_at")
+      writer.integer(scheduledAt.milliseconds)
+      writer.name("started_at")
+      writer.optional(startedAt)
+      writer.name("status")
+      writer.string(status.rawValue)
+      writer.name("tenant_id")
+      writer.string(tenantID)
+      writer.name("timeout_sec")
+      writer.number(timeout.seconds)
+      writer.name("type")
+      writer.string(type.description)
+      writer.name("updated_at")
+      writer.integer(updatedAt.milliseconds)
+      writer.name("user_id")
+      writer.string(userID)
+      writer.name("worker_id")
+      if let worker { writer.string(worker.rawValue) } else { writer.null() }
+    }
+  }
+}
+
+extension JSONWriter {
+  fileprivate mutating func optional(_ time: Timestamp?) {
+    if let time { integer(time.milliseconds) } else { null() }
+  }
+}

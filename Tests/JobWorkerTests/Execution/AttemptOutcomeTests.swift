@@ -97,7 +97,10 @@ import Testing
     #expect(
       outcome(.success(JSONPayload([deep])))
         == .report(
-          .failed(error: "the result is nested more than 100 levels deep", permanent: true)))
+          .failed(
+            error:
+              "the result cannot be sent: arrays and objects are nested more than 100 levels deep",
+            permanent: true)))
   }
 
   @Test func messagesAreBounded() {

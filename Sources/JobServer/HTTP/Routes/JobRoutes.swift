@@ -26,7 +26,7 @@ struct JobRoutes {
     let wish = try ScheduleBody(
       parsing: bytes.readableBytesView, knownTypes: service.types.map(\.id))
     let scheduled = try await service.schedule(wish.submission(by: caller))
-    return try .json(
+    return .json(
       scheduled.job, status: scheduled.isNew ? .accepted : .ok,
       headers: [.location: "/jobs/\(scheduled.job.id)"])
   }
@@ -38,7 +38,7 @@ struct JobRoutes {
     switch try JobListQuery(request.uri) {
     case .filtered(let filter):
       let found = try await service.list(filter.query(tenant: tenant))
-      return try .json(
+      return .json(
         JobList(
           pageSize: filter.page.pageSize, pageNumber: filter.page.page,
           order: filter.order.description, total: found.total,
@@ -46,7 +46,7 @@ struct JobRoutes {
     case .idempotencyKey(let key):
       let job = try await service.job(idempotencyKey: key, tenant: tenant)
       let jobs = job.map { [$0] } ?? []
-      return try .json(
+      return .json(
         JobList(
           pageSize: PageQuery.defaultSize, pageNumber: 1, order: JobOrder.standard.description,
           total: jobs.count, jobs: jobs))
@@ -57,7 +57,7 @@ struct JobRoutes {
     _ request: Request, _ context: BasicRequestContext
   ) async throws -> Response {
     let tenant = try Caller(request.headers).tenant
-    return try .json(try await service.job(try context.parameters.jobID(), tenant: tenant))
+    return .json(try await service.job(try context.parameters.jobID(), tenant: tenant))
   }
 
   @Sendable private func delete(
@@ -66,7 +66,7 @@ struct JobRoutes {
     let tenant = try Caller(request.headers).tenant
     let job = try await service.delete(
       try context.parameters.jobID(), tenant: tenant, reason: try ReasonQuery(request.uri).reason)
-    return try .json(job, status: .accepted)
+    return .json(job, status: .accepted)
   }
 
   @Sendable private func suspend(
@@ -74,7 +74,7 @@ struct JobRoutes {
   ) async throws -> Response {
     let tenant = try Caller(request.headers).tenant
     let job = try await service.suspend(try context.parameters.jobID(), tenant: tenant)
-    return try .json(job, status: .accepted)
+    return .json(job, status: .accepted)
   }
 
   @Sendable private func resume(
@@ -82,7 +82,7 @@ struct JobRoutes {
   ) async throws -> Response {
     let tenant = try Caller(request.headers).tenant
     let job = try await service.resume(try context.parameters.jobID(), tenant: tenant)
-    return try .json(job, status: .accepted)
+    return .json(job, status: .accepted)
   }
 
   @Sendable private func cancel(
@@ -91,6 +91,6 @@ struct JobRoutes {
     let tenant = try Caller(request.headers).tenant
     let job = try await service.cancel(
       try context.parameters.jobID(), tenant: tenant, reason: try ReasonQuery(request.uri).reason)
-    return try .json(job, status: .accepted)
+    return .json(job, status: .accepted)
   }
 }

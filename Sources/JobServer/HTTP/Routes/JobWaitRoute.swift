@@ -19,11 +19,11 @@ struct JobWaitRoute {
     let id = try context.parameters.jobID()
     let limit = try WaitQuery(request.uri).limit
     let job = try await service.job(id, tenant: tenant)
-    if job.status.isAtRest || limit == .zero { return try answer(job) }
+    if job.status.isAtRest || limit == .zero { return answer(job) }
     if let job = try await settled(id, tenant: tenant, atMost: limit, request) {
-      return try answer(job, closing: true)
+      return answer(job, closing: true)
     }
-    return try answer(try await service.job(id, tenant: tenant), closing: true)
+    return answer(try await service.job(id, tenant: tenant), closing: true)
   }
 
   /// The job after the wait; `nil` when the client has gone, or the server is being stopped, before its end.
@@ -48,8 +48,8 @@ struct JobWaitRoute {
 
   /// - Parameter closing: whether the connection ends with the answer: watching it for the client's going uses up what
   ///   the next request would be read from.
-  private func answer(_ job: Job, closing: Bool = false) throws -> Response {
-    try .json(
+  private func answer(_ job: Job, closing: Bool = false) -> Response {
+    .json(
       job, status: job.status.isAtRest ? .ok : .accepted,
       headers: closing ? [.connection: "close"] : [:])
   }
