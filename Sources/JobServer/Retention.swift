@@ -1,10 +1,11 @@
 public import Jobs
 import Logging
 import ServiceLifecycle
+import Synchronization
 
 /// Prunes jobs that ended longer ago than they are kept: a while after the start, and then every few minutes. What has failed
 /// is tried again in the next round.
-struct Retention: Service {
+final class Retention: Service {
   /// How many jobs go in one transaction: some 20 ms, which whoever writes may have to wait for.
   static let batchSize = 250
   /// Until the first round: others have more to do at the start.
@@ -13,14 +14,25 @@ struct Retention: Service {
   static let interval = Duration.seconds(300)
   /// The shortest pause between two batches.
   static let shortestPause = Duration.milliseconds(10)
+  /// How long whoever asks while another round is under way is kept waiting.
+  static let turn = Duration.seconds(1)
 
   let store: any JobStore
   let policy: RetentionPolicy
   let clock: any ServerClock
   let log: ServerLog
+  /// Two at once would leave the others no time.
+  private let isPruning = Mutex(false)
+
+  init(store: any JobStore, policy: RetentionPolicy, clock: any ServerClock, log: ServerLog) {
+    self.store = store
+    self.policy = policy
+    self.clock = clock
+    self.log = log
+  }
 
   func run() async throws {
-    await cancelWhenGracefulShutdown {
+    await cancelWhenGracefulShutdown { [self] in
       var pause = Self.delay
       while (try? await clock.sleep(for: pause)) != nil {
         pause = Self.interval
@@ -38,17 +50,31 @@ struct Retention: Service {
   /// batch there is a pause that is as long as the batch took.
   ///
   /// - Parameter limit: no batch is begun after that time; `nil` goes on to the end.
+  /// - Returns: what is gone. While somebody else prunes that is nothing, a little later, and there may be more.
   func prune(within limit: Duration? = nil) async throws(StoreError) -> Pruned {
     var pruned = Pruned()
-    defer { tell(pruned) }
-    let begin = clock.uptime
+    let isFirst = isPruning.withLock { isPruning in
+      defer { isPruning = true }
+      return !isPruning
+    }
+    guard isFirst else {
+      try? await clock.sleep(for: Self.turn)
+      pruned.hasMore = true
+      return pruned
+    }
+    defer {
+      isPruning.withLock { $0 = false }
+      tell(pruned)
+    }
+    let end = limit.map { clock.uptime + $0 } ?? .longest
     repeat {
       let start = clock.uptime
       pruned.add(try await store.prune(policy, at: clock.now, limit: Self.batchSize))
-      guard pruned.hasMore else { break }
-      let pause = max(Self.shortestPause, clock.uptime - start)
-      guard (try? await clock.sleep(for: pause)) != nil else { break }
-    } while limit.map { clock.uptime - begin < $0 } ?? true
+      let now = clock.uptime
+      let pause = max(Self.shortestPause, now - start)
+      guard pruned.hasMore, now + pause < end, (try? await clock.sleep(for: pause)) != nil
+      else { break }
+    } while clock.uptime < end
     return pruned
   }
 

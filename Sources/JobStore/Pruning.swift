@@ -5,8 +5,12 @@ import Jobs
 /// Jobs that have ended, in the order of the index that has them by status, type and end. Those of whose end somebody has to
 /// be told are not in it. So what is not due costs one look for each status and type, however many jobs there are.
 enum Pruning {
-  /// What large jobs may take together in one batch, in bytes: to free their pages, SQLite reads them.
+  /// What one batch may remove, in bytes: to free pages, SQLite reads them.
   static let bytes = 8 << 20
+  /// What one event counts as, with its place in the index.
+  static let eventBytes = 100
+  /// How many events go in one batch. Of a job that has more, some go before it does.
+  static let events = 10_000
 
   /// The next type of a status, and when its first job ended.
   static let next = """
@@ -22,7 +26,8 @@ enum Pruning {
   static let due = """
     SELECT j.number, j.id, j.tenant, j.queue,
       coalesce(length(p.params), 0) + coalesce(length(p.submitted), 0)
-        + coalesce(length(p.result), 0) + coalesce(length(p.snapshot), 0)
+        + coalesce(length(p.result), 0) + coalesce(length(p.snapshot), 0),
+      (SELECT count(*) FROM (SELECT 1 FROM event WHERE job = j.number LIMIT \(events)))
     FROM job j INDEXED BY job_ended LEFT JOIN payload p ON p.number = j.number
     WHERE j.replies = 0 AND j.status BETWEEN 8 AND 12 AND j.status = ?1 AND j.type = ?2
       AND j.updated_at <= ?3
@@ -33,6 +38,10 @@ enum Pruning {
     "DELETE FROM payload WHERE number IN (SELECT value FROM json_each(?))",
     "DELETE FROM job WHERE number IN (SELECT value FROM json_each(?))",
   ]
+  static let history = """
+    DELETE FROM event WHERE sequence IN (
+      SELECT sequence FROM event INDEXED BY event_job WHERE job = ? LIMIT \(events))
+    """
   static let tombstones = """
     DELETE FROM tombstone WHERE id IN (
       SELECT id FROM tombstone INDEXED BY tombstone_age WHERE deleted_at <= ?
@@ -119,13 +128,19 @@ enum Pruning {
 extension Transaction {
   func prune(_ policy: RetentionPolicy, at now: Timestamp, limit: Int) throws -> Pruned {
     var pruned = Pruned()
+    var bytes = Pruning.bytes
     for kind in try Pruning.kinds(policy, at: now, db) {
       let room = limit - pruned.total
-      guard room > 0 else {
+      guard room > 0, bytes > 0 else {
         pruned.hasMore = true
         return pruned
       }
-      let (rows, isAll) = try due(kind, limit: room)
+      let (rows, isAll) = try due(kind, limit: room, bytes: &bytes)
+      if let first = rows.first, first.events >= Pruning.events {
+        try execute(Pruning.history, [first.number.databaseValue])
+        pruned.hasMore = true
+        return pruned
+      }
       let count = try prune(rows, kind, at: now)
       pruned.add(
         Pruned(
@@ -149,23 +164,31 @@ extension Transaction {
     let id: JobID?
     let tenant: Int64
     let queue: Int64
+    /// Of its history, as far as they were counted.
+    let events: Int
   }
 
-  /// - Returns: the first rows, and whether these are all.
-  private func due(_ kind: Pruning.Kind, limit: Int) throws -> (rows: [EndedRow], isAll: Bool) {
+  /// - Parameter bytes: how many may go; what the rows have is taken off.
+  /// - Returns: the first rows, and whether these are all. One that has more is there only by itself.
+  private func due(
+    _ kind: Pruning.Kind, limit: Int, bytes: inout Int
+  ) throws -> (rows: [EndedRow], isAll: Bool) {
     let found = try Row.fetchCursor(
       statement(Pruning.due),
       arguments: StatementArguments(kind.arguments + [limit.databaseValue]))
     var rows: [EndedRow] = []
-    var bytes = 0
     while let row = try found.next() {
-      bytes += try row.decode(Int.self, atIndex: 4)
-      guard rows.isEmpty || bytes <= Pruning.bytes else { return (rows, false) }
+      let events = try row.decode(Int.self, atIndex: 5)
+      bytes -= try row.decode(Int.self, atIndex: 4) + events * Pruning.eventBytes
+      let isLong = events >= Pruning.events
+      guard rows.isEmpty || bytes >= 0 && !isLong else { return (rows, false) }
       rows.append(
         EndedRow(
           number: try row.decode(atIndex: 0),
           id: (try? row.decode(UUID.self, atIndex: 1)).map { JobID($0) },
-          tenant: try row.decode(atIndex: 2), queue: try row.decode(atIndex: 3)))
+          tenant: try row.decode(atIndex: 2), queue: try row.decode(atIndex: 3),
+          events: events))
+      if isLong { return (rows, false) }
     }
     return (rows, rows.count < limit)
   }

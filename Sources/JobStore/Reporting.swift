@@ -5,16 +5,23 @@ import Jobs
 /// What workers tell of their jobs.
 extension Transaction {
   /// Applies reports in their order: together, or each by itself when the database does not take them all.
+  ///
+  /// - Parameter plain: of each, whether it is ``Jobs/JobReport/isPlainCompletion``.
   func report(
-    _ reports: [JobReport], chances: [Double], at now: Timestamp
+    _ reports: [JobReport], _ plain: [Bool], chances: [Double], at now: Timestamp
   ) throws -> [Job.ReportDecision] {
     let hasLocks = try hasLocks()
     let all = try attempt {
-      try zip(reports, chances).map { try apply($0, $1, hasLocks, at: now) }
+      try reports.indices.map {
+        try apply(reports[$0], isPlain: plain[$0], chances[$0], hasLocks, at: now)
+      }
     }
     if case .success(let decisions) = all { return decisions }
-    return try zip(reports, chances).map { report, chance in
-      switch try attempt({ try apply(report, chance, hasLocks, at: now) }) {
+    return try reports.indices.map { index in
+      let report = reports[index]
+      switch try attempt({
+        try apply(report, isPlain: plain[index], chances[index], hasLocks, at: now)
+      }) {
       case .success(let decision): return decision
       case .failure(let reason):
         try failUnstorable(report, reason, at: now)
@@ -24,10 +31,10 @@ extension Transaction {
   }
 
   private func apply(
-    _ report: JobReport, _ chance: Double, _ hasLocks: Bool, at now: Timestamp
+    _ report: JobReport, isPlain: Bool, _ chance: Double, _ hasLocks: Bool, at now: Timestamp
   ) throws -> Job.ReportDecision {
-    if case .ended(.completed(let result)) = report.content,
-      isReadable(result), try complete(report, result, at: now)
+    if isPlain, case .ended(.completed(let result)) = report.content,
+      try complete(report, result, at: now)
     {
       if hasLocks { try release(lockedBy: report.job, at: now) }
       return .applied
@@ -37,12 +44,6 @@ extension Transaction {
     let decision = job.apply(report, at: now, chance: chance)
     try write(stored, job, at: now)
     return decision
-  }
-
-  /// A result comes from a program that may not be ours, and whoever asks for the job has to be able to read it.
-  private func isReadable(_ result: JSONPayload?) -> Bool {
-    guard let result else { return true }
-    return (try? result.value()) != nil
   }
 
   /// What `Job.apply` does with the outcome of a running attempt that has completed, without reading the job.
@@ -102,7 +103,19 @@ extension Transaction {
       content: .ended(
         .failed(
           error: "what the attempt came to cannot be stored: \(reason)", permanent: true)))
-    _ = try unlessRefused("job \(report.job)") { try apply(failure, 0, true, at: now) }
+    _ = try unlessRefused("job \(report.job)") {
+      try apply(failure, isPlain: false, 0, true, at: now)
+    }
+  }
+}
+
+extension JobReport {
+  /// It says that its attempt has completed, with a result that can be read: that comes from a program that may not be
+  /// ours, and whoever asks for the job has to be able to read it.
+  var isPlainCompletion: Bool {
+    guard case .ended(.completed(let result)) = content else { return false }
+    guard let result else { return true }
+    return (try? result.value()) != nil
   }
 }
 

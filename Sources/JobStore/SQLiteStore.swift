@@ -83,8 +83,10 @@ public final class SQLiteStore: JobStore {
     _ reports: [JobReport], chances: [Double], at now: Timestamp
   ) async throws(StoreError) -> [Job.ReportDecision] {
     guard !reports.isEmpty else { return [] }
+    // Here, since nobody waits for it: the writer has everybody's work to do.
+    let plain = reports.map(\.isPlainCompletion)
     return try await writes.write(weight: reports.count) {
-      try $0.report(reports, chances: chances, at: now)
+      try $0.report(reports, plain, chances: chances, at: now)
     }
   }
 

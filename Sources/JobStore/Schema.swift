@@ -9,6 +9,7 @@ enum Schema {
   static var migrator: DatabaseMigrator {
     var migrator = DatabaseMigrator()
     migrator.registerMigration("baseline") { db in try db.execute(sql: baseline) }
+    migrator.registerMigration("retention") { db in try db.execute(sql: retention) }
     return migrator
   }
 
@@ -23,9 +24,6 @@ enum Schema {
   /// - `status` 1 waits and is due, 13 waits for later; the others are as in ``StatusCode``.
   /// - What can be large stands apart, so that a change of status rewrites a small row.
   /// - Counts are kept by whoever writes, not by triggers: one row for all jobs of a transaction.
-  /// - `job_ended` costs 23 bytes a job in the file and 82 in the write-ahead log, and no time that could be measured. In place of
-  ///   it, how far the log has been pruned could be noted; then a clock that was wrong once, or a changed age, would leave jobs
-  ///   behind.
   static let baseline = """
     PRAGMA application_id = 1463898702;
 
@@ -82,8 +80,6 @@ enum Schema {
     CREATE INDEX job_between ON job (status, id) WHERE status IN (0, 2);
     CREATE INDEX job_locked ON job (locked_by) WHERE locked_by IS NOT NULL;
     CREATE INDEX job_telling ON job (replies) WHERE replies = 1 AND status BETWEEN 8 AND 12;
-    CREATE INDEX job_ended ON job (status, type, updated_at, replies)
-      WHERE replies = 0 AND status BETWEEN 8 AND 12;
     CREATE INDEX job_list ON job (tenant, type);
     CREATE INDEX job_open ON job (tenant, status) WHERE status <> 12;
 
@@ -101,7 +97,6 @@ enum Schema {
       id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),
       deleted_at INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
-    CREATE INDEX tombstone_age ON tombstone (deleted_at);
 
     CREATE TABLE event (
       sequence INTEGER PRIMARY KEY,
@@ -146,6 +141,17 @@ enum Schema {
       only INTEGER NOT NULL PRIMARY KEY CHECK (only = 1),
       checked_at INTEGER NOT NULL
     ) STRICT;
+    """
+
+  /// What has ended, by when, and what may be forgotten of what was deleted.
+  ///
+  /// `job_ended` costs 23 bytes a job in the file and 82 in the write-ahead log, and no time that could be measured. In place of
+  /// it, how far the log has been pruned could be noted; then a clock that was wrong once, or a changed age, would leave jobs
+  /// behind.
+  private static let retention = """
+    CREATE INDEX job_ended ON job (status, type, updated_at, replies)
+      WHERE replies = 0 AND status BETWEEN 8 AND 12;
+    CREATE INDEX tombstone_age ON tombstone (deleted_at);
     """
 }
 

@@ -53,9 +53,6 @@ struct DecoderFuzzTests {
       _ = try attempt { () throws(WireError) in
         try WireCoding.lockAnswers(message(MessageKind.locks))
       }
-      _ = try attempt { () throws(WireError) in
-        try WireCoding.workerMessage(message(MessageKind.worker))
-      }
       _ = try attempt { () throws(WireError) in try WireCoding.received(message(MessageKind.worker))
       }
       _ = try attempt { () throws(WireError) in try WireCoding.command(message(MessageKind.command))

@@ -81,6 +81,46 @@ import Testing
     }
   }
 
+  @Test("takes fewer at once where they are large, of however many types")
+  func largeTypes() async throws {
+    try await withStore { fixture in
+      for type in ["a:a", "b:b", "c:c"] {
+        _ = try await fixture.store.insert(
+          try ended(1, type: type, size: Pruning.bytes / 2 + 1000))
+      }
+      let first = try await prune(fixture)
+      #expect(first.total == 2)
+      #expect(first.hasMore)
+      #expect(try await prune(fixture).total == 1)
+    }
+  }
+
+  @Test("removes a very long history in parts, before its job")
+  func longHistory() async throws {
+    try await withStore { fixture in
+      _ = try await fixture.store.insert(try ended(2))
+      try await fixture.store.writes.write { transaction in
+        try transaction.db.execute(
+          sql: """
+            WITH RECURSIVE n(i) AS (VALUES (100) UNION ALL SELECT i + 1 FROM n WHERE i < 20099)
+            INSERT INTO event (sequence, job, to_status, at, attempt)
+            SELECT i, 2, 1, 0, 0 FROM n
+            """)
+      }
+      var jobs: [Int] = []
+      var events: [Int] = []
+      var pruned = Pruned(hasMore: true)
+      while pruned.hasMore, jobs.count < 9 {
+        pruned = try await prune(fixture)
+        jobs.append(pruned.total)
+        events.append(try await rows("event", fixture))
+      }
+      // The other job goes by itself; then two parts of the history; what is left goes with its job.
+      #expect(jobs == [1, 0, 0, 1])
+      #expect(events == [20_001, 10_001, 1, 0])
+    }
+  }
+
   @Test("goes on past rows that cannot be removed, of whatever type")
   func refusal() async throws {
     try await withStore { fixture in

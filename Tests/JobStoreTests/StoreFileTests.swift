@@ -124,6 +124,23 @@ import Testing
     }
   }
 
+  @Test func aFileFromBeforeThereWasRetentionGetsItsIndexes() async throws {
+    let folder = try TemporaryFolder()
+    try StoreFixture.open(folder).close()
+    try raw(folder) { db in
+      try db.execute(
+        sql: """
+          DROP INDEX job_ended; DROP INDEX tombstone_age;
+          DELETE FROM grdb_migrations WHERE identifier = 'retention';
+          """)
+    }
+    let store = try StoreFixture.open(folder)
+    _ = try await store.insert([try sampleJob().with { $0.status = .completed }])
+    let late = Timestamp.start + 31 * 86_400_000
+    #expect(try await store.prune(RetentionPolicy(), at: late, limit: 9).total == 1)
+    try store.close()
+  }
+
   @Test func aFileFromBeforeTheFirstReleaseIsRefusedAndLeftAsItIs() throws {
     let folder = try TemporaryFolder()
     try raw(folder) { db in

@@ -35,7 +35,7 @@ struct WireCodingTests {
       WorkerAnnouncement(
         worker: worker, host: "h", processID: 1, startedAt: .now, queues: [], groups: [],
         types: [], epoch: 4, parked: [.compute], running: [RunningAttempt(job: job, attempt: 1)]))
-    #expect(try WireCoding.workerMessage(WireCoding.message(announcement)) == announcement)
+    #expect(try WireCoding.received(WireCoding.message(announcement)).understood == announcement)
 
     let outcomes: [JobOutcome] = [
       .completed(result: nil), .completed(result: ["a": .null]),
@@ -52,9 +52,9 @@ struct WireCodingTests {
             timeout: 5),
           .policy(.never, timeout: nil),
         ].map { JobReport(job: job, attempt: 2, worker: worker, content: $0) })
-    #expect(try WireCoding.workerMessage(WireCoding.message(reports)) == reports)
+    #expect(try WireCoding.received(WireCoding.message(reports)).understood == reports)
     for message in [WorkerMessage.farewell(worker), .mark(UUID())] {
-      #expect(try WireCoding.workerMessage(WireCoding.message(message)) == message)
+      #expect(try WireCoding.received(WireCoding.message(message)).understood == message)
     }
 
     for command in [
@@ -89,7 +89,7 @@ struct WireCodingTests {
       try WireCoding.claims(message("warren.claims", Array("{".utf8)))
     }
     #expect(throws: WireError.self) {
-      try WireCoding.workerMessage(message("warren.worker", [0xFF]))
+      try WireCoding.received(message("warren.worker", [0xFF]))
     }
   }
 
@@ -99,11 +99,63 @@ struct WireCodingTests {
     let report = JobReport(
       job: job, attempt: 1, worker: worker, content: .ended(.completed(result: payload)))
     #expect(
-      try WireCoding.workerMessage(WireCoding.message(.reports([report]))) == .reports([report]))
+      try WireCoding.received(WireCoding.message(.reports([report]))).understood
+        == .reports([report]))
     let answer = ClaimAnswer(
       jobs: [JobAssignment(job: job, type: try JobTypeID("a:b"), attempt: 1, params: payload)],
       rest: .void)
     #expect(try WireCoding.answers(WireCoding.message([answer])) == [answer])
+  }
+
+  @Test("a small message of very many reports or claims is refused before it is taken apart")
+  func many() throws {
+    func nested(_ tag: UInt8, _ body: [UInt8]) -> [UInt8] {
+      var length = body.count
+      var bytes = [tag]
+      while length > 127 {
+        bytes.append(UInt8(length & 127) | 128)
+        length >>= 7
+      }
+      return bytes + [UInt8(length)] + body
+    }
+    func empty(_ tag: UInt8, _ count: Int) -> [UInt8] {
+      Array(repeatElement([tag, 0], count: count).joined())
+    }
+    let reports = nested(0x12, empty(0x0A, 10_001))
+    let error = #expect(throws: WireError.self) {
+      try WireCoding.received(message("warren.worker", reports))
+    }
+    #expect(error?.description.contains("10001 reports") == true)
+    #expect(throws: WireError.self) {
+      try WireCoding.claims(message("warren.claims", empty(0x0A, 10_001)))
+    }
+    #expect(throws: WireError.self) {
+      try WireCoding.claims(message("warren.claims", nested(0x0A, empty(0x3A, 10_001))))
+    }
+    // As many as are allowed are read: each says nothing.
+    let most = try WireCoding.received(
+      message("warren.worker", nested(0x12, empty(0x0A, 10_000))))
+    #expect(most.malformed.count == 10_000)
+  }
+
+  @Test("the bound of a report's size is not below what it has on the wire, and not far above")
+  func reportSizes() throws {
+    let text = String(repeating: "x", count: 10_000)
+    let contents: [JobReport.Content] = [
+      .progress(try JobProgress(50, text)), .snapshot(JSONPayload(.string(text))),
+      .policy(RetryPolicy(maxRetries: 3), timeout: .max),
+      .ended(.completed(result: [.string(text)])),
+      .ended(.completed(result: nil)), .ended(.failed(error: text, permanent: true)),
+      .ended(.timedOut(error: text)), .ended(.skipped(reason: text)), .ended(.returned),
+    ]
+    for content in contents {
+      let report = JobReport(
+        job: job, attempt: .max, worker: WorkerID(rawValue: String(repeating: "w", count: 64)),
+        content: content)
+      let size = try WireCoding.message(.reports([report])).body.count
+      #expect(report.sizeBound >= size, "\(content)")
+      #expect(report.sizeBound < size + 600, "\(content)")
+    }
   }
 
   @Test("every UUID is the same behind the wire")

@@ -102,24 +102,4 @@ struct BatcherTests {
     #expect(value.sizeBound >= (try JSONEncoder().encode(value)).count)
     #expect(value.sizeBound >= value.text.utf8.count)
   }
-
-  @Test("the bound of a report's size is not below what it has at most, and not far above")
-  func reportSizes() throws {
-    let text = String(repeating: "x", count: 10_000)
-    let contents: [JobReport.Content] = [
-      .progress(try JobProgress(50, text)), .snapshot(JSONPayload(.string(text))),
-      .policy(RetryPolicy(maxRetries: 3), timeout: .max),
-      .ended(.completed(result: [.string(text)])),
-      .ended(.completed(result: nil)), .ended(.failed(error: text, permanent: true)),
-      .ended(.timedOut(error: text)), .ended(.skipped(reason: text)), .ended(.returned),
-    ]
-    for content in contents {
-      let report = JobReport(
-        job: JobID(), attempt: .max, worker: WorkerID(rawValue: String(repeating: "w", count: 64)),
-        content: content)
-      let size = try JSONEncoder().encode(report).count
-      #expect(report.sizeBound >= size, "\(content)")
-      #expect(report.sizeBound < size + 600, "\(content)")
-    }
-  }
 }

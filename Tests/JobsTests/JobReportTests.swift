@@ -248,7 +248,12 @@ struct JobReportTests {
     let payload = JSONPayload(bytes: Data(text.utf8))
     var job = try Job.fixture(status: .running)
     job.retry = RetryPolicy(maxRetries: 3)
-    _ = job.apply(report(.snapshot(payload), on: job), at: .later, chance: 0)
+    let decision = job.apply(report(.snapshot(payload), on: job), at: .later, chance: 0)
+    guard case .refused(let why) = decision else {
+      Issue.record("\(decision)")
+      return
+    }
+    #expect(why.contains("the snapshot cannot be read"))
     #expect(job.snapshot == nil)
     _ = end(.completed(result: payload), &job)
     #expect(job.status == .failed)

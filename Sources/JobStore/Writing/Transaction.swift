@@ -107,8 +107,8 @@ final class Transaction {
   /// Whether the database is expected to take everything: what it refuses ends the transaction, which is done again with
   /// care. Being able to go back costs three statements for each part.
   private let isHopeful: Bool
-  /// A part failed that could not be taken back by itself, whoever has dealt with its error: nothing may be committed.
-  private(set) var isSpoiled = false
+  /// Why a part failed that could not be taken back by itself: whoever has dealt with that, nothing may be committed.
+  private(set) var spoiledBy: (any Error)?
   private var state: WriterState
   private(set) var effects = Effects()
 
@@ -178,7 +178,7 @@ final class Transaction {
       do {
         return .success(try work())
       } catch {
-        isSpoiled = true
+        spoiledBy = error
         throw error
       }
     }

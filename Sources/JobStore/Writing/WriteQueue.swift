@@ -146,6 +146,11 @@ final class WriteQueue: Sendable {
 
   private func carryOut(_ group: [WritePiece], in db: Database) {
     let outcome = writer.withLock { GroupTransaction(db).carryOut(group, &$0) }
+    if let setback = outcome.setback {
+      logger.debug(
+        "a transaction of the status store was done again, part by part",
+        metadata: ["calls": "\(group.count)", "error": "\(setback)"])
+    }
     if let error = outcome.error {
       logger.error(
         "a transaction of the status store failed",
@@ -165,6 +170,8 @@ struct GroupTransaction {
   struct Outcome {
     /// Why nothing of the transaction was written.
     fileprivate(set) var error: StoreError?
+    /// Why it was done again, with care.
+    fileprivate(set) var setback: StoreError?
     fileprivate(set) var effects = Transaction.Effects()
     fileprivate var done: [WritePiece.Settle] = []
     fileprivate var failed: [(piece: WritePiece, error: StoreError)] = []
@@ -182,34 +189,44 @@ struct GroupTransaction {
   }
 
   func carryOut(_ group: [WritePiece], _ state: inout WriterState) -> Outcome {
-    hopefully(group, &state) ?? carefully(group, &state)
+    do {
+      try db.beginTransaction(.immediate)
+    } catch {
+      // Waiting for whoever has the file would take as long again.
+      let reason = StoreError(error)
+      return Outcome(error: reason, failed: group.map { ($0, reason) })
+    }
+    switch hopefully(group, &state) {
+    case .success(let outcome): return outcome
+    case .failure(let setback):
+      var outcome = carefully(group, &state)
+      outcome.setback = setback
+      return outcome
+    }
   }
 
   /// All pieces as one.
   ///
-  /// - Returns: `nil` when one of them failed; nothing is written then.
-  private func hopefully(_ group: [WritePiece], _ state: inout WriterState) -> Outcome? {
+  /// - Returns: what failed, if anything did; nothing is written then.
+  private func hopefully(
+    _ group: [WritePiece], _ state: inout WriterState
+  ) -> Result<Outcome, StoreError> {
     var outcome = Outcome()
     let transaction = Transaction(db, state, hopeful: true)
     do {
-      try db.beginTransaction(.immediate)
       outcome.done = try group.map { try $0.run(transaction) }
-      guard !transaction.isSpoiled else {
-        abandon()
-        state = state.afterRollback()
-        return nil
-      }
+      if let error = transaction.spoiledBy { throw error }
       try transaction.flush()
       // With nothing written, this costs nothing.
       try db.commit()
     } catch {
       abandon()
       state = state.afterRollback()
-      return nil
+      return .failure(StoreError(error))
     }
     outcome.effects = transaction.effects
     state = transaction.committed()
-    return outcome
+    return .success(outcome)
   }
 
   /// Each piece so that it can be taken back by itself.

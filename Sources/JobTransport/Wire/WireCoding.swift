@@ -40,7 +40,10 @@ public enum WireCoding {
   }
 
   public static func claims(_ message: Message) throws(WireError) -> [ClaimRequest] {
-    try unpack(message) { (form: WireClaims) in try form.claims.map { try ClaimRequest($0) } }
+    try WireScan.check("claims", [1], in: message)
+    try WireScan.check("types", [1, 7], in: message)
+    return try unpack(message) { (form: WireClaims) in try form.claims.map { try ClaimRequest($0) }
+    }
   }
 
   /// About how many bytes of params and snapshots one answer to a claim may have: RabbitMQ takes messages of 16 MiB from
@@ -79,15 +82,12 @@ public enum WireCoding {
     try pack(kind: MessageKind.worker, persistent: true) { try content.form() }
   }
 
-  public static func workerMessage(_ message: Message) throws(WireError) -> WorkerMessage {
-    try unpack(message) { (form: WireFromWorker) in try WorkerMessage(form) }
-  }
-
   /// Reads a worker's message as far as it can be understood: see ``ReceivedWorkerMessage``.
   ///
   /// - Throws: ``WireError`` when it is none, and no newer worker's either.
   public static func received(_ message: Message) throws(WireError) -> ReceivedWorkerMessage {
-    try unpack(message) { (form: WireFromWorker) in
+    try WireScan.check("reports", [2, 1], in: message)
+    return try unpack(message) { (form: WireFromWorker) in
       do {
         return ReceivedWorkerMessage(understood: try WorkerMessage(form))
       } catch {

@@ -5,13 +5,6 @@ import SwiftProtobuf
 // What goes over the wire for every job, as Protocol Buffers (wire.proto), and back. Reading refuses what a worker of
 // Warren's does not send.
 
-/// Something that goes over the wire for every job.
-protocol WireValue {
-  associatedtype Form: SwiftProtobuf.Message
-  init(_ form: Form) throws
-  func form() throws -> Form
-}
-
 /// A message that can be read, and does not say what it has to.
 struct WireContentError: Error, CustomStringConvertible {
   let description: String
@@ -48,7 +41,7 @@ extension WireID {
   }
 }
 
-extension ClaimRequest: WireValue {
+extension ClaimRequest {
   init(_ form: WireClaim) throws {
     guard form.hasClaim else { throw WireContentError("a claim has no id") }
     self.init(
@@ -70,7 +63,7 @@ extension ClaimRequest: WireValue {
   }
 }
 
-extension ClaimAnswer: WireValue {
+extension ClaimAnswer {
   init(_ form: WireAnswer) throws {
     let rest: Rest =
       switch form.rest {
@@ -98,7 +91,7 @@ extension ClaimAnswer: WireValue {
   }
 }
 
-extension JobAssignment: WireValue {
+extension JobAssignment {
   init(_ form: WireAssignment) throws {
     guard form.hasJob else { throw WireContentError("an assignment names no job") }
     self.init(
@@ -125,7 +118,7 @@ extension JobAssignment: WireValue {
   }
 }
 
-extension WorkerMessage: WireValue {
+extension WorkerMessage {
   init(_ form: WireFromWorker) throws {
     self =
       switch form.kind {
@@ -152,7 +145,7 @@ extension WorkerMessage: WireValue {
   }
 }
 
-extension JobReport: WireValue {
+extension JobReport {
   init(_ form: WireReport) throws {
     guard form.hasJob else { throw WireContentError("a report names no job") }
     let content: Content =
@@ -199,7 +192,7 @@ extension JobReport: WireValue {
   }
 }
 
-extension JobOutcome: WireValue {
+extension JobOutcome {
   init(_ form: WireOutcome) throws {
     self =
       switch form.kind {

@@ -113,10 +113,14 @@ public struct CommandJobType: Sendable {
     do {
       let params = try assignment.params.value()
       process = CommandProcess(command: try command.render(params), params: params)
-      process.snapshot = try assignment.snapshot?.value()
     } catch {
       // The same params make the same command the next time.
       throw PermanentFailure("the command cannot be made from the params: \(error)")
+    }
+    do {
+      process.snapshot = try assignment.snapshot?.value()
+    } catch {
+      throw PermanentFailure("the snapshot cannot be read: \(error)")
     }
     process.environment = environment.merging(
       [

@@ -1,5 +1,5 @@
 /// How one attempt to run a job ended, as its worker saw it. What becomes of the job is the lifecycle's decision.
-public enum JobOutcome: Sendable, Hashable, Codable {
+public enum JobOutcome: Sendable, Hashable {
   case completed(result: JSONPayload?)
   /// The callback threw; `permanent` forbids a retry.
   case failed(error: String, permanent: Bool)

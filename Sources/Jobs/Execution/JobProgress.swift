@@ -1,5 +1,5 @@
 /// How far a job has come.
-public struct JobProgress: Sendable, Hashable, Codable {
+public struct JobProgress: Sendable, Hashable {
   /// 0 to 100.
   public let percent: Double
   /// What is being done, for people; `nil` leaves what was said before.

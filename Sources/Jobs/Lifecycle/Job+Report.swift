@@ -30,8 +30,11 @@ extension Job {
     case .progress(let progress):
       note(progress, at: now)
     case .snapshot(let snapshot):
-      // A worker of Warren's does not send others.
-      if let snapshot = try? snapshot.value() { self.snapshot = snapshot }
+      do throws(JSONError) {
+        self.snapshot = try snapshot.value()
+      } catch {
+        return .refused("the snapshot cannot be read: \(error)")
+      }
       updatedAt = max(now, updatedAt)
     case .policy(let retry, let timeout):
       self.retry = retry.normalized

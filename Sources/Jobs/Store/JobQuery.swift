@@ -12,13 +12,21 @@ extension JobQuery {
       return bytes <= Self.mostBytes
     }.count
     guard fitting < sizes.count else { return sizes.count }
-    guard case .after = part else {
+    guard canBeCut else {
       guard sizes.count > 1 else { return 1 }
       throw .unfit(
         "the \(sizes.count) jobs of this page have more than \(Self.mostBytes >> 20) MiB of params"
           + " and results: ask for smaller pages")
     }
     return max(1, fitting)
+  }
+
+  /// Whether the list goes on where it is cut, by its cursor. A later page would not begin there.
+  private var canBeCut: Bool {
+    switch part {
+    case .after: true
+    case .page(let page): page == 1 && order.field == .createdAt
+    }
   }
 }
 
@@ -130,8 +138,8 @@ public struct JobOrder: Sendable, Hashable, LosslessStringConvertible {
 }
 
 /// One part of a list of jobs: as many as were asked for, as far as there are so many and ``JobQuery/mostBytes`` allow. What
-/// follows a job is cut there, and goes on with ``next``. A page is not, since the next page would not begin where this one
-/// was cut: it is refused as ``StoreError/unfit(_:)``.
+/// follows a job is cut there, and so is the first page where there is a ``next`` to go on with. Another page is not, since the
+/// one after it would not begin where this one was cut: it is refused as ``StoreError/unfit(_:)``.
 public struct JobPage: Sendable, Hashable {
   public let jobs: [Job]
   /// How many jobs the query finds, on all pages.

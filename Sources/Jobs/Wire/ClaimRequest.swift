@@ -1,7 +1,7 @@
 public import Foundation
 
 /// A worker's wish for jobs of a queue: it holds so many tickets, each of which is a right to ask for one job.
-public struct ClaimRequest: Sendable, Hashable, Codable {
+public struct ClaimRequest: Sendable, Hashable {
   /// How many jobs may be asked for at once.
   public static let counts = 1...1000
 
@@ -45,9 +45,9 @@ public struct ClaimRequest: Sendable, Hashable, Codable {
 }
 
 /// The answer to a claim.
-public struct ClaimAnswer: Sendable, Hashable, Codable {
+public struct ClaimAnswer: Sendable, Hashable {
   /// What the worker does with the tickets for which it got no job.
-  public enum Rest: String, Sendable, Hashable, Codable {
+  public enum Rest: String, Sendable, Hashable {
     /// Nothing is due: they are void.
     case void
     /// Jobs are due, but none that this worker can run: it gives the tickets back, and takes none of this queue until it

@@ -1,7 +1,7 @@
 /// What a worker tells of one job.
-public struct JobReport: Sendable, Hashable, Codable {
+public struct JobReport: Sendable, Hashable {
   /// What there is to tell.
-  public enum Content: Sendable, Hashable, Codable {
+  public enum Content: Sendable, Hashable {
     case progress(JobProgress)
     /// What to go on from after a suspension, a retry or the loss of the worker; replaces an earlier one.
     case snapshot(JSONPayload)

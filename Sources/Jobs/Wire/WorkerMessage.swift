@@ -1,7 +1,7 @@
 public import Foundation
 
 /// What travels through the queue of reports.
-public enum WorkerMessage: Sendable, Hashable, Codable {
+public enum WorkerMessage: Sendable, Hashable {
   case announcement(WorkerAnnouncement)
   case reports([JobReport])
   /// The worker ends, and has given back what it had.

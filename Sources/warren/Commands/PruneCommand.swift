@@ -17,7 +17,13 @@ struct PruneCommand: AsyncParsableCommand {
   func run() async throws {
     let client = try server.client()
     var report = try await client.prune(dryRun: dryRun)
-    while report.hasMore, !dryRun { report.add(try await client.prune()) }
+    do {
+      while report.hasMore, !dryRun { report.add(try await client.prune()) }
+    } catch {
+      // What is gone is gone.
+      Console.write(Self.text(report), to: .error)
+      throw error
+    }
     Console.write(try server.json ? JSONOutput.text(report) : Self.text(report), to: .output)
   }
 

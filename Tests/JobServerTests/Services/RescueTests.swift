@@ -53,7 +53,7 @@ private struct Workers: Sendable {
       }
       // The mark that comes back: everything before it has been applied.
       if publication.routingKey == "jobs.reports",
-        case .mark(let mark)? = try? WireCoding.workerMessage(publication.message)
+        case .mark(let mark)? = try? WireCoding.received(publication.message).understood
       {
         fixture.inbox.reach(mark)
       }

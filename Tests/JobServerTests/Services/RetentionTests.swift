@@ -72,6 +72,24 @@ import Testing
     }
   }
 
+  @Test("there is one round at a time: whoever asks meanwhile is told that there is more")
+  func oneAtATime() async throws {
+    let fixture = try await ServerFixture()
+    try await ended(Retention.batchSize + 1, in: fixture)
+    try await fixture.run([fixture.service.retention]) {
+      try await fixture.clock.advance(by: Retention.delay, whenSleeping: 1)
+      try await fixture.clock.state.until("a pause after a batch") { $0.sleeping == 1 }
+      async let second = fixture.service.prune(dryRun: false, within: .seconds(5))
+      try await fixture.clock.state.until("both wait") { $0.sleeping == 2 }
+      #expect(fixture.commits.value.flatMap(\.deleted).count == Retention.batchSize)
+      fixture.clock.advance(by: Retention.turn)
+      let report = try await second
+      #expect(report.total == 0)
+      #expect(report.hasMore)
+      try await untilPruned(Retention.batchSize + 1, in: fixture)
+    }
+  }
+
   @Test("ends when its time is over, and says that there is more")
   func limit() async throws {
     let fixture = try await ServerFixture()

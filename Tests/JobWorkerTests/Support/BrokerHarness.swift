@@ -49,7 +49,9 @@ struct BrokerHarness: Sendable {
     let consumer = try await connection.consume(
       Subscription(queue: names.reports, prefetch: 0, noAck: true))
     for try await deliveries in consumer {
-      for delivery in deliveries { mail.add(try WireCoding.workerMessage(delivery.message)) }
+      for delivery in deliveries {
+        mail.add(try #require(try WireCoding.received(delivery.message).understood))
+      }
     }
   }
 
