@@ -1,6 +1,7 @@
 public import Foundation
 public import Jobs
 import Logging
+import Synchronization
 
 extension JobService {
   /// Suspends a job: at once where nobody runs it; otherwise it is `suspending` until its worker has stopped. One that is
@@ -92,5 +93,19 @@ extension JobService {
     case .nobody where holder != nil: return false
     case .nobody: throw .nobody(job, callback)
     }
+  }
+}
+
+/// The jobs whose resume callback is under way, so that two requests do not call it twice.
+final class ResumeGuard: Sendable {
+  private let jobs = Mutex<Set<JobID>>([])
+
+  /// - Returns: `false` when the job is being resumed already.
+  func begin(_ job: JobID) -> Bool {
+    jobs.withLock { $0.insert(job).inserted }
+  }
+
+  func end(_ job: JobID) {
+    _ = jobs.withLock { $0.remove(job) }
   }
 }

@@ -1,4 +1,5 @@
 public import AMQP
+public import ServiceLifecycle
 
 /// What the services need of a connection to a broker. ``Connection`` is one; tests have one in memory, which can be slow,
 /// silent or refuse where a broker seldom is.
@@ -46,5 +47,18 @@ extension MessageBroker {
   /// Publishes one message and waits for the verdict.
   public func publish(_ publication: Publication, timeout: Duration) async -> PublishVerdict {
     await publish([publication], timeout: timeout).first ?? .unknown("not sent")
+  }
+}
+
+/// Keeps a connection up for as long as its process runs.
+public struct ConnectionService: Service {
+  private let connection: Connection
+
+  public init(_ connection: Connection) {
+    self.connection = connection
+  }
+
+  public func run() async throws {
+    try await cancelWhenGracefulShutdown { try await connection.run() }
   }
 }

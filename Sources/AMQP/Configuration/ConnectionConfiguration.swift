@@ -123,3 +123,95 @@ public struct ConnectionConfiguration: Sendable, Hashable {
     }
   }
 }
+
+/// A user name and a password.
+public struct Credentials: Sendable, Hashable {
+  /// The user's name.
+  public var username: String
+  /// The user's password, or a token that takes its place.
+  public var password: String
+
+  /// Credentials of that user.
+  public init(username: String, password: String) {
+    self.username = username
+    self.password = password
+  }
+
+  func check() throws(AMQPError) {
+    for (what, value) in [("user name", username), ("password", password)]
+    where value.utf8.contains(0) {
+      throw .invalidArgument("the \(what) contains a NUL character")
+    }
+  }
+}
+
+/// A host on which a broker is.
+public struct BrokerHost: Sendable, Hashable {
+  /// Name or address, an IPv6 address without brackets.
+  public var name: String
+  /// The port.
+  public var port: UInt16
+
+  /// A host of that name.
+  public init(_ name: String, port: UInt16) {
+    self.name = name
+    self.port = port
+  }
+}
+
+/// How to log in (`auth_mechanism` in a URL).
+public enum Authentication: String, Sendable, Hashable, CaseIterable {
+  /// With user name and password.
+  case plain
+  /// By the client's TLS certificate; the broker needs the plugin `rabbitmq_auth_mechanism_ssl`.
+  case external
+}
+
+/// How to speak TLS. Always at least TLS 1.2.
+public struct TLSConfiguration: Sendable, Hashable {
+  /// PEM file of the certificate authorities to trust; `nil`: those of the system (`SSL_CERT_FILE`,
+  /// or the bundle in the usual places).
+  public var caCertificateFile: String?
+  /// PEM file of the client's certificate chain. Needs ``keyFile``.
+  public var certificateFile: String?
+  /// PEM file of the client's private key, not encrypted. Needs ``certificateFile``.
+  public var keyFile: String?
+  /// Whether the broker's certificate must be signed by a trusted authority, and be for its host
+  /// name. Turning this off leaves the connection open to anyone in between.
+  public var verifyPeer: Bool
+
+  /// The name to ask the broker's TLS for, and to verify its certificate against
+  /// (`server_name_indication` in a URL); `nil`: the host that is connected to.
+  public var serverName: String?
+
+  /// Verifies the broker against the system's authorities, unless told otherwise.
+  public init(
+    caCertificateFile: String? = nil, certificateFile: String? = nil, keyFile: String? = nil,
+    verifyPeer: Bool = true
+  ) {
+    self.caCertificateFile = caCertificateFile
+    self.certificateFile = certificateFile
+    self.keyFile = keyFile
+    self.verifyPeer = verifyPeer
+  }
+}
+
+extension ConnectionConfiguration {
+  /// What the connection tells the broker of itself. librabbitmq adds
+  /// `authentication_failure_close`.
+  var clientProperties: FieldTable {
+    var properties: FieldTable = [
+      "product": .string(product),
+      "capabilities": [
+        "authentication_failure_close": true,
+        "basic.nack": true,
+        "connection.blocked": true,
+        "consumer_cancel_notify": true,
+        "exchange_exchange_bindings": true,
+        "publisher_confirms": true,
+      ],
+    ]
+    if !connectionName.isEmpty { properties["connection_name"] = .string(connectionName) }
+    return properties
+  }
+}

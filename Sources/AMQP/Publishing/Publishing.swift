@@ -139,3 +139,58 @@ public struct SubmittedPublications: Sendable {
     get async { await promise.value }
   }
 }
+
+/// A message and where to publish it.
+public struct Publication: Sendable, Hashable {
+  /// The message.
+  public var message: Message
+  /// The exchange; empty is the default exchange, whose routing keys are queue names.
+  public var exchange: String
+  /// The routing key, at most 255 bytes.
+  public var routingKey: String
+  /// Whether a message that reaches no queue is returned
+  /// (``PublishVerdict/returned(replyCode:text:)``) rather than dropped and confirmed.
+  public var mandatory: Bool
+
+  /// A publication of `message`.
+  public init(_ message: Message, exchange: String, routingKey: String, mandatory: Bool = false) {
+    self.message = message
+    self.exchange = exchange
+    self.routingKey = routingKey
+    self.mandatory = mandatory
+  }
+
+  /// The most bytes that its frames take. Throws ``AMQPError/invalidArgument(_:)`` if AMQP cannot
+  /// carry it on a connection with that `frameMax`; it must be refused before the first frame is
+  /// sent, since a message cannot be taken back half-way.
+  func checkedSize(frameMax: Int) throws(AMQPError) -> Int {
+    try ShortString.check(exchange, "the exchange's name")
+    try ShortString.check(routingKey, "the routing key")
+    let properties = try message.properties.checkedSize()
+    // Frame header and end 8, class, weight and body size 12.
+    guard properties + 20 <= frameMax else {
+      throw .invalidArgument(
+        "properties and headers take \(properties + 20) bytes, the connection allows \(frameMax) "
+          + "(frame_max)")
+    }
+    return FrameEncoder.size(self, properties: properties, frameMax: frameMax)
+  }
+}
+
+/// What became of a published message: exactly one of five.
+public enum PublishVerdict: Sendable, Hashable {
+  /// The broker has taken responsibility for it (or, if not mandatory and unroutable, dropped it as
+  /// told).
+  case confirmed
+  /// Mandatory, and no queue took it: the broker's code (312 NO_ROUTE) and text.
+  case returned(replyCode: UInt16, text: String)
+  /// The broker refused it, such as for a full queue with `x-overflow: reject-publish`, and refused
+  /// it again on a fresh channel (a channel can go on refusing after the queue takes messages again).
+  case nacked
+  /// The broker does not have it, so publishing it again cannot make two of it: it never left this
+  /// process, or closed its channel because it was too large. The text says why.
+  case notSent(String)
+  /// Nobody knows: it was sent, and the connection or channel was lost before the answer, or the
+  /// time was up. The text says why.
+  case unknown(String)
+}

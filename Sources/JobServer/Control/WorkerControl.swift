@@ -1,6 +1,8 @@
 import AMQP
 import JobTransport
 import Jobs
+import Logging
+import ServiceLifecycle
 
 /// Sends commands to one worker through its exclusive queue, which lasts as long as the worker's connection.
 struct WorkerControl: Sendable {
@@ -152,5 +154,100 @@ extension WorkerControl.Possession {
     case .reported: self = .reported
     case .unknown: self = .missing
     }
+  }
+}
+
+/// Tells workers what only the server knows: that there is something for one that was told to park, and that an attempt is
+/// no longer locked by another job.
+struct WorkerNotices: Service {
+  let parked: ParkedWorkers
+  let releases: AsyncStream<ChangeHub.Release>
+  let store: any JobStore
+  let control: WorkerControl
+  let commands: PeerTasks<WorkerID>
+  let log: ServerLog
+
+  func run() async throws {
+    await cancelWhenGracefulShutdown {
+      await withDiscardingTaskGroup { group in
+        group.addTask {
+          for await wakeUp in parked.wakeUps {
+            submit(to: wakeUp.worker) { await wake(wakeUp) }
+          }
+        }
+        group.addTask {
+          for await release in releases {
+            let attempt = release.attempt
+            submit(to: release.worker) {
+              _ = await control.send(
+                .released(job: attempt.job, attempt: attempt.attempt), to: release.worker)
+            }
+          }
+        }
+      }
+    }
+  }
+
+  private func submit(to worker: WorkerID, _ work: @escaping @Sendable () async -> Void) {
+    if !commands.submit(to: worker, work) { log.count(\.droppedCommands) }
+  }
+
+  private func wake(_ wakeUp: ParkedWorkers.WakeUp) async {
+    guard await control.send(.wake(wakeUp.queue), to: wakeUp.worker) != .delivered else { return }
+    // The jobs are somebody else's then, if there is somebody.
+    do {
+      parked.wake(for: try await store.due().filter { $0.queue == wakeUp.queue })
+    } catch {
+      log.count(\.storeFailures)
+      log.burst(.warning, "nobody else could be woken", ["error": "\(error)"])
+    }
+  }
+}
+
+/// What became of a callback.
+enum CallbackOutcome: Sendable {
+  case done
+  /// The callback's error.
+  case failed(String)
+  /// There is no worker to call it in.
+  case nobody
+  /// A worker was asked, and did not answer in time.
+  case noAnswer
+}
+
+/// Calls the callbacks of job types.
+protocol CallbackCalling: Sendable {
+  /// - Parameter holder: the one worker that may be asked, because it has the job; any worker of the type when it is `nil`.
+  func call(_ callback: JobCallback, for job: Job, in holder: WorkerID?) async -> CallbackOutcome
+}
+
+extension CallbackCalling {
+  func call(_ callback: JobCallback, for job: Job) async -> CallbackOutcome {
+    await call(callback, for: job, in: nil)
+  }
+}
+
+/// Has callbacks called where their code is: in a worker that is alive.
+struct CallbackCaller: CallbackCalling {
+  let directory: WorkerDirectory
+  let control: WorkerControl
+  /// How long to wait for a worker's answer.
+  let limit: Duration
+  let logger: Logger
+
+  func call(_ callback: JobCallback, for job: Job, in holder: WorkerID?) async -> CallbackOutcome {
+    let workers = holder.map { [$0] } ?? directory.workers(of: job.type, with: callback)
+    for worker in workers {
+      switch await control.call(callback, job.assignment, by: worker, limit: limit) {
+      case .done: return .done
+      case .failed(let message): return .failed(message)
+      case .unknown: return .noAnswer
+      case .notCalled:
+        logger.notice(
+          "a worker did not call a callback, as it is gone or has none",
+          metadata: ["worker": "\(worker)", "callback": "\(callback)", "job": "\(job.id)"])
+      }
+    }
+    return .nobody
   }
 }

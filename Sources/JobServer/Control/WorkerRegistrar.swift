@@ -2,6 +2,7 @@ import AMQP
 import JobTransport
 import Jobs
 import Logging
+import Synchronization
 
 /// Takes in what workers say of themselves: the directory learns of them, the catalog of their job types.
 struct WorkerRegistrar: Sendable {
@@ -73,5 +74,87 @@ struct WorkerRegistrar: Sendable {
   /// A worker ends, and has given back what it had.
   func farewell(_ worker: WorkerID) async throws(StoreError) {
     try await workers.farewell(worker)
+  }
+}
+
+/// The workers that have announced themselves and are not known to be gone.
+final class WorkerDirectory: Sendable {
+  private let workers = Mutex<[WorkerID: WorkerAnnouncement]>([:])
+
+  func add(_ announcement: WorkerAnnouncement) {
+    workers.withLock { $0[announcement.worker] = announcement }
+  }
+
+  func contains(_ worker: WorkerID) -> Bool {
+    workers.withLock { $0[worker] != nil }
+  }
+
+  func remove(_ worker: WorkerID) {
+    _ = workers.withLock { $0.removeValue(forKey: worker) }
+  }
+
+  /// Those that have a callback of a job type, in any order.
+  func workers(of type: JobTypeID, with callback: JobCallback) -> [WorkerID] {
+    workers.withLock { workers in
+      workers.values.filter { announcement in
+        announcement.types.contains { $0.id == type && $0.callbacks.contains(callback) }
+      }.map(\.worker)
+    }.shuffled()
+  }
+
+  /// How many jobs of a queue the workers can run together.
+  func capacity(for queue: JobQueueName) -> Int {
+    workers.withLock { workers in
+      workers.values.flatMap(\.queues).filter { $0.name == queue }.map(\.capacity).reduce(0, +)
+    }
+  }
+
+  var all: [WorkerAnnouncement] {
+    workers.withLock { $0.values.sorted { $0.worker.rawValue < $1.worker.rawValue } }
+  }
+}
+
+/// Which workers have been seen on the server's present connection to the broker, so that the absence of a worker's queue
+/// can be told from a broker that has just come back and has no queues yet.
+///
+/// A queue that was there, and is no more, has gone with its worker's connection. One that has not been seen since the
+/// server connected may be on its way: it counts as gone only after the time in which workers reconnect.
+final class Presence: Sendable {
+  private struct State {
+    var generation: UInt64 = 0
+    var since: Duration
+    var seen: Set<WorkerID> = []
+
+    mutating func follow(_ current: UInt64, at uptime: Duration) {
+      guard current != generation else { return }
+      self = State(generation: current, since: uptime)
+    }
+  }
+
+  /// How long workers may take to come back.
+  let grace: Duration
+  private let clock: any ServerClock
+  private let state: Mutex<State>
+
+  init(grace: Duration, clock: any ServerClock = SystemClock()) {
+    self.grace = grace
+    self.clock = clock
+    state = Mutex(State(since: clock.uptime))
+  }
+
+  /// The worker's queue was there, on this connection of the server's.
+  func saw(_ worker: WorkerID, on generation: UInt64) {
+    state.withLock { state in
+      state.follow(generation, at: clock.uptime)
+      state.seen.insert(worker)
+    }
+  }
+
+  /// Whether a queue that is not there proves that its worker is gone.
+  func isGone(_ worker: WorkerID, on generation: UInt64) -> Bool {
+    state.withLock { state in
+      state.follow(generation, at: clock.uptime)
+      return state.seen.contains(worker) || clock.uptime - state.since > grace
+    }
   }
 }

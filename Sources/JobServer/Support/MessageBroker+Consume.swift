@@ -1,6 +1,7 @@
 import AMQP
 import JobTransport
 import Logging
+import ServiceLifecycle
 
 extension MessageBroker {
   /// Consumes from a queue of the server's own. While the broker fails over it, as RabbitMQ does over a quorum queue whose process
@@ -27,5 +28,16 @@ extension MessageBroker {
       }
     }
     return nil
+  }
+}
+
+/// Runs a service's work until the process is told to end. That the work is cut short then is no failure of it.
+func untilGracefulShutdown(_ work: @escaping @Sendable () async throws -> Void) async throws {
+  do {
+    try await cancelWhenGracefulShutdown(work)
+  } catch AMQPError.cancelled {
+    return
+  } catch is CancellationError {
+    return
   }
 }

@@ -1,6 +1,7 @@
 import AMQP
 import JobTransport
 import Jobs
+import Logging
 import Synchronization
 
 /// Consumes one work queue: does what its ``LaneState`` says.
@@ -211,5 +212,83 @@ final class QueueConsumer: Sendable {
     }
     let id = deadlines.after(next - .now) { [weak self] in Task { await self?.tick() } }
     state.deadline = (id, next)
+  }
+}
+
+/// The consumers of all queues that the worker takes jobs from.
+struct QueueConsumers: Sendable {
+  private let consumers: [JobQueueName: QueueConsumer]
+
+  /// - Parameter queues: of those with the same name the last counts.
+  init(_ queues: [JobQueue], consumer: (JobQueue) -> QueueConsumer) {
+    let queues = Dictionary(queues.map { ($0.name, $0) }, uniquingKeysWith: { $1 })
+    consumers = queues.mapValues(consumer)
+  }
+
+  var all: [QueueConsumer] { consumers.values.sorted { $0.queue < $1.queue } }
+
+  /// The queues for which it was told to park.
+  var parked: [JobQueueName] { all.filter(\.isParked).map(\.queue) }
+
+  /// There is something to run in a queue.
+  func wake(_ queue: JobQueueName) async {
+    await consumers[queue]?.wake()
+  }
+
+  /// Subscribes to a queue anew.
+  func renew(_ queue: JobQueueName) async {
+    await consumers[queue]?.renew()
+  }
+
+  /// Where there is no such queue, all are meant.
+  func scope(of queue: JobQueueName) -> OutageScope {
+    consumers[queue] == nil ? .worker : .queue(queue)
+  }
+
+  /// Takes nothing more from the queues that are meant.
+  func pause(_ scope: OutageScope) async {
+    for consumer in all where scope.contains(consumer.queue) { await consumer.pause(for: scope) }
+  }
+
+  /// Takes from them again.
+  func resume(_ scope: OutageScope) async {
+    for consumer in all where scope.contains(consumer.queue) { await consumer.resume(from: scope) }
+  }
+}
+
+extension Connection {
+  /// Subscribes, however long the broker is away.
+  ///
+  /// - Returns: `nil` when the worker ends before.
+  /// - Throws: what waiting does not heal, such as a refusal by the broker.
+  func subscribe(
+    _ subscription: Subscription, until lifecycle: WorkerLifecycle, logger: Logger
+  ) async throws(AMQPError) -> Consumer? {
+    var pause = Pause(first: .milliseconds(400), longest: .seconds(5))
+    // Each of these costs the connection, which serves the other queues, too.
+    var failure = Pause(first: .seconds(1), longest: .seconds(60))
+    while lifecycle.phase == .working, !Task.isCancelled {
+      do throws(AMQPError) {
+        return try await consume(subscription)
+      } catch {
+        if error.isInternal {
+          logger.error(
+            "the broker fails over a queue, whose process may be gone; see docs/operations.md",
+            metadata: ["queue": "\(subscription.queue)", "error": "\(error)"])
+          if await lifecycle.reached(.draining, within: failure.take()) { break }
+          continue
+        }
+        switch error {
+        case .timeout, .socket, .connect, .connectionClosed, .protocolViolation: break
+        case .closed, .cancelled: return nil
+        default: throw error
+        }
+        logger.warning(
+          "not yet subscribed",
+          metadata: ["queue": "\(subscription.queue)", "error": "\(error)"])
+      }
+      if await lifecycle.reached(.draining, within: pause.take()) { break }
+    }
+    return nil
   }
 }

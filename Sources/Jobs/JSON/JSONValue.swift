@@ -166,3 +166,100 @@ extension JSONValue: ExpressibleByDictionaryLiteral, ExpressibleByArrayLiteral,
   public init(floatLiteral value: Double) { self = .number(value) }
   public init(booleanLiteral value: Bool) { self = .bool(value) }
 }
+
+extension JSONValue {
+  /// At most how many bytes the value has as JSON text, without writing it: what batches are bounded by.
+  public var sizeBound: Int {
+    switch self {
+    case .null, .bool: 5
+    case .integer, .number: 26
+    case .string(let text): Self.sizeBound(of: text)
+    case .array(let elements): elements.reduce(2) { $0 + $1.sizeBound + 1 }
+    case .object(let members):
+      members.reduce(2) { $0 + Self.sizeBound(of: $1.key) + $1.value.sizeBound + 2 }
+    }
+  }
+
+  /// The same of a text, with its quotation marks.
+  static func sizeBound(of text: String) -> Int {
+    var text = text
+    return text.withUTF8 { bytes in
+      var size = 2
+      for byte in bytes {
+        switch byte {
+        case ..<0x20: size += 6
+        case 0x22, 0x2F, 0x5C: size += 2
+        default: size += 1
+        }
+      }
+      return size
+    }
+  }
+}
+
+/// The kinds of JSON values, with the names that JSON Schema's `type` keyword gives them.
+public enum JSONKind: String, Sendable, Hashable, Codable {
+  case null, boolean, integer, number, string, array, object
+
+  /// Whether a value of this kind is acceptable where `expected` is asked for: every integer is a number.
+  func satisfies(_ expected: JSONKind) -> Bool {
+    self == expected || (self == .integer && expected == .number)
+  }
+}
+
+/// The name of an object's member, or an array's index, where neither is known at compile time.
+struct JSONMemberKey: CodingKey {
+  let stringValue: String
+  let intValue: Int?
+
+  init(stringValue: String) {
+    self.stringValue = stringValue
+    self.intValue = nil
+  }
+
+  init(intValue: Int) {
+    self.stringValue = String(intValue)
+    self.intValue = intValue
+  }
+}
+
+/// Why bytes are not the JSON that was asked for.
+public struct JSONError: Error, Hashable, CustomStringConvertible {
+  /// What was wrong and where, in words.
+  public let description: String
+
+  /// - Parameter description: what was wrong and where.
+  public init(_ description: String) {
+    self.description = description.shortened(to: Self.longest)
+  }
+
+  /// In bytes: names and values of the JSON are part of it.
+  private static let longest = 600
+
+  /// Puts Foundation's coding errors into one sentence that names the path.
+  init(decoding error: any Error) {
+    self.init(Self.words(error))
+  }
+
+  private static func words(_ error: any Error) -> String {
+    switch error {
+    case DecodingError.dataCorrupted(let context):
+      let detail = context.underlyingError.map { ": \($0)" } ?? ""
+      return at(
+        context.codingPath, "not valid JSON (\(context.debugDescription)\(detail))")
+    case DecodingError.keyNotFound(let key, let context):
+      return at(context.codingPath, "the member '\(key.stringValue)' is missing")
+    case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context):
+      return at(context.codingPath, context.debugDescription)
+    case EncodingError.invalidValue(let value, let context):
+      return at(
+        context.codingPath, "\(value) cannot be written as JSON: \(context.debugDescription)")
+    default:
+      return String(describing: error)
+    }
+  }
+
+  private static func at(_ path: [any CodingKey], _ problem: String) -> String {
+    path.isEmpty ? problem : "\(path.map(\.stringValue).joined(separator: ".")): \(problem)"
+  }
+}

@@ -119,3 +119,64 @@ public struct ParamsSchema: Sendable, Hashable {
     return schema
   }
 }
+
+extension ParamsSchema: Codable {
+  private enum CodingKeys: String, CodingKey {
+    case type, properties, items
+    case additionalProperties
+    case defaultValue = "default"
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    if let one = try? container.decode(JSONKind.self, forKey: .type) {
+      kinds = [one]
+    } else {
+      kinds = try container.decodeIfPresent(Set<JSONKind>.self, forKey: .type) ?? []
+    }
+    properties = try container.decodeIfPresent([String: ParamsSchema].self, forKey: .properties)
+    items = try container.decodeIfPresent(ParamsSchema.self, forKey: .items).map { [$0] } ?? []
+    // Not decodeIfPresent: a default of null is a default.
+    defaultValue =
+      container.contains(.defaultValue)
+      ? try container.decode(JSONValue.self, forKey: .defaultValue) : nil
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    if let only = kinds.first, kinds.count == 1 {
+      try container.encode(only, forKey: .type)
+    } else if !kinds.isEmpty {
+      try container.encode(kinds.sorted { $0.rawValue < $1.rawValue }, forKey: .type)
+    }
+    if let properties {
+      try container.encode(properties, forKey: .properties)
+      try container.encode(false, forKey: .additionalProperties)
+    }
+    try container.encodeIfPresent(items.first, forKey: .items)
+    if let defaultValue { try container.encode(defaultValue, forKey: .defaultValue) }
+  }
+}
+
+/// Why params do not fit their job type's schema.
+public enum ParamsError: Error, Hashable, CustomStringConvertible {
+  /// A value of another kind than the schema asks for.
+  case wrongKind(path: [String], found: JSONKind, expected: Set<JSONKind>)
+  /// A member that the job type does not have.
+  case unknownMember(path: [String], known: [String])
+
+  public var description: String {
+    switch self {
+    case .wrongKind(let path, let found, let expected):
+      let kinds = expected.map(\.rawValue).sorted().joined(separator: " or ")
+      return "\(Self.name(path)) must be \(kinds), not \(found.rawValue)"
+    case .unknownMember(let path, let known):
+      let names = known.listedAsKnown(orElse: "it takes none").shortened(to: 400)
+      return "\(Self.name(path)) is no parameter of this job type; \(names)"
+    }
+  }
+
+  private static func name(_ path: [String]) -> String {
+    (["params"] + path).joined(separator: ".").shortened(to: 400)
+  }
+}

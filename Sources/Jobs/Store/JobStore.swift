@@ -200,3 +200,87 @@ extension JobStore {
     try await job(id, tenant: nil)
   }
 }
+
+/// A worker, as the store has to know it before it may claim jobs.
+public struct WorkerRegistration: Sendable, Hashable {
+  public let worker: WorkerID
+  /// Chosen by the worker, and raised by it when it learns that it was taken for lost: claims of an earlier one are refused.
+  public let epoch: Int64
+  /// What it says that it runs.
+  public let running: [RunningAttempt]
+
+  public init(worker: WorkerID, epoch: Int64, running: [RunningAttempt] = []) {
+    self.worker = worker
+    self.epoch = epoch
+    self.running = running
+  }
+}
+
+/// An attempt of which nothing has been heard for a while.
+public struct HeldAttempt: Sendable, Hashable {
+  public let attempt: RunningAttempt
+  public let worker: WorkerID
+  /// Whether the worker was told to end it.
+  public let isEnding: Bool
+
+  public init(attempt: RunningAttempt, worker: WorkerID, isEnding: Bool) {
+    self.attempt = attempt
+    self.worker = worker
+    self.isEnding = isEnding
+  }
+}
+
+/// A final job of whose end somebody has not been told yet.
+public struct PendingReply: Sendable, Hashable {
+  /// Where to go on looking.
+  public let position: Int64
+  public let job: Job
+
+  public init(position: Int64, job: Job) {
+    self.position = position
+    self.job = job
+  }
+}
+
+/// Why the store of jobs could not do what was asked. Nothing of the failed call has been written.
+public enum StoreError: Error, Hashable, Sendable {
+  /// What is stored is damaged.
+  case corrupt(String)
+  /// The store cannot be written.
+  case readOnly(String)
+  /// There is no space left.
+  case diskFull
+  /// Another program keeps the store locked for too long.
+  case busy(String)
+  /// A value is none that the store takes: one out of range, or too large. Trying again is of no use.
+  case unfit(String)
+  /// Too much waits to be written already. Trying again in a moment is of use.
+  case overloaded
+  /// The store has been closed.
+  case closed
+  /// Anything else, in the store's own words.
+  case failed(String)
+}
+
+extension StoreError: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .corrupt(let what):
+      "the status store is damaged (\(what)); restore it from a backup"
+    case .readOnly(let what):
+      "the status store cannot be written (\(what)); its file and folder must be writable"
+    case .diskFull:
+      "there is no space left for the status store"
+    case .busy(let what):
+      "the status store is kept locked by another program (\(what))"
+    case .unfit(let what):
+      "the status store does not take a value (\(what))"
+    case .overloaded:
+      "too much waits to be written into the status store; try again in a moment"
+    case .closed:
+      "the status store is closed"
+    case .failed(let what):
+      "the status store failed: \(what)"
+    }
+  }
+}

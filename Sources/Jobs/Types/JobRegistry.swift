@@ -44,3 +44,120 @@ public struct JobRegistry: Sendable {
     types[type.description.id] = type
   }
 }
+
+/// A job type with its params and result as JSON: the form in which types of every kind stand in one registry.
+public struct RegisteredJobType: Sendable {
+  /// A callback whose params are JSON.
+  public typealias Callback = @Sendable (JSONPayload, JobContext) async throws -> Void
+
+  /// Names the queue of its jobs.
+  public let group: JobGroup
+  /// All that others know of it.
+  public let description: JobTypeDescription
+  /// Runs the execution callback; the result is `nil` when the type has none.
+  public let execute: @Sendable (JSONPayload, JobContext) async throws -> JSONPayload?
+  /// How long its callback may take to end after it was told to, where that is longer than its worker waits by itself.
+  public let grace: Duration
+  /// Called while a job is created, and before it is resumed.
+  public let initialize: Callback?
+  /// Told of each status and progress.
+  public let stateUpdate: (@Sendable (JSONPayload, JobState) async -> Void)?
+  /// Called before a job is suspended.
+  public let suspend: Callback?
+  /// Called before a job is resumed.
+  public let resume: Callback?
+
+  /// A type whose work is done without a Swift type for its params: a program, say.
+  public init(
+    group: JobGroup, description: JobTypeDescription, grace: Duration = .zero,
+    execute: @escaping @Sendable (JSONPayload, JobContext) async throws -> JSONPayload?
+  ) {
+    self.group = group
+    self.description = description
+    self.grace = grace
+    self.execute = execute
+    self.initialize = nil
+    self.stateUpdate = nil
+    self.suspend = nil
+    self.resume = nil
+  }
+
+  /// One of the callbacks that are called for the server; `nil` when the type has none.
+  public func callback(_ callback: JobCallback) -> Callback? {
+    switch callback {
+    case .initialize: initialize
+    case .suspend: suspend
+    case .resume: resume
+    }
+  }
+
+  /// A typed one. Params that do not decode fail the job for good: they will not decode the next time either.
+  public init<Params, Result>(_ type: JobType<Params, Result>) {
+    group = type.group
+    description = type.description
+    grace = .zero
+    execute = { (params: JSONPayload, context: JobContext) async throws -> JSONPayload? in
+      let result = try await type.execute(try JobType<Params, Result>.typed(params), context)
+      if result is NoResult { return nil }
+      let value: JSONPayload
+      do {
+        value = try JSONPayload(encoding: result)
+      } catch {
+        // The work is done; doing it once more would bring the same.
+        throw PermanentFailure("the result cannot be written as JSON: \(error)")
+      }
+      // An optional that is empty is no result.
+      return value.isNull ? nil : value
+    }
+    initialize = type.initialize.map(JobType<Params, Result>.erased)
+    suspend = type.suspend.map(JobType<Params, Result>.erased)
+    resume = type.resume.map(JobType<Params, Result>.erased)
+    if let callback = type.stateUpdate {
+      stateUpdate = { (params: JSONPayload, state: JobState) async -> Void in
+        // Params that do not decode have failed the job already; there is nobody left to tell.
+        guard let params = try? JobType<Params, Result>.typed(params) else { return }
+        await callback(params, state)
+      }
+    } else {
+      stateUpdate = nil
+    }
+  }
+}
+
+extension JobType {
+  /// Params that passed the schema and still do not decode.
+  fileprivate static func typed(_ params: JSONPayload) throws(PermanentFailure) -> Params {
+    // It takes whatever there is, and so need not be read.
+    if let none = NoParams() as? Params { return none }
+    do {
+      return try params.decode(as: Params.self)
+    } catch {
+      throw PermanentFailure("the params do not fit \(Params.self): \(error)")
+    }
+  }
+
+  fileprivate static func erased(_ callback: @escaping Intervene) -> RegisteredJobType.Callback {
+    { (params: JSONPayload, context: JobContext) async throws -> Void in
+      try await callback(try typed(params), context)
+    }
+  }
+}
+
+/// Why a registry does not take something.
+public enum RegistryError: Error, Hashable, CustomStringConvertible {
+  case duplicateType(JobTypeID)
+  case groupDiffers(name: String)
+  case unknownQueue(group: String, queue: JobQueueName, known: [JobQueueName])
+
+  public var description: String {
+    switch self {
+    case .duplicateType(let id):
+      "the job type \(id) is registered twice; give one of them another name"
+    case .groupDiffers(let name):
+      "the job group \(name) is declared twice, with another queue or description; declare it once"
+    case .unknownQueue(let group, let queue, let known):
+      "the job group \(group) names the queue \(queue), which is not declared; declared are "
+        + known.map(\.rawValue).joined(separator: ", ")
+    }
+  }
+}

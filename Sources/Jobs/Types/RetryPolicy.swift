@@ -69,3 +69,13 @@ extension RetryPolicy: Codable {
       jitter: try container.decode(Double.self, forKey: .jitter))
   }
 }
+
+/// How the delay before a retry grows.
+public enum Backoff: String, Sendable, Hashable, Codable, CaseIterable {
+  /// Always the same.
+  case constant
+  /// By the first delay each time.
+  case linear
+  /// Doubled each time.
+  case exponential
+}

@@ -69,3 +69,105 @@ public struct ClaimAnswer: Sendable, Hashable {
     self.rest = rest
   }
 }
+
+/// All that a worker needs in order to run one attempt of a job.
+public struct JobAssignment: Sendable, Hashable, Codable {
+  /// Which job.
+  public let job: JobID
+  /// What kind of job it is.
+  public let type: JobTypeID
+  /// Which attempt this is, from 1. Reports of an older attempt are refused.
+  public let attempt: Int
+  /// How many failures went before.
+  public let retries: Int
+  /// After how many failures it is run again.
+  public let maxRetries: Int
+  /// Whose job it is.
+  public let tenant: UUID
+  /// Who scheduled it.
+  public let user: UUID
+  /// An object, with the type's defaults filled in.
+  public let params: JSONPayload
+  /// How long the attempt may take, in milliseconds; 0 is without limit.
+  public let timeoutMilliseconds: Int64
+  /// What an earlier attempt has saved.
+  public let snapshot: JSONPayload?
+
+  /// An assignment; made by the server, and by tests of a callback.
+  public init(
+    job: JobID, type: JobTypeID, attempt: Int, retries: Int = 0, maxRetries: Int = 0,
+    tenant: UUID = .zero, user: UUID = .zero, params: JSONPayload = [:], timeout: Duration = .zero,
+    snapshot: JSONPayload? = nil
+  ) {
+    self.job = job
+    self.type = type
+    self.attempt = attempt
+    self.retries = retries
+    self.maxRetries = maxRetries
+    self.tenant = tenant
+    self.user = user
+    self.params = params
+    self.timeoutMilliseconds = timeout.milliseconds
+    self.snapshot = snapshot
+  }
+
+  /// About how many bytes it has in a message, and not less.
+  public var sizeBound: Int {
+    1024 + params.bytes.count + (snapshot?.bytes.count ?? 0)
+  }
+}
+
+/// A running job's wish to be marked as locked by another one, or as unlocked.
+public struct LockRequest: Sendable, Hashable, Codable {
+  /// The job to be locked or unlocked.
+  public let job: JobID
+  /// The attempt that asks; an older one than the latest is refused.
+  public let attempt: Int
+  /// Who runs it.
+  public let worker: WorkerID
+  /// The job that it waits for; `nil` unlocks.
+  public let by: JobID?
+
+  /// A request; made by the worker that runs the attempt.
+  public init(job: JobID, attempt: Int, worker: WorkerID, by: JobID?) {
+    self.job = job
+    self.attempt = attempt
+    self.worker = worker
+    self.by = by
+  }
+}
+
+/// The answer to a ``LockRequest``.
+public enum LockAnswer: Sendable, Hashable, Codable {
+  case done
+  case refused(LockError)
+}
+
+/// Why a job cannot be locked by another one, or unlocked.
+public enum LockError: Error, Sendable, Hashable, Codable, CustomStringConvertible {
+  /// The jobs would wait for each other: the chain, from the one that was to be locked back to itself.
+  case cycle([JobID])
+  /// There is no such job, or it is another tenant's.
+  case unknown(JobID)
+  /// The other job has ended: there is nothing to wait for.
+  case ended(JobID, JobStatus)
+  /// Its status forbids it.
+  case status(JobStatus)
+  /// The attempt is no longer the job's.
+  case fenced
+
+  public var description: String {
+    switch self {
+    case .cycle(let chain):
+      chain.count == 2
+        ? "job \(chain[0]) cannot be locked by itself"
+        : "the jobs would wait for each other: "
+          + chain.map(\.description).joined(separator: " is locked by ")
+    case .unknown(let job): "there is no job \(job) to be locked by"
+    case .ended(let job, let status):
+      "job \(job) is \(status.rawValue): there is nothing to wait for"
+    case .status(let status): "a job that is \(status.rawValue) can be neither locked nor unlocked"
+    case .fenced: "another attempt has the job now"
+    }
+  }
+}

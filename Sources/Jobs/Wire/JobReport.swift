@@ -1,3 +1,5 @@
+public import Foundation
+
 /// What a worker tells of one job.
 public struct JobReport: Sendable, Hashable {
   /// What there is to tell.
@@ -51,4 +53,37 @@ extension JobOutcome {
     case .canceled, .returned: 0
     }
   }
+}
+
+/// How one attempt to run a job ended, as its worker saw it. What becomes of the job is the lifecycle's decision.
+public enum JobOutcome: Sendable, Hashable {
+  case completed(result: JSONPayload?)
+  /// The callback threw; `permanent` forbids a retry.
+  case failed(error: String, permanent: Bool)
+  /// The attempt outran its time-out and was stopped.
+  case timedOut(error: String)
+  case skipped(reason: String)
+  /// The callback ended because it was told to.
+  case canceled
+  /// The worker gives the job back unfinished, because it is being stopped: this is no failure and no retry.
+  case returned
+}
+
+/// How much of a job is kept, in bytes of JSON. What a worker lets through, and what a configuration may ask for, agree with
+/// these.
+public enum JobLimits {
+  /// Of a result.
+  public static let result = 1 << 20
+  /// Of a snapshot.
+  public static let snapshot = 1 << 20
+}
+
+/// What travels through the queue of reports.
+public enum WorkerMessage: Sendable, Hashable {
+  case announcement(WorkerAnnouncement)
+  case reports([JobReport])
+  /// The worker ends, and has given back what it had.
+  case farewell(WorkerID)
+  /// The server's own mark: when it comes back to the server, all reports laid in before it have been applied.
+  case mark(UUID)
 }

@@ -1,4 +1,48 @@
+import ArgumentParser
 import Jobs
+
+/// Prints the job that a command is about.
+struct JobPrinter {
+  let json: Bool
+  var isQuiet = false
+
+  /// The job as it is.
+  func show(_ job: Job) throws {
+    Console.write(try json ? JSONOutput.text(job) : JobText.text(job, now: .now), to: .output)
+  }
+
+  /// The job after a wait.
+  ///
+  /// - Throws: the exit status of a job that did not complete.
+  func showEnd(of job: Job) throws {
+    if isQuiet, !json {
+      showResult(of: .atRest(job))
+    } else {
+      try show(job)
+    }
+    guard job.status == .completed else { throw ExitCode(ExitStatus.jobNotCompleted.rawValue) }
+  }
+
+  /// Several jobs after a wait, each of which has been told of already unless it is quiet or JSON.
+  ///
+  /// - Throws: the exit status when one goes on, or else when one did not complete.
+  func showEnds(_ ends: [JobWait.End]) throws {
+    if json {
+      Console.write(try JSONOutput.text(ends.map(\.job)), to: .output)
+    } else if isQuiet {
+      for end in ends { showResult(of: end) }
+    }
+    for case .goesOn in ends { throw ExitCode(ExitStatus.timedOut.rawValue) }
+    for end in ends where end.job.status != .completed {
+      throw ExitCode(ExitStatus.jobNotCompleted.rawValue)
+    }
+  }
+
+  private func showResult(of end: JobWait.End) {
+    if let result = JobText.result(end.job) { Console.write(result + "\n", to: .output) }
+    if end.job.status != .completed { Console.write(JobText.end(end) + "\n", to: .error) }
+  }
+}
 
 /// A job, told to people.
 enum JobText {
@@ -67,5 +111,33 @@ enum JobText {
   private static func progress(_ job: Job) -> String {
     let percent = "\(ProgressLine.percent(job)) %"
     return job.progressDetails.isEmpty ? percent : "\(percent), \(job.progressDetails)"
+  }
+}
+
+/// Times as people say them.
+enum HumanTime {
+  /// How a moment lies to now: `12 s ago`, `in 5 min`.
+  static func text(_ moment: Timestamp, now: Timestamp) -> String {
+    let distance = now - moment
+    if distance > .milliseconds(-500), distance < .milliseconds(500) { return "now" }
+    return distance > .zero ? "\(text(distance)) ago" : "in \(text(.zero - distance))"
+  }
+
+  /// How long something took, in at most two units: `0.4 s`, `12 s`, `3 min 5 s`, `2 h`.
+  static func text(_ duration: Duration) -> String {
+    let milliseconds = max(0, duration.milliseconds)
+    if milliseconds < 10_000 {
+      let tenths = (milliseconds + 50) / 100
+      return tenths % 10 == 0 ? "\(tenths / 10) s" : "\(tenths / 10).\(tenths % 10) s"
+    }
+    let seconds = milliseconds / 1000
+    let units: [(size: Int64, name: String)] = [(86_400, "d"), (3600, "h"), (60, "min"), (1, "s")]
+    guard let large = units.firstIndex(where: { seconds >= $0.size }) else { return "0 s" }
+    var parts = ["\(seconds / units[large].size) \(units[large].name)"]
+    if large + 1 < units.count {
+      let rest = seconds % units[large].size / units[large + 1].size
+      if rest > 0 { parts.append("\(rest) \(units[large + 1].name)") }
+    }
+    return parts.joined(separator: " ")
   }
 }

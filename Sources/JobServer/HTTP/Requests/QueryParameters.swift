@@ -1,4 +1,6 @@
 import Foundation
+import HTTPTypes
+import Hummingbird
 import HummingbirdCore
 import Jobs
 
@@ -75,5 +77,75 @@ extension APIProblem {
   static func parameter(_ name: String, _ rule: String, _ value: String) -> APIProblem {
     APIProblem(
       .invalidParameter, "the query parameter \(name) \(rule), not '\(value.prefix(100))'")
+  }
+}
+
+/// Which part of a list is asked for.
+struct PageQuery: Equatable {
+  static let names = ["page", "page_size"]
+  /// The largest leaves room for the multiplication with the largest page size.
+  static let pages = 1...1_000_000_000
+  static let sizes = 1...1000
+  static let defaultSize = 50
+
+  /// From 1.
+  let page: Int
+  let pageSize: Int
+
+  init(_ query: QueryParameters) throws(APIProblem) {
+    page = try query.integer("page", in: Self.pages, default: 1)
+    pageSize = try query.integer("page_size", in: Self.sizes, default: Self.defaultSize)
+  }
+
+  /// The part of a list that is held in memory.
+  func part<Element>(of elements: [Element]) -> [Element] {
+    Array(elements.dropFirst((page - 1) * pageSize).prefix(pageSize))
+  }
+}
+
+extension Parameters {
+  /// The job id in the path.
+  ///
+  /// - Throws: ``APIProblem`` when it is no UUID.
+  func jobID() throws(APIProblem) -> JobID {
+    let text = decoded("id")
+    guard let id = JobID(text) else {
+      throw APIProblem(
+        .invalidParameter, "'\(text.prefix(100))' is no job id; a job id is a UUID")
+    }
+    return id
+  }
+
+  /// A part of the path, with its percent-encoding undone; unchanged where that cannot be undone.
+  func decoded(_ name: String) -> String {
+    let text = get(name) ?? ""
+    return text.removingPercentEncoding ?? text
+  }
+}
+
+/// Who asks, by the request's headers; whoever names no tenant or no user is the one of zeros.
+struct Caller: Equatable {
+  static let tenantHeader = "X-Tenant-ID"
+  static let userHeader = "X-User-ID"
+
+  let tenant: UUID
+  let user: UUID
+
+  init(_ headers: HTTPFields) throws(APIProblem) {
+    tenant = try Self.uuid(Self.tenantHeader, in: headers)
+    user = try Self.uuid(Self.userHeader, in: headers)
+  }
+
+  private static func uuid(_ name: String, in headers: HTTPFields) throws(APIProblem) -> UUID {
+    let values = headers.filter { $0.name.canonicalName == name.lowercased() }.map(\.value)
+    guard let text = values.first else { return .zero }
+    guard values.count == 1 else {
+      throw APIProblem(.invalidParameter, "the header \(name) is given twice")
+    }
+    guard let uuid = UUID(uuidString: text) else {
+      throw APIProblem(
+        .invalidParameter, "the header \(name) must be a UUID, not '\(text.prefix(100))'")
+    }
+    return uuid
   }
 }

@@ -64,3 +64,124 @@ struct ScheduleBody: Equatable {
       maxRetryDelay: maxRetryDelay, jitter: jitter, priority: priority)
   }
 }
+
+/// Reads the members of a JSON object and gathers what is wrong with them. A member that is `null` counts as left out.
+struct MemberReader {
+  private let members: [String: JSONValue]
+  private var faults: [String] = []
+
+  /// - Throws: ``APIProblem`` when the bytes are no JSON, or no object.
+  init(parsing bytes: some Collection<UInt8>, known: [String]) throws(APIProblem) {
+    let value: JSONValue
+    do {
+      value = try JSONValue(parsing: bytes)
+    } catch {
+      throw APIProblem(.invalidJSON, "the body must be a JSON object: \(error)")
+    }
+    guard let members = value.members else {
+      throw APIProblem(
+        .invalidBody, "the body must be a JSON object, not \(value.kind.rawValue)")
+    }
+    self.members = members.filter { $0.value != .null }
+    for name in members.keys.sorted() where !known.contains(name) {
+      faults.append(
+        "there is no member '\(name.prefix(100))'; known are \(known.joined(separator: ", "))")
+    }
+  }
+
+  /// Notes that a member is missing, unless it is there.
+  mutating func require(_ name: String, _ meaning: String) {
+    if members[name] == nil { faults.append("the member \(name) is missing: \(meaning)") }
+  }
+
+  mutating func string(_ name: String) -> String? {
+    guard let value = members[name] else { return nil }
+    guard case .string(let text) = value else { return refuse(name, "a string", value) }
+    return text
+  }
+
+  mutating func object(_ name: String) -> JSONValue? {
+    guard let value = members[name] else { return nil }
+    guard value.members != nil else { return refuse(name, "an object", value) }
+    return value
+  }
+
+  mutating func uuid(_ name: String) -> UUID? {
+    guard let value = members[name] else { return nil }
+    guard case .string(let text) = value, let uuid = UUID(uuidString: text) else {
+      return refuse(name, "a UUID", value)
+    }
+    return uuid
+  }
+
+  mutating func integer(
+    _ name: String, in range: ClosedRange<Int64>, unit: String? = nil
+  ) -> Int64? {
+    guard let value = members[name] else { return nil }
+    guard case .integer(let number) = value, range.contains(number) else {
+      let unit = unit.map { " (\($0))" } ?? ""
+      return refuse(
+        name, "an integer from \(range.lowerBound) to \(range.upperBound)\(unit)", value)
+    }
+    return number
+  }
+
+  mutating func number(_ name: String, in range: ClosedRange<Double>) -> Double? {
+    guard let value = members[name] else { return nil }
+    let number: Double? =
+      switch value {
+      case .integer(let integer): Double(integer)
+      case .number(let number): number
+      default: nil
+      }
+    guard let number, range.contains(number) else {
+      return refuse(name, "a number from \(range.lowerBound) to \(range.upperBound)", value)
+    }
+    return number
+  }
+
+  mutating func choice<Choice: RawRepresentable<String> & CaseIterable>(
+    _ name: String
+  ) -> Choice? {
+    guard let value = members[name] else { return nil }
+    guard case .string(let text) = value, let choice = Choice(rawValue: text) else {
+      let known = Choice.allCases.map(\.rawValue).joined(separator: ", ")
+      return refuse(name, "one of \(known)", value)
+    }
+    return choice
+  }
+
+  mutating func seconds(_ name: String) -> Duration? {
+    guard let value = members[name] else { return nil }
+    let number: Double? =
+      switch value {
+      case .integer(let integer): Double(integer)
+      case .number(let number): number
+      default: nil
+      }
+    guard let number, let duration = Duration(checkedSeconds: number) else {
+      let longest = Int64(Duration.longest.seconds)
+      return refuse(name, "a number of seconds from 0 to \(longest)", value)
+    }
+    return duration
+  }
+
+  /// - Throws: ``APIProblem`` that names everything that was wrong.
+  func finish() throws(APIProblem) {
+    guard faults.isEmpty else {
+      throw APIProblem(.invalidBody, faults.joined(separator: "; "))
+    }
+  }
+
+  private mutating func refuse<Value>(
+    _ name: String, _ expected: String, _ found: JSONValue
+  ) -> Value? {
+    let shown: String =
+      switch found {
+      case .object, .array: found.kind.rawValue
+      default: String(found.text.prefix(100))
+      }
+    faults.append("the member \(name) must be \(expected), not \(shown)")
+    return nil
+  }
+}

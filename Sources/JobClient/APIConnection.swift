@@ -1,0 +1,217 @@
+import AsyncHTTPClient
+import Foundation
+import Jobs
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+
+/// Sends requests to one server on behalf of one caller, and turns all that can go wrong into ``JobClientError``.
+struct APIConnection: Sendable {
+  let server: ServerURL
+  let tenant: UUID?
+  let user: UUID?
+  let token: String?
+  let limits: JobClientLimits
+  let http: HTTPClient
+
+  private struct Answer: Sendable {
+    let status: HTTPResponseStatus
+    let contentType: String
+    let body: Data
+  }
+
+  private struct TimeIsOver: Error {}
+
+  /// Sends a request and reads the answer as JSON.
+  ///
+  /// - Returns: what was answered, and with which HTTP status.
+  func send<Value: Decodable>(
+    _ request: APIRequest, as type: Value.Type = Value.self
+  ) async throws(JobClientError) -> (value: Value, status: HTTPResponseStatus) {
+    let answer = try await answer(to: request)
+    guard (200..<300).contains(answer.status.code) else { throw refusal(answer) }
+    do {
+      try JSONText.check(answer.body.span)
+      return (try JSONDecoder().decode(type, from: answer.body), answer.status)
+    } catch {
+      throw unexpected("\(request.path.joined(separator: "/")): \(Self.explain(error))")
+    }
+  }
+
+  private func answer(to request: APIRequest) async throws(JobClientError) -> Answer {
+    let limit = limits.request + request.patience
+    do {
+      return try await Self.within(limit) { try await exchange(request, limit: limit) }
+    } catch is TimeIsOver {
+      throw unreachable("no answer within \(limit)")
+    } catch is CancellationError {
+      throw .cancelled
+    } catch is NIOTooManyBytesError {
+      throw unexpected("the answer has more than \(limits.responseBytes) bytes")
+    } catch let error as HTTPClientError where error == .cancelled && Task.isCancelled {
+      throw .cancelled
+    } catch let error as HTTPClientError where error == .deadlineExceeded {
+      throw unreachable("no answer within \(limit)")
+    } catch let error as HTTPClientError where error == .connectTimeout {
+      throw unreachable("the connection is not accepted in time")
+    } catch let error as HTTPClientError where error == .remoteConnectionClosed {
+      throw unreachable("it closed the connection without an answer")
+    } catch let error as NIOConnectionError {
+      throw unreachable(Self.explain(error))
+    } catch let error as IOError {
+      throw unreachable(Self.explain(error))
+    } catch {
+      throw unreachable("\(error)")
+    }
+  }
+
+  private func exchange(_ request: APIRequest, limit: Duration) async throws -> Answer {
+    var message = HTTPClientRequest(url: server.url(request.path, query: request.query))
+    message.method = request.method
+    message.headers.add(name: "Accept", value: "application/json")
+    if let tenant {
+      message.headers.add(name: "X-Tenant-ID", value: tenant.uuidString.lowercased())
+    }
+    if let user { message.headers.add(name: "X-User-ID", value: user.uuidString.lowercased()) }
+    if let token { message.headers.add(name: "Authorization", value: "Bearer \(token)") }
+    if let body = request.body {
+      message.headers.add(name: "Content-Type", value: "application/json")
+      message.body = .bytes(ByteBuffer(bytes: body))
+    }
+    let response = try await http.execute(message, timeout: TimeAmount(limit))
+    let body = try await response.body.collect(upTo: limits.responseBytes)
+    return Answer(
+      status: response.status, contentType: response.headers.first(name: "Content-Type") ?? "",
+      body: Data(body.readableBytesView))
+  }
+
+  /// Bounds all of an exchange: the HTTP client's own deadline ends with the head of the answer.
+  private static func within<Value: Sendable>(
+    _ limit: Duration, _ body: @escaping @Sendable () async throws -> Value
+  ) async throws -> Value {
+    try await withThrowingTaskGroup(of: Value?.self) { group in
+      group.addTask { try await body() }
+      group.addTask {
+        try await Task.sleep(for: limit)
+        return nil
+      }
+      defer { group.cancelAll() }
+      guard let first = try await group.next(), let value = first else { throw TimeIsOver() }
+      return value
+    }
+  }
+
+  private func refusal(_ answer: Answer) -> JobClientError {
+    if answer.contentType.lowercased().hasPrefix("application/problem+json"),
+      (try? JSONText.check(answer.body.span)) != nil,
+      let problem = try? JSONDecoder().decode(Problem.self, from: answer.body)
+    {
+      return .problem(problem)
+    }
+    return unexpected("HTTP status \(answer.status.code), and no problem that explains it")
+  }
+
+  private func unreachable(_ why: String) -> JobClientError {
+    .unreachable(server: server.text, why: why)
+  }
+
+  private func unexpected(_ why: String) -> JobClientError {
+    .unexpectedAnswer(server: server.text, why: why)
+  }
+
+  private static func explain(_ error: NIOConnectionError) -> String {
+    if error.connectionErrors.isEmpty, error.dnsAError ?? error.dnsAAAAError != nil {
+      return "the name \(error.host) is not known"
+    }
+    let causes = error.connectionErrors.map { failure in
+      (failure.error as? IOError).map { explain($0) } ?? "\(failure.error)"
+    }
+    return Set(causes).sorted().joined(separator: "; ")
+  }
+
+  private static func explain(_ error: IOError) -> String {
+    String(cString: strerror(error.errnoCode))
+  }
+
+  private static func explain(_ error: any Error) -> String {
+    switch error {
+    case DecodingError.keyNotFound(let key, _): "the member \(key.stringValue) is missing"
+    case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context),
+      DecodingError.dataCorrupted(let context):
+      (context.codingPath.map(\.stringValue) + [context.debugDescription]).joined(separator: ": ")
+    default: "\(error)"
+    }
+  }
+}
+
+/// One request to the API.
+struct APIRequest: Sendable {
+  var method = HTTPMethod.GET
+  /// The parts of the path, not yet percent-encoded.
+  var path: [String]
+  var query: [(name: String, value: String)] = []
+  /// JSON.
+  var body: Data?
+  /// How long the server may take before it begins with the answer, on top of the client's own limit.
+  var patience = Duration.zero
+}
+
+/// Where a server's API is.
+struct ServerURL: Sendable, Hashable {
+  /// Without a slash at the end.
+  let text: String
+
+  /// - Throws: ``JobClientError/invalidRequest(_:)`` that says what would be right. The URL is not repeated when it holds a
+  ///   password.
+  init(_ text: String) throws(JobClientError) {
+    let example = "a server is given as in http://127.0.0.1:8080"
+    guard let components = URLComponents(string: text), let scheme = components.scheme,
+      ["http", "https"].contains(scheme.lowercased())
+    else {
+      throw .invalidRequest(
+        "'\(text.prefix { $0 != "@" }.prefix(100))' is no http:// URL; \(example)")
+    }
+    guard components.user == nil, components.password == nil else {
+      throw .invalidRequest("the server's URL must not hold a user or a password; \(example)")
+    }
+    guard let host = components.host, !host.isEmpty else {
+      throw .invalidRequest("'\(text.prefix(100))' names no host; \(example)")
+    }
+    guard components.query == nil, components.fragment == nil else {
+      throw .invalidRequest("'\(text.prefix(100))' has a query or a fragment; \(example)")
+    }
+    if let port = components.port, !(1...65_535).contains(port) {
+      throw .invalidRequest("the port must be 1 to 65535, not \(port); \(example)")
+    }
+    var trimmed = Substring(text)
+    while trimmed.last == "/" { trimmed.removeLast() }
+    self.text = String(trimmed)
+  }
+
+  /// The URL of a resource.
+  ///
+  /// - Parameters:
+  ///   - path: its parts, not yet percent-encoded.
+  ///   - query: likewise.
+  func url(_ path: [String], query: [(name: String, value: String)] = []) -> String {
+    let path = path.map { "/" + Self.encode($0) }.joined()
+    guard !query.isEmpty else { return text + path }
+    let pairs = query.map { "\(Self.encode($0.name))=\(Self.encode($0.value))" }
+    return "\(text)\(path)?\(pairs.joined(separator: "&"))"
+  }
+
+  /// Encodes all but the unreserved characters (RFC 3986, section 2.3), and the colon of job types for its looks.
+  private static func encode(_ text: String) -> String {
+    let digits = Array("0123456789ABCDEF")
+    var encoded = ""
+    for byte in text.utf8 {
+      let scalar = Character(UnicodeScalar(byte))
+      if scalar.isASCII, scalar.isLetter || scalar.isNumber || "-._~:".contains(scalar) {
+        encoded.append(scalar)
+      } else {
+        encoded += "%\(digits[Int(byte >> 4)])\(digits[Int(byte & 15)])"
+      }
+    }
+    return encoded
+  }
+}

@@ -1,0 +1,176 @@
+public import AMQP
+public import Jobs
+
+/// Which exchanges, queues and bindings each side declares. Declaring the same again is harmless, so that whoever comes
+/// first makes them.
+///
+/// What is declared depends on the broker's version: from 4.0 on, RabbitMQ takes a message out of a quorum queue that was
+/// delivered 20 times and not acknowledged, unless the queue says otherwise. Before that a negative limit is taken for 0.
+/// Nobody may leave the version out by accident: another declaration of the same queue is refused.
+public enum JobTopology {
+  /// How long the broker waits for the acknowledgement of a running job, in milliseconds: seven days. RabbitMQ reads
+  /// it from the queue from 3.12 on; older nodes need `consumer_timeout` in their configuration.
+  static let consumerTimeout: Int64 = 7 * 86_400_000
+
+  /// How long a lease queue without a consumer stays, in milliseconds: a worker that comes back after a restart of the broker
+  /// takes longer at worst, and declares it anew.
+  static let leaseExpiry: Int64 = 60_000
+
+  /// Server and workers try to connect this often at least: a worker that comes back late counts as gone.
+  public static let longestReconnectionPause = Duration.seconds(2)
+
+  /// All that the server reads from and writes to.
+  public static func server(
+    _ names: TransportNames, queues: some Sequence<JobQueueName>,
+    broker: BrokerInfo.Version?
+  ) -> Topology {
+    var topology = producer(names, broker: broker)
+    topology.exchanges += [
+      ExchangeDeclaration(names.control, kind: .direct),
+      ExchangeDeclaration(names.events, kind: .topic),
+    ]
+    topology.queues += [
+      kept(names.reports, names, broker),
+      kept(names.unknownReports, names, broker),
+      // No dead letters: a claim expires with its asker's patience, and each that has expired would be one.
+      .classic(names.claims),
+    ]
+    topology.merge(work(names, queues: queues, broker: broker))
+    return topology
+  }
+
+  /// What a producer needs: the intake, and where it leads to what cannot stay there.
+  public static func producer(
+    _ names: TransportNames, broker: BrokerInfo.Version?
+  ) -> Topology {
+    Topology(
+      exchanges: [
+        ExchangeDeclaration(names.dead, kind: .fanout),
+        ExchangeDeclaration(names.submit, kind: .fanout),
+      ],
+      queues: [
+        .quorum(names.dead, arguments: withoutLimit(broker)),
+        kept(names.submit, names, broker),
+      ],
+      bindings: [
+        Binding(queue: names.dead, source: names.dead, routingKey: ""),
+        Binding(queue: names.submit, source: names.submit, routingKey: ""),
+      ])
+  }
+
+  /// The queues that hold tickets.
+  ///
+  /// What is thrown out of one goes to the intake: a job message that was published there by hand becomes a job, and a
+  /// ticket is forgotten there, since it is issued again. Among the dead letters, tickets would bury the others.
+  public static func work(
+    _ names: TransportNames, queues: some Sequence<JobQueueName>,
+    broker: BrokerInfo.Version?
+  ) -> Topology {
+    var topology = Topology(exchanges: [ExchangeDeclaration(names.work, kind: .direct)])
+    for queue in queues {
+      var arguments = withoutLimit(broker)
+      arguments["x-consumer-timeout"] = .int64(consumerTimeout)
+      arguments["x-dead-letter-exchange"] = .string(names.submit)
+      topology.queues.append(.quorum(names.queue(queue), arguments: arguments))
+      topology.bindings.append(
+        Binding(
+          queue: names.queue(queue), source: names.work, routingKey: queue.rawValue))
+    }
+    return topology
+  }
+
+  /// What a worker reads from and writes to. Its control queue is exclusive: it lasts as long as the connection.
+  public static func worker(
+    _ names: TransportNames, id: WorkerID, queues: some Sequence<JobQueueName>,
+    broker: BrokerInfo.Version?
+  ) -> Topology {
+    var topology = work(names, queues: queues, broker: broker)
+    topology.exchanges.append(ExchangeDeclaration(names.control, kind: .direct))
+    topology.queues += [kept(names.reports, names, broker), .classic(names.claims)]
+    let own = names.worker(id)
+    topology.queues += [
+      QueueDeclaration(own, durable: false, exclusive: true, autoDelete: true),
+      lease(names.lease(id)),
+    ]
+    topology.bindings += [
+      Binding(queue: own, source: names.control, routingKey: id.rawValue),
+      Binding(queue: own, source: names.control, routingKey: names.everyWorker),
+    ]
+    return topology
+  }
+
+  /// Durable, because RabbitMQ 4.3 refuses queues that are neither durable nor exclusive. It goes with its last consumer; one
+  /// that a restart of the broker has left without consumers expires.
+  private static func lease(_ name: String) -> QueueDeclaration {
+    .classic(
+      name, autoDelete: true,
+      arguments: [
+        // Named, since a virtual host may have another kind for what names none.
+        "x-queue-type": "classic", "x-single-active-consumer": true,
+        "x-expires": .int64(leaseExpiry),
+      ])
+  }
+
+  /// A queue whose messages nobody else has. What a limit or a policy throws out is kept among the dead letters, and the broker
+  /// lets go of it only when it is there (`at-least-once`, which demands that a full queue refuses what is published).
+  private static func kept(
+    _ name: String, _ names: TransportNames, _ broker: BrokerInfo.Version?
+  ) -> QueueDeclaration {
+    var arguments = withoutLimit(broker)
+    arguments["x-dead-letter-exchange"] = .string(names.dead)
+    arguments["x-dead-letter-strategy"] = "at-least-once"
+    arguments["x-overflow"] = "reject-publish"
+    return .quorum(name, arguments: arguments)
+  }
+
+  private static func withoutLimit(_ broker: BrokerInfo.Version?) -> FieldTable {
+    guard let broker, broker >= .init(4, 0) else { return [:] }
+    return ["x-delivery-limit": .int64(-1)]
+  }
+}
+
+/// What the exchanges and queues are called that jobs travel through.
+public struct TransportNames: Sendable, Hashable {
+  /// What every name starts with; the direct exchange of the tickets is called just this.
+  public let prefix: String
+
+  /// - Throws: ``NameError`` when the prefix is no ``JobName``.
+  public init(prefix: String = "jobs") throws(NameError) {
+    self.prefix = try JobName.validate(prefix, of: "prefix")
+  }
+
+  /// Direct exchange: tickets, by the name of the job queue.
+  public var work: String { prefix }
+  /// Fanout exchange and quorum queue: job messages from producers.
+  public var submit: String { "\(prefix).submit" }
+  /// Fanout exchange and quorum queue: what could not be accepted.
+  public var dead: String { "\(prefix).dead" }
+  /// Classic queue: claims of workers.
+  public var claims: String { "\(prefix).claims" }
+  /// Quorum queue: reports of workers.
+  public var reports: String { "\(prefix).reports" }
+  /// Quorum queue: reports of workers that are newer than the server, kept for a server that knows them.
+  public var unknownReports: String { "\(prefix).reports.unknown" }
+  /// Direct exchange: commands to workers, by the worker's id, or ``everyWorker``.
+  public var control: String { "\(prefix).control" }
+  /// Topic exchange: every transition, by `<status>.<queue>.<group>.<type>`.
+  public var events: String { "\(prefix).events" }
+  /// The routing key of a command to all workers.
+  public let everyWorker = "*"
+
+  /// Whether a name is, or may become, one of these. Nobody else's answers are to be sent there.
+  public func isOwn(_ name: String) -> Bool { name == prefix || name.hasPrefix("\(prefix).") }
+
+  /// The queue that holds the tickets of a job queue.
+  public func queue(_ name: JobQueueName) -> String { "\(prefix).\(name)" }
+  /// The control queue of one worker.
+  public func worker(_ id: WorkerID) -> String { "\(prefix).worker.\(id)" }
+
+  /// The queue with one worker's lease.
+  public func lease(_ id: WorkerID) -> String { "\(prefix).lease.\(id)" }
+
+  /// The routing key of an event.
+  public func eventKey(_ event: JobEvent) -> String {
+    "\(event.to.rawValue).\(event.queue).\(event.type.group).\(event.type.name)"
+  }
+}

@@ -1,0 +1,241 @@
+public import Foundation
+
+extension Job {
+  /// Gives a waiting job to a worker: its next attempt begins.
+  ///
+  /// - Returns: `nil` when it does not wait; then it is as it was.
+  public mutating func start(
+    by worker: WorkerID, claim: UUID, at now: Timestamp
+  ) -> JobAssignment? {
+    guard status == .waiting else { return nil }
+    attempt += 1
+    self.worker = worker
+    self.claim = claim
+    move(to: .running, at: now)
+    if startedAt == nil { startedAt = now }
+    attemptStartedAt = now
+    eta = latestEnd
+    details = ""
+    return assignment
+  }
+
+  /// What a worker is told of the newest attempt.
+  public var assignment: JobAssignment {
+    JobAssignment(
+      job: id, type: type, attempt: attempt, retries: retries, maxRetries: retry.maxRetries,
+      tenant: tenantID, user: userID, params: JSONPayload(params), timeout: timeout,
+      snapshot: snapshot.map { JSONPayload($0) })
+  }
+
+  /// Takes the job from its worker, which is gone: it waits again, is what it was told to become, or is poison.
+  ///
+  /// - Parameter poisonLimit: how many workers it may cost before it fails.
+  public mutating func loseWorker(at now: Timestamp, poisonLimit: Int) {
+    switch status {
+    case .canceling:
+      move(to: .canceled, at: now)
+    case .suspending:
+      rest(at: now)
+    case .running, .locked:
+      lostWorkers += 1
+      if lostWorkers >= poisonLimit {
+        error = "poison: \(lostWorkers) workers ended while they ran this job"
+        move(to: .failed, at: now)
+      } else {
+        let name = worker?.rawValue ?? "unknown"
+        let lost = claim
+        wait(until: now, at: now, because: "its worker \(name) is gone")
+        // Should it live after all, and nobody have claimed the job since, what it reports counts.
+        claim = lost
+      }
+    case .initializing, .waiting, .resuming, .suspended, .skipped, .canceled, .failed, .timedOut,
+      .completed:
+      break
+    }
+  }
+}
+
+extension Job {
+  /// Whether an attempt that a worker says it runs is the job's.
+  public enum Attestation: Sendable, Hashable {
+    /// It is, and goes on.
+    case kept
+    /// It is no longer the job's; whoever runs it shall stop.
+    case fenced
+  }
+
+  /// Decides on an attempt that is under way in a worker which was away.
+  ///
+  /// A job that was taken from its worker and that nobody has claimed since is the worker's again.
+  public mutating func attest(
+    attempt: Int, by worker: WorkerID, at now: Timestamp
+  ) -> Attestation {
+    guard attempt == self.attempt, worker == self.worker else { return .fenced }
+    if status == .waiting, claim != nil { rejoin(at: now) }
+    return status.isHeld ? .kept : .fenced
+  }
+
+  /// The attempt goes on, though its worker was taken for lost: nobody has claimed the job since.
+  mutating func rejoin(at now: Timestamp) {
+    move(to: .running, at: now)
+    lostWorkers = max(0, lostWorkers - 1)
+    details = ""
+    eta = latestEnd
+  }
+}
+
+extension Job {
+  /// What becomes of a worker's report.
+  public enum ReportDecision: Sendable, Hashable {
+    /// It has been applied.
+    case applied
+    /// It changes nothing: the same was reported before.
+    case ignored
+    /// It comes from an attempt that is no longer the job's; whoever reports it shall stop.
+    case fenced
+    /// The store does not take it, and why. If it was an outcome, the job has failed with that.
+    case refused(String)
+  }
+
+  /// Applies what a worker reports.
+  ///
+  /// - Parameters:
+  ///   - chance: a number from 0 up to 1, at random, for the jitter of a retry.
+  ///   - now: when the report is applied.
+  public mutating func apply(
+    _ report: JobReport, at now: Timestamp, chance: Double
+  ) -> ReportDecision {
+    guard report.attempt == attempt, report.worker == worker else { return .fenced }
+    if status == .waiting, claim != nil { rejoin(at: now) }
+    guard status.isHeld else {
+      // The broker may deliver a report twice; the attempt's own outcome is not foreign to it.
+      if case .ended = report.content { return .ignored }
+      return .fenced
+    }
+    switch report.content {
+    case .progress(let progress):
+      note(progress, at: now)
+    case .snapshot(let snapshot):
+      do throws(JSONError) {
+        self.snapshot = try snapshot.value()
+      } catch {
+        return .refused("the snapshot cannot be read: \(error)")
+      }
+      updatedAt = max(now, updatedAt)
+    case .policy(let retry, let timeout):
+      self.retry = retry.normalized
+      if let timeout { self.timeout = min(max(.zero, .milliseconds(timeout)), .longest) }
+      updatedAt = max(now, updatedAt)
+    case .ended(let outcome):
+      end(outcome, at: now, chance: chance)
+    }
+    return .applied
+  }
+
+  private mutating func note(_ progress: JobProgress, at now: Timestamp) {
+    self.progress = progress.percent
+    if let details = progress.details { progressDetails = details }
+    updatedAt = max(now, updatedAt)
+    eta = estimatedEnd(at: now)
+  }
+
+  /// Takes the pace since the attempt's start to hold on, up to the attempt's timeout.
+  private func estimatedEnd(at now: Timestamp) -> Timestamp? {
+    // A store of an earlier version knows only when the first attempt began.
+    guard let start = attemptStartedAt ?? startedAt, progress > 0, progress < 100 else {
+      return latestEnd
+    }
+    let remaining = (now - start).seconds * (100 - progress) / progress
+    guard let end = Duration(checkedSeconds: remaining).map({ now + $0 }) else { return latestEnd }
+    return latestEnd.map { min($0, end) } ?? end
+  }
+
+  /// When the attempt's timeout ends it; `nil` for a job without one.
+  var latestEnd: Timestamp? {
+    guard timeout > .zero else { return nil }
+    return attemptStartedAt.map { $0 + timeout }
+  }
+
+  private mutating func end(_ outcome: JobOutcome, at now: Timestamp, chance: Double) {
+    switch outcome {
+    case .completed(let result):
+      do throws(JSONError) {
+        self.result = try result?.value()
+        error = nil
+        progress = 100
+        complete(at: now)
+      } catch {
+        self.error = "the result cannot be read: \(error)"
+        fail(permanent: true, at: now, chance: chance)
+      }
+    case .failed(let message, let permanent):
+      error = message
+      fail(permanent: permanent, at: now, chance: chance)
+    case .timedOut(let message):
+      error = message
+      move(to: .timedOut, at: now)
+    case .skipped(let reason):
+      // Also as the error, where the reference has it.
+      details = reason
+      error = reason.isEmpty ? nil : reason
+      if status == .locked { move(to: .running, at: now) }
+      move(to: .skipped, at: now)
+    case .canceled, .returned:
+      stop(at: now)
+    }
+  }
+
+  private mutating func complete(at now: Timestamp) {
+    if status == .locked { move(to: .running, at: now) }
+    move(to: .completed, at: now)
+  }
+
+  /// An error while canceling is canceled, while suspending suspended, with retries left waiting, else failed.
+  private mutating func fail(permanent: Bool, at now: Timestamp, chance: Double) {
+    switch status {
+    case .canceling:
+      move(to: .canceled, at: now)
+    case .suspending:
+      rest(at: now)
+    default:
+      guard !permanent, retries < retry.maxRetries else {
+        move(to: .failed, at: now)
+        return
+      }
+      retries += 1
+      let delay = retry.delay(beforeRetry: retries, chance: chance)
+      wait(until: now + delay, at: now, because: "retry \(retries) of \(retry.maxRetries)")
+    }
+  }
+
+  /// The attempt ended before its work did, and nothing was wrong with the job.
+  private mutating func stop(at now: Timestamp) {
+    switch status {
+    case .canceling: move(to: .canceled, at: now)
+    case .suspending: rest(at: now)
+    default: wait(until: now, at: now, because: "given back by its worker")
+    }
+  }
+}
+
+extension Job {
+  /// Marks a running job as locked by another one. That the two do not wait for each other is for the store to know.
+  ///
+  /// - Returns: why not, when its status forbids it.
+  public mutating func lock(by other: JobID, at now: Timestamp) -> LockError? {
+    guard status == .running || status == .locked else { return .status(status) }
+    if status == .running { move(to: .locked, at: now) }
+    lockedBy = other
+    return nil
+  }
+
+  /// Takes the mark away, where there is one.
+  ///
+  /// - Returns: why not, when its status forbids it.
+  public mutating func unlock(at now: Timestamp) -> LockError? {
+    guard status.isHeld else { return .status(status) }
+    if status == .locked { move(to: .running, at: now) }
+    lockedBy = nil
+    return nil
+  }
+}

@@ -1,0 +1,216 @@
+public import Logging
+
+/// What a callback knows of its job and can tell about it. Safe to hand to child tasks.
+public struct JobContext: Sendable {
+  /// The attempt that is running: its number, its raw params, whose job it is.
+  public let assignment: JobAssignment
+  private let base: Logger
+  private let link: JobLink
+
+  /// Made by whoever runs jobs; tests of a callback make one too.
+  public init(assignment: JobAssignment, logger: Logger, link: JobLink = JobLink()) {
+    self.assignment = assignment
+    base = logger
+    self.link = link
+  }
+
+  /// A logger whose lines carry the job's id, type and attempt. It is made each time: most jobs log nothing.
+  public var logger: Logger {
+    var logger = base
+    logger[metadataKey: "job"] = "\(assignment.job)"
+    logger[metadataKey: "type"] = "\(assignment.type)"
+    logger[metadataKey: "attempt"] = "\(assignment.attempt)"
+    return logger
+  }
+
+  /// The job that is running.
+  public var jobID: JobID { assignment.job }
+
+  /// Reports progress. Cheap: what is reported faster than it is stored is coalesced, and the last value always lands.
+  ///
+  /// - Parameters:
+  ///   - percent: 0 to 100; more is taken as 100.
+  ///   - details: what is being done, for people.
+  /// - Throws: ``ProgressError`` when `percent` is negative or no number.
+  public func progress(_ percent: Double, _ details: String? = nil) throws(ProgressError) {
+    link.progress(try JobProgress(percent, details))
+  }
+
+  /// Ends the job as `skipped`: there was nothing to do. To be used as `throw context.skip("…")`.
+  public func skip(_ reason: String) -> JobSkip {
+    JobSkip(reason: reason)
+  }
+
+  /// Saves what the job needs in order to go on from here: after it was suspended, has failed and is run again, or has lost
+  /// its worker. Replaces what was saved before. When this returns it is durable.
+  ///
+  /// - Throws: ``SnapshotError`` when it is too large or cannot be written as JSON; `CancellationError` when the attempt is
+  ///   no longer the job's.
+  public func saveSnapshot(_ snapshot: some Encodable) async throws {
+    let value: JSONPayload
+    do {
+      value = try JSONPayload(encoding: snapshot)
+    } catch {
+      throw SnapshotError.notEncodable(error.description)
+    }
+    try await link.snapshot(value)
+  }
+
+  /// What was saved last, by this attempt's predecessors; `nil` when there is nothing.
+  ///
+  /// - Throws: ``SnapshotError/notDecodable(_:)`` when it is something else.
+  public func loadSnapshot<Snapshot: Decodable>(
+    as type: Snapshot.Type = Snapshot.self
+  ) throws(SnapshotError) -> Snapshot? {
+    guard let snapshot = assignment.snapshot else { return nil }
+    do {
+      return try snapshot.decode(as: type)
+    } catch {
+      throw .notDecodable("\(error)")
+    }
+  }
+
+  /// Sets what happens after a failure of this job, from now on (reference: `SetRetryPolicy`).
+  ///
+  /// - Parameter timeout: how long later attempts may take; `nil` leaves it, zero is without limit.
+  public func setRetryPolicy(_ policy: RetryPolicy, timeout: Duration? = nil) async throws {
+    try await link.policy(policy, timeout)
+  }
+
+  /// Marks the job as locked by another one, for which it waits. It keeps its slot; when the other one ends, the mark goes
+  /// by itself (reference: `SetLockedBy`).
+  ///
+  /// - Throws: ``LockError`` when that would make jobs wait for each other, or there is nothing to wait for.
+  public func setLocked(by other: JobID) async throws {
+    try await link.lock(other)
+  }
+
+  /// Takes the mark away again (reference: `SetUnlocked`).
+  public func setUnlocked() async throws {
+    try await link.lock(nil)
+  }
+}
+
+/// How a running callback reaches whoever keeps its job: the worker, and through it the server.
+public struct JobLink: Sendable {
+  /// Takes progress; returns at once.
+  public var progress: @Sendable (JobProgress) -> Void
+  /// Keeps a snapshot; returns when it is durable.
+  public var snapshot: @Sendable (JSONPayload) async throws -> Void
+  /// Keeps a retry policy, and a time-out for later attempts; returns when they are durable.
+  public var policy: @Sendable (RetryPolicy, Duration?) async throws -> Void
+  /// Locks the job by another one, or unlocks it with `nil`; returns when the server has decided.
+  public var lock: @Sendable (JobID?) async throws -> Void
+
+  /// What is left out does nothing, which is enough for tests of a callback.
+  public init(
+    progress: @escaping @Sendable (JobProgress) -> Void = { _ in },
+    snapshot: @escaping @Sendable (JSONPayload) async throws -> Void = { _ in },
+    policy: @escaping @Sendable (RetryPolicy, Duration?) async throws -> Void = { _, _ in },
+    lock: @escaping @Sendable (JobID?) async throws -> Void = { _ in }
+  ) {
+    self.progress = progress
+    self.snapshot = snapshot
+    self.policy = policy
+    self.lock = lock
+  }
+}
+
+/// How far a job has come.
+public struct JobProgress: Sendable, Hashable {
+  /// 0 to 100.
+  public let percent: Double
+  /// What is being done, for people; `nil` leaves what was said before.
+  public let details: String?
+
+  /// - Parameter percent: from 0; more than 100 is taken as 100.
+  /// - Throws: ``ProgressError`` when `percent` is negative or no number.
+  public init(_ percent: Double, _ details: String? = nil) throws(ProgressError) {
+    guard percent >= 0 else { throw ProgressError(percent: percent) }
+    self.percent = min(percent, 100)
+    self.details = details
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    try self.init(
+      container.decode(Double.self, forKey: .percent),
+      container.decodeIfPresent(String.self, forKey: .details))
+  }
+
+  private enum CodingKeys: String, CodingKey { case percent, details }
+}
+
+/// What a state-update callback is told: the facts that a job's change may have changed.
+public struct JobState: Sendable, Hashable {
+  /// Which job.
+  public let job: JobID
+  /// The status that it has now.
+  public let status: JobStatus
+  /// 0 to 100.
+  public let progress: Double
+  /// What is being done, for people; the last that was said.
+  public let details: String?
+  /// Why it failed, or was skipped.
+  public let error: String?
+
+  /// A state; made by the worker, and by tests of a callback.
+  public init(
+    job: JobID, status: JobStatus, progress: Double, details: String? = nil, error: String? = nil
+  ) {
+    self.job = job
+    self.status = status
+    self.progress = progress
+    self.details = details
+    self.error = error
+  }
+}
+
+/// Thrown by an execution callback that found nothing to do: the job ends as `skipped`.
+public struct JobSkip: Error, Hashable, CustomStringConvertible {
+  /// Why, for people; it becomes the job's details.
+  public let reason: String
+
+  /// To be thrown; ``JobContext/skip(_:)`` makes one too.
+  public init(reason: String) {
+    self.reason = reason
+  }
+
+  public var description: String { "skipped: \(reason)" }
+}
+
+/// Thrown by an execution callback whose job would fail again however often it is run: no retry.
+public struct PermanentFailure: Error, Hashable, CustomStringConvertible {
+  /// What went wrong; it becomes the job's error.
+  public let description: String
+
+  /// - Parameter message: what went wrong, for people.
+  public init(_ message: String) {
+    description = message
+  }
+}
+
+/// A progress that is none: negative, or no number.
+public struct ProgressError: Error, CustomStringConvertible {
+  /// What was given.
+  public let percent: Double
+
+  public var description: String { "\(percent) is no progress; a progress is 0 to 100" }
+}
+
+/// Why a snapshot cannot be saved or read.
+public enum SnapshotError: Error, Sendable, Hashable, CustomStringConvertible {
+  case notEncodable(String)
+  case notDecodable(String)
+  /// In bytes of JSON.
+  case tooLarge(Int, limit: Int)
+
+  public var description: String {
+    switch self {
+    case .notEncodable(let why): "the snapshot cannot be written as JSON: \(why)"
+    case .notDecodable(let why): "the snapshot is another one than is asked for: \(why)"
+    case .tooLarge(let size, let limit):
+      "the snapshot has \(size) bytes as JSON; a job's snapshot may have \(limit)"
+    }
+  }
+}

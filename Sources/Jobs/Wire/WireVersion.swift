@@ -1,9 +1,0 @@
-/// The version of the messages between server and workers.
-///
-/// It is raised with every change that an older reader does not understand: another kind of report, answer or command, or
-/// another shape of one. The server reads every earlier version; what a worker of a later one reports is kept until a
-/// server of that version is there. So servers are upgraded first, and rolled back last. 3 is the first that was released.
-public enum WireVersion {
-  /// The one that this build writes.
-  public static let current = 3
-}

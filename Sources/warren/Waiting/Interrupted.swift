@@ -1,4 +1,0 @@
-/// Someone pressed Ctrl-C.
-struct Interrupted: Error, CustomStringConvertible {
-  let description = "interrupted"
-}
