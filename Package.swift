@@ -214,7 +214,7 @@ let package = Package(
     .testTarget(
       name: "WarrenTests",
       dependencies: [
-        "FakeAPI", "JobClient", "JobConfig", "Jobs", "TestSupport", "warren",
+        "FakeAPI", "JobClient", "JobConfig", "JobStore", "Jobs", "TestSupport", "warren",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),

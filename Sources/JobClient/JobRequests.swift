@@ -12,7 +12,7 @@ public struct ScheduleRequest: Sendable, Hashable {
   public var idempotencyKey: UUID
   /// Not before this time is it run; `nil` is at once.
   public var scheduledAt: Timestamp?
-  /// These override what the type says.
+  /// How long one execution may take; `nil` is what the type says, as with the following.
   public var timeout: Duration?
   /// After how many failures it is run again.
   public var maxRetries: Int?

@@ -7,8 +7,9 @@ public enum WarrenVersion {
 /// The version of the messages between server and workers.
 ///
 /// It is raised with every change that an older reader does not understand: another kind of report, answer or command, or
-/// another shape of one. The server reads every earlier version; what a worker of a later one reports is kept until a
-/// server of that version is there. So servers are upgraded first, and rolled back last. 3 is the first that was released.
+/// another shape of one. The server reads every earlier version from 3 on, the first that was
+/// released; what a worker of a later one reports is kept until a
+/// server of that version is there. So servers are upgraded first, and rolled back last.
 public enum WireVersion {
   /// The one that this build writes.
   public static let current = 3

@@ -2,6 +2,7 @@ import ArgumentParser
 import JobClient
 import JobConfig
 import JobServer
+import JobStore
 import JobWorker
 
 /// What the exit status of `warren` means. Scripts rely on these numbers.
@@ -25,7 +26,7 @@ enum ExitStatus: Int32, CaseIterable {
     case .usage: "the command line is wrong"
     case .unreachable: "the server or the broker cannot be reached, or the worker is not healthy"
     case .refused: "the server refused, and said why"
-    case .configuration: "the configuration is wrong, or cannot be used here: the port is in use"
+    case .configuration: "the configuration is wrong, or its port or its store cannot be used"
     case .timedOut: "the time to wait has passed; the job goes on"
     case .unexpectedAnswer: "what answers is no Warren server of this version, or something broke"
     case .restartNeeded:
@@ -47,6 +48,7 @@ enum ExitStatus: Int32, CaseIterable {
     switch error {
     case let error as JobClientError: self.init(error)
     case is ConfigurationError, is HTTPServerError: self = .configuration
+    case let error as StoreFileError: self = error.isForGood ? .configuration : .unexpectedAnswer
     case is ParamError: self = .usage
     case is Interrupted: self = .interrupted
     case is StuckWorkerError: self = .restartNeeded

@@ -151,8 +151,12 @@ import Testing
     }
   }
 
-  @Test func newJobsAreRefusedWhileTooManyWaitAndNothingElseIs() async throws {
-    try await withStore(options: StoreOptions(waitingJobs: 3)) { fixture in
+  @Test(arguments: [true, false])
+  func newJobsAreRefusedWhileTooMuchWaitsAndNothingElseIs(byCount: Bool) async throws {
+    let bytes = try sampleJob().params.sizeBound
+    let options =
+      byCount ? StoreOptions(waitingJobs: 3) : StoreOptions(waitingBytes: 4 * bytes - 1)
+    try await withStore(options: options) { fixture in
       let store = fixture.store
       let gate = Gate()
       async let blocked: Void = store.writes.write { _ in gate.pass() }

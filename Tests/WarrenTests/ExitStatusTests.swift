@@ -3,6 +3,7 @@ import FakeAPI
 import Foundation
 import JobClient
 import JobConfig
+import JobStore
 import Jobs
 import Testing
 
@@ -23,6 +24,8 @@ struct ExitStatusTests {
       (JobClientError.unexpectedAnswer(server: "", why: ""), .unexpectedAnswer),
       (JobClientError.timedOut(try .fixture()), .timedOut),
       (ParamError(""), .usage), (Interrupted(), .interrupted), (ValidationError(""), .usage),
+      (StoreFileError.earlierFile(path: "a"), .configuration),
+      (StoreFileError.inUse(path: "a", process: nil), .unexpectedAnswer),
       (ExitCode(1), .jobNotCompleted), (CleanExit.helpRequest(), .ok),
     ]
     for (error, status) in expected { #expect(ExitStatus(error) == status, "\(error)") }

@@ -1,7 +1,7 @@
 import Jobs
 import Synchronization
 
-/// Is told of every commit of the store, and tells those who wait for it. That is why nothing polls.
+/// Is told of every commit of the store, and tells those who wait for it. That is why nobody polls for a job.
 final class ChangeHub: Sendable {
   /// What became of a job that somebody watches.
   enum Change: Sendable {

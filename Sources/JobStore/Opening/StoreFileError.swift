@@ -19,6 +19,17 @@ public enum StoreFileError: Error, Hashable, Sendable {
   case store(StoreError)
 }
 
+extension StoreFileError {
+  /// Whether trying again would come to the same.
+  public var isForGood: Bool {
+    switch self {
+    case .newerFile, .earlierFile, .notADatabase, .foreignFile: true
+    // Another process may end; a folder may be mounted, a disk be emptied.
+    case .inUse, .cannotOpen, .store: false
+    }
+  }
+}
+
 extension StoreFileError: CustomStringConvertible {
   public var description: String {
     switch self {

@@ -8,8 +8,8 @@ public import struct AMQP.Message
 
 /// Puts Warren's own messages into AMQP messages and takes them out again.
 ///
-/// What is sent for every job (claims, their answers, reports) is Protocol Buffers: it costs a tenth of the time of JSON. The
-/// rest is JSON, so that it can be read in the management UI.
+/// What is sent for every job (claims, their answers, reports) is Protocol Buffers, which allocates a fraction of what JSON
+/// does. The rest is JSON, so that it can be read in the management UI.
 public enum WireCoding {
   /// The header with the ``WireVersion`` of who wrote a message; those from before there was one have none.
   static let version = "x-warren-version"

@@ -158,7 +158,7 @@ extension Job {
     }
   }
 
-  /// Suspended: nobody has it, and no ticket counts.
+  /// Suspended: nobody has it, and nobody is given it.
   mutating func rest(at now: Timestamp) {
     move(to: .suspended, at: now)
     lockedBy = nil

@@ -9,7 +9,7 @@ public enum JobStatus: String, Sendable, Hashable, Codable, CaseIterable {
   case canceling
   case suspending
   case locked
-  // In between: no worker has it and no ticket is out.
+  // In between: no worker has it, and none is given it.
   case suspended
   // The end: immutable.
   case skipped

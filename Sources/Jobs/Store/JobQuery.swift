@@ -98,7 +98,7 @@ public struct JobOrder: Sendable, Hashable, LosslessStringConvertible {
   /// What jobs can be ordered by, with the names that the API gives these fields.
   public enum Field: String, Sendable, Hashable, CaseIterable {
     case id
-    /// When they came into the store: the one order that costs nothing, however many jobs there are.
+    /// When they came into the store: the one order that needs no sorting.
     case createdAt = "created_at"
     case scheduledAt = "scheduled_at"
     case updatedAt = "updated_at"

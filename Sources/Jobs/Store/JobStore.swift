@@ -3,7 +3,7 @@ public import Foundation
 /// Where jobs are kept: the truth of a job system.
 ///
 /// What is decided is decided within the call, as one transaction, so that several servers may share a store. Calls take
-/// and answer sets: `n` items cost a few statements, not `n` of them. One item that cannot be read or written is set aside
+/// and answer sets: one call is one transaction, however many items it has. One item that cannot be read or written is set aside
 /// with an answer of its own, and holds up none of the others. Whoever made the store is told of each commit
 /// (``StoreCommit``) before the calls that were part of it return.
 ///

@@ -30,9 +30,11 @@ public struct JobType<Params: Codable & Sendable, Result: Codable & Sendable>: S
   /// - Parameters:
   ///   - group: the group, which names the queue.
   ///   - name: the name within the group; the type's id is `group:name`.
+  ///   - description: what it does, for people.
   ///   - params: the default instance.
   ///   - timeout: how long one execution may take; zero is without limit.
   ///   - retry: what happens after a failure.
+  ///   - priority: 0 to 9, of jobs that name none; of those that are due, higher ones run first.
   ///   - suspendable: whether jobs of this type can be suspended and resumed.
   ///   - initialize: called in a worker while a job is created, and again when it is resumed.
   ///   - stateUpdate: told of each status and progress.

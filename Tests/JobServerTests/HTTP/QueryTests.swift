@@ -1,4 +1,5 @@
 import Foundation
+import HTTPTypes
 import HummingbirdCore
 import JobStore
 import Jobs
@@ -115,6 +116,26 @@ struct QueryTests {
       try QueryParameters(URI("/workers?bogus=1"), known: [])
     }.problem
     #expect(problem.detail == "there is no query parameter 'bogus' here; it takes none")
+  }
+
+  @Test("no request passes over a parameter that it does not take")
+  func nothingIsPassedOver() async throws {
+    let requests: [(HTTPRequest.Method, String)] = [
+      (.post, "/jobs"), (.get, "/jobs/ID"), (.post, "/jobs/ID/suspend"), (.post, "/jobs/ID/resume"),
+      (.post, "/jobs/ID/cancel"), (.delete, "/jobs/ID"), (.get, "/jobs/ID/wait"), (.get, "/jobs"),
+      (.get, "/job_types"), (.get, "/job_types/files:checksum"), (.get, "/job_groups"),
+      (.get, "/job_groups/files"), (.get, "/queues"), (.get, "/workers"), (.get, "/counters"),
+      (.post, "/prune"),
+    ]
+    try await APIFixture.with { fixture in
+      try await fixture.test { client in
+        for (method, path) in requests {
+          let path = path.replacing("ID", with: UUID().uuidString) + "?bogus=1"
+          let problem = try await client.problem(method, path)
+          #expect(problem.detail.contains("bogus"), "\(method) \(path)")
+        }
+      }
+    }
   }
 
   @Test("a wrong status is told all thirteen")

@@ -1,8 +1,10 @@
 import Foundation
-import JobStore
+import GRDB
 import Logging
+import Synchronization
 import Testing
 
+@testable import JobStore
 @testable import Jobs
 
 /// The set-based statements against the pure state machine: the same random calls to both have to come to the same.
@@ -17,27 +19,53 @@ struct PropertyTests {
     try await run(seed: seed, steps: 250)
   }
 
-  /// For as long as `WARREN_PROPERTY_SECONDS` says.
+  @Test("runs no statement that would look at every job, whatever is called")
+  func plans() async throws {
+    let seen = SeenStatements()
+    try await run(seed: 6, steps: 400) { store in
+      try await store.writes.write { transaction in
+        transaction.db.trace { event in
+          guard case .statement(let statement) = event else { return }
+          seen.texts.withLock { _ = $0.insert(statement.sql) }
+        }
+      }
+    } last: { store in
+      let statements = seen.texts.withLock { $0 }
+        .filter { $0.firstMatch(of: /^(SELECT|INSERT|UPDATE|DELETE|WITH)/.ignoresCase()) != nil }
+      #expect(statements.count > 40)
+      try await store.writes.write { transaction in
+        transaction.db.trace(nil)
+        for sql in statements { try QueryPlan.expectIndexed(sql, sorts: true, transaction.db) }
+      }
+    }
+  }
+
+  /// For as long as `WARREN_PROPERTY_SECONDS` says, from the seed `WARREN_PROPERTY_SEED` on.
   @Test(
     "answers alike for long",
     .enabled(if: ProcessInfo.processInfo.environment["WARREN_PROPERTY_SECONDS"] != nil))
   func long() async throws {
     let seconds = Double(ProcessInfo.processInfo.environment["WARREN_PROPERTY_SECONDS"] ?? "") ?? 0
     let deadline = ContinuousClock.now + .seconds(seconds)
-    var seed = UInt64.random(in: 0...1_000_000_000)
+    let given = ProcessInfo.processInfo.environment["WARREN_PROPERTY_SEED"].flatMap(UInt64.init)
+    var seed = given ?? UInt64.random(in: 0...1_000_000_000)
     while ContinuousClock.now < deadline {
       try await run(seed: seed, steps: 1000)
       seed += 1
     }
   }
 
-  private func run(seed: UInt64, steps: Int) async throws {
+  private func run(
+    seed: UInt64, steps: Int, first: (SQLiteStore) async throws -> Void = { _ in },
+    last: (SQLiteStore) async throws -> Void = { _ in }
+  ) async throws {
     let logs = (CommitLog(), CommitLog())
     let model = MemoryStore { logs.0.note($0) }
     let folder = try TemporaryFolder()
     var logger = Logger(label: "test")
     logger.logLevel = .critical
     let store = try SQLiteStore(path: folder.file(), logger: logger) { logs.1.note($0) }
+    try await first(store)
     var walk = Walk(SeededGenerator(seed: seed))
     var history: [String] = []
     for step in 0..<steps {
@@ -63,6 +91,7 @@ struct PropertyTests {
         break
       }
     }
+    try await last(store)
     try store.close()
   }
 
@@ -128,6 +157,10 @@ private struct Kept: Equatable {
     deleted = commits.flatMap(\.deleted).sorted()
     hasReplies = commits.contains(where: \.hasReplies)
   }
+}
+
+private final class SeenStatements: Sendable {
+  let texts = Mutex<Set<String>>([])
 }
 
 /// One call of a store.

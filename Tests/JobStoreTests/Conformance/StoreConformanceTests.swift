@@ -531,6 +531,21 @@ import Testing
     }
   }
 
+  @Test("sorts no more than it can at once", arguments: Implementation.allCases)
+  func tooManyToSort(_ implementation: Implementation) async throws {
+    try await Subject.with(implementation) { subject in
+      let query = JobQuery(tenant: .zero, order: JobOrder(.updatedAt), pageSize: 1)
+      _ = try await subject.insert(JobQuery.mostToSort)
+      #expect(try await subject.store.list(query).total == JobQuery.mostToSort)
+      _ = try await subject.insert(1)
+      await #expect(throws: StoreError.self) { try await subject.store.list(query) }
+      // What is found counts, not what is there.
+      let other = JobQuery(
+        tenant: .zero, statuses: [.failed], order: JobOrder(.updatedAt), pageSize: 1)
+      #expect(try await subject.store.list(other).total == 0)
+    }
+  }
+
   @Test(
     "finds what is held, what is silent, and what stands between",
     arguments: Implementation.allCases)

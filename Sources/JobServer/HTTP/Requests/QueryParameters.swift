@@ -34,6 +34,11 @@ struct QueryParameters {
     self.values = values
   }
 
+  /// - Throws: ``APIProblem`` for any parameter.
+  static func refuseAll(of uri: URI) throws(APIProblem) {
+    _ = try QueryParameters(uri, known: [])
+  }
+
   /// Undoes the form-encoding; what no encoder writes stays as it is, and is named by whoever cannot read the value.
   private static func decoded(_ text: Substring) -> String {
     let spaced = String(text).replacing("+", with: " ")

@@ -26,6 +26,7 @@ struct JobTypeRoutes {
   @Sendable private func get(
     _ request: Request, _ context: BasicRequestContext
   ) async throws -> Response {
+    try QueryParameters.refuseAll(of: request.uri)
     let name = context.parameters.decoded("id")
     let types = service.types
     guard let type = types.first(where: { $0.id.description == name }) else {
@@ -62,6 +63,7 @@ struct JobGroupRoutes {
   @Sendable private func get(
     _ request: Request, _ context: BasicRequestContext
   ) async throws -> Response {
+    try QueryParameters.refuseAll(of: request.uri)
     let name = context.parameters.decoded("name")
     let groups = service.groups
     guard let group = groups.first(where: { $0.name == name }) else {

@@ -24,6 +24,7 @@ struct JobRoutes {
   @Sendable private func schedule(
     _ request: Request, _ context: BasicRequestContext
   ) async throws -> Response {
+    try QueryParameters.refuseAll(of: request.uri)
     let caller = try Caller(request.headers)
     let bytes = try await body.bytes(of: request)
     let wish = try ScheduleBody(
@@ -59,6 +60,7 @@ struct JobRoutes {
   @Sendable private func get(
     _ request: Request, _ context: BasicRequestContext
   ) async throws -> Response {
+    try QueryParameters.refuseAll(of: request.uri)
     let tenant = try Caller(request.headers).tenant
     return .json(try await service.job(try context.parameters.jobID(), tenant: tenant))
   }
@@ -75,6 +77,7 @@ struct JobRoutes {
   @Sendable private func suspend(
     _ request: Request, _ context: BasicRequestContext
   ) async throws -> Response {
+    try QueryParameters.refuseAll(of: request.uri)
     let tenant = try Caller(request.headers).tenant
     let job = try await service.suspend(try context.parameters.jobID(), tenant: tenant)
     return .json(job, status: .accepted)
@@ -83,6 +86,7 @@ struct JobRoutes {
   @Sendable private func resume(
     _ request: Request, _ context: BasicRequestContext
   ) async throws -> Response {
+    try QueryParameters.refuseAll(of: request.uri)
     let tenant = try Caller(request.headers).tenant
     let job = try await service.resume(try context.parameters.jobID(), tenant: tenant)
     return .json(job, status: .accepted)
