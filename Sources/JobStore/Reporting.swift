@@ -10,18 +10,10 @@ extension Transaction {
   func report(
     _ reports: [JobReport], _ plain: [Bool], chances: [Double], at now: Timestamp
   ) throws -> [Job.ReportDecision] {
-    let hasLocks = try hasLocks()
-    let all = try attempt {
-      try reports.indices.map {
-        try apply(reports[$0], isPlain: plain[$0], chances[$0], hasLocks, at: now)
-      }
-    }
+    let all = try attempt { try applyAll(reports, plain, chances, at: now) }
     if case .success(let decisions) = all { return decisions }
-    return try reports.indices.map { index in
-      let report = reports[index]
-      switch try attempt({
-        try apply(report, isPlain: plain[index], chances[index], hasLocks, at: now)
-      }) {
+    return try zip(reports, chances).map { report, chance in
+      switch try attempt({ try apply(report, chance, at: now) }) {
       case .success(let decision): return decision
       case .failure(let reason):
         try failUnstorable(report, reason, at: now)
@@ -30,15 +22,36 @@ extension Transaction {
     }
   }
 
-  private func apply(
-    _ report: JobReport, isPlain: Bool, _ chance: Double, _ hasLocks: Bool, at now: Timestamp
-  ) throws -> Job.ReportDecision {
-    if isPlain, case .ended(.completed(let result)) = report.content,
-      try complete(report, result, at: now)
-    {
-      if hasLocks { try release(lockedBy: report.job, at: now) }
-      return .applied
+  private func applyAll(
+    _ reports: [JobReport], _ plain: [Bool], _ chances: [Double], at now: Timestamp
+  ) throws -> [Job.ReportDecision] {
+    var decisions: [Job.ReportDecision] = []
+    decisions.reserveCapacity(reports.count)
+    while decisions.count < reports.count {
+      let first = decisions.count
+      let set = completions(reports, plain, from: first)
+      if set.isEmpty {
+        decisions.append(try apply(reports[first], chances[first], at: now))
+      } else {
+        decisions += try complete(Array(zip(reports[set], chances[set])), at: now)
+      }
     }
+    return decisions
+  }
+
+  /// Reports that follow each other, all of them of completions, and each of another job.
+  private func completions(
+    _ reports: [JobReport], _ plain: [Bool], from first: Int
+  ) -> Range<Int> {
+    var jobs: Set<JobID> = []
+    let end = min(reports.count, first + Reports.setSize)
+    let last = (first..<end).first { !plain[$0] || !jobs.insert(reports[$0].job).inserted }
+    return first..<(last ?? end)
+  }
+
+  private func apply(
+    _ report: JobReport, _ chance: Double, at now: Timestamp
+  ) throws -> Job.ReportDecision {
     guard let stored = try load(report.job, at: now) else { return .fenced }
     var job = stored.job
     let decision = job.apply(report, at: now, chance: chance)
@@ -46,51 +59,71 @@ extension Transaction {
     return decision
   }
 
-  /// What `Job.apply` does with the outcome of a running attempt that has completed, without reading the job.
-  ///
-  /// - Returns: `false` when the job is anything else; nothing is done then.
+  /// A job whose attempt runs, as far as its end needs it.
+  private struct Running {
+    let number: Int64
+    let key: CountKey
+    let attempt: Int
+    let worker: Int64
+    let hasReplies: Bool
+    let updatedAt: Int64
+    let reason: String?
+    let hasSnapshot: Bool
+  }
+
+  /// What `Job.apply` does with outcomes of running attempts that have completed, without reading the jobs. What is anything
+  /// else goes through `Job.apply`.
   private func complete(
-    _ report: JobReport, _ result: JSONPayload?, at now: Timestamp
-  ) throws -> Bool {
-    guard let worker = try knownWorker(report.worker) else { return false }
-    let rows = try Row.fetchCursor(
-      statement(Reports.complete),
-      arguments: StatementArguments([
-        report.job.uuid.databaseValue, report.attempt.databaseValue, worker.databaseValue,
-        now.milliseconds.databaseValue,
-      ]))
-    let found = try withExtendedLifetime(rows) {
-      try rows.next().map { row in
-        (
-          number: try row.decode(Int64.self, atIndex: 0),
-          tenant: try row.decode(Int64.self, atIndex: 1),
-          type: try row.decode(Int64.self, atIndex: 2),
-          queue: try row.decode(Int64.self, atIndex: 3),
-          hasReplies: try row.decode(Int.self, atIndex: 4) != 0,
-          updatedAt: try row.decode(Int64.self, atIndex: 5),
-          reason: try row.decode(String?.self, atIndex: 6),
-          snapshotSize: try row.decode(Int.self, atIndex: 7)
-        )
+    _ reports: [(report: JobReport, chance: Double)], at now: Timestamp
+  ) throws -> [Job.ReportDecision] {
+    let running = try running(reports.map(\.report.job))
+    let hasLocks = try hasLocks()
+    var completed: [Int64] = []
+    let decisions = try reports.map { report, chance in
+      guard case .ended(.completed(let result)) = report.content,
+        let job = running[report.job], job.attempt == report.attempt,
+        try knownWorker(report.worker) == job.worker
+      else { return try apply(report, chance, at: now) }
+      completed.append(job.number)
+      if result != nil || job.hasSnapshot {
+        try execute(
+          Reports.result, [job.number.databaseValue, result?.bytes.databaseValue ?? .null])
       }
+      count(job.key, -1)
+      count(job.key.with(code: StatusCode.completed), 1)
+      log(
+        StatusChange(
+          from: .running, to: .completed, attempt: report.attempt, worker: report.worker,
+          reason: job.reason),
+        of: job.number, id: report.job, type: try typeName(job.key.type),
+        queue: try queueName(job.key.queue),
+        at: max(now, Timestamp(milliseconds: job.updatedAt)), worker: job.worker)
+      if job.hasReplies { noteReplies() }
+      if hasLocks { try release(lockedBy: report.job, at: now) }
+      return .applied
     }
-    guard let found else { return false }
-    if result != nil || found.snapshotSize > 0 {
-      try execute(
-        Reports.result, [found.number.databaseValue, result?.bytes.databaseValue ?? .null])
+    if !completed.isEmpty {
+      try execute(Reports.complete, [completed.json, now.milliseconds.databaseValue])
     }
-    for (code, change) in [(StatusCode.running, -1), (StatusCode.completed, 1)] {
-      count(
-        CountKey(tenant: found.tenant, queue: found.queue, type: found.type, code: code), change)
+    return decisions
+  }
+
+  private func running(_ jobs: [JobID]) throws -> [JobID: Running] {
+    var ids = jobs.map(\.uuid.databaseValue)
+    ids += repeatElement(.null, count: Reports.setSize - ids.count)
+    let rows = try Row.fetchCursor(statement(Reports.running), arguments: StatementArguments(ids))
+    var running: [JobID: Running] = [:]
+    while let row = try rows.next() {
+      let key = CountKey(
+        tenant: try row.decode(atIndex: 2), queue: try row.decode(atIndex: 4),
+        type: try row.decode(atIndex: 3), code: StatusCode.running)
+      running[JobID(try row.decode(UUID.self, atIndex: 0))] = Running(
+        number: try row.decode(atIndex: 1), key: key, attempt: try row.decode(atIndex: 5),
+        worker: try row.decode(atIndex: 6), hasReplies: try row.decode(Int.self, atIndex: 7) != 0,
+        updatedAt: try row.decode(atIndex: 8), reason: try row.decode(atIndex: 9),
+        hasSnapshot: try row.decode(Int.self, atIndex: 10) > 0)
     }
-    log(
-      StatusChange(
-        from: .running, to: .completed, attempt: report.attempt, worker: report.worker,
-        reason: found.reason),
-      of: found.number, id: report.job, type: try typeName(found.type),
-      queue: try queueName(found.queue), at: Timestamp(milliseconds: found.updatedAt),
-      worker: worker)
-    if found.hasReplies { noteReplies() }
-    return true
+    return running
   }
 
   /// A job must not run again because what it has come to cannot be stored.
@@ -104,7 +137,7 @@ extension Transaction {
         .failed(
           error: "what the attempt came to cannot be stored: \(reason)", permanent: true)))
     _ = try unlessRefused("job \(report.job)") {
-      try apply(failure, isPlain: false, 0, true, at: now)
+      try apply(failure, 0, at: now)
     }
   }
 }
@@ -120,11 +153,18 @@ extension JobReport {
 }
 
 enum Reports {
+  /// How many completions are decided at once.
+  static let setSize = 32
+  static let running = """
+    SELECT id, number, tenant, type, queue, attempt, worker, replies, updated_at, details,
+      snapshot_size
+    FROM job WHERE status = \(StatusCode.running) AND worker IS NOT NULL
+      AND id IN (\(repeatElement("?", count: setSize).joined(separator: ", ")))
+    """
   static let complete = """
-    UPDATE job SET status = 12, progress = 100, error = NULL, eta = NULL, locked_by = NULL,
-      updated_at = max(updated_at, ?4)
-    WHERE id = ?1 AND attempt = ?2 AND worker = ?3 AND status = 3
-    RETURNING number, tenant, type, queue, replies, updated_at, details, snapshot_size
+    UPDATE job SET status = \(StatusCode.completed), progress = 100, error = NULL, eta = NULL,
+      locked_by = NULL, updated_at = max(updated_at, ?2)
+    WHERE number IN (SELECT value FROM json_each(?1))
     """
   static let result = "UPDATE payload SET result = ?2, snapshot = NULL WHERE number = ?1"
 }

@@ -8,6 +8,10 @@ struct CountKey: Hashable, Sendable {
   let queue: Int64
   let type: Int64
   let code: Int
+
+  func with(code: Int) -> CountKey {
+    CountKey(tenant: tenant, queue: queue, type: type, code: code)
+  }
 }
 
 /// Of which queue and type jobs are due.

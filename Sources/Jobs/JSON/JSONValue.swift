@@ -102,13 +102,18 @@ public enum JSONValue: Sendable, Hashable {
 }
 
 extension JSONValue: Codable {
-  // An attempt that fails makes an error, which is dear: what is frequent is tried first.
+  // An attempt that fails makes an error, which is dear, and the dearer the deeper it is. In this order no byte of a text can
+  // make more of them than in any other.
   public init(from decoder: any Decoder) throws {
     let single = try decoder.singleValueContainer()
     if single.decodeNil() {
       self = .null
     } else if let text = try? single.decode(String.self) {
       self = .string(text)
+    } else if var unkeyed = try? decoder.unkeyedContainer() {
+      var elements: [JSONValue] = []
+      while !unkeyed.isAtEnd { elements.append(try unkeyed.decode(JSONValue.self)) }
+      self = .array(elements)
     } else if let keyed = try? decoder.container(keyedBy: JSONMemberKey.self) {
       var members: [String: JSONValue] = [:]
       for key in keyed.allKeys {
@@ -117,15 +122,10 @@ extension JSONValue: Codable {
       self = .object(members)
     } else if let integer = try? single.decode(Int64.self) {
       self = .integer(integer)
-    } else if let number = try? single.decode(Double.self) {
-      self = .number(number)
     } else if let flag = try? single.decode(Bool.self) {
       self = .bool(flag)
     } else {
-      var unkeyed = try decoder.unkeyedContainer()
-      var elements: [JSONValue] = []
-      while !unkeyed.isAtEnd { elements.append(try unkeyed.decode(JSONValue.self)) }
-      self = .array(elements)
+      self = .number(try single.decode(Double.self))
     }
   }
 

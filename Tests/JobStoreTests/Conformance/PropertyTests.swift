@@ -286,7 +286,11 @@ private struct Walk {
     case 28..<48:
       return .claim(try (0..<pick([1, 1, 2])).map { _ in try claim() }, pick([40, 1 << 20]), now)
     case 48..<72:
-      let reports = (0..<pick([1, 2, 6])).map { _ in report() }
+      // Completions are decided as a set.
+      let isSet = chance(30)
+      let reports = (0..<pick(isSet ? [3, 8, 40] : [1, 2, 6])).map { _ in
+        report(completes: isSet && chance(90))
+      }
       return .report(
         reports, reports.map { _ in Double.random(in: 0..<1, using: &random) }, now)
     case 72..<77: return .lock((0..<2).map { _ in lock() }, now)
@@ -362,11 +366,11 @@ private struct Walk {
     return request
   }
 
-  private mutating func report() -> JobReport {
+  private mutating func report(completes: Bool) -> JobReport {
     let held = known.values.filter(\.status.isHeld).map(\.id).sorted()
     let id = held.isEmpty || chance(20) ? job() : pick(held)
     let content: JobReport.Content =
-      switch Int.random(in: 0..<12, using: &random) {
+      switch completes ? 4 : Int.random(in: 0..<12, using: &random) {
       case 0, 1: .progress(progress())
       case 2: .snapshot(["at": .integer(Int64(number))])
       case 3: .policy(RetryPolicy(maxRetries: pick([0, 2])), timeout: chance(50) ? 1000 : nil)
