@@ -73,6 +73,7 @@ struct Listing {
 
   private func place() throws -> (after: Int64?, offset: Int) {
     switch query.part {
+    case .start: return (nil, 0)
     case .page(let page):
       let (offset, overflow) = (page - 1).multipliedReportingOverflow(by: query.pageSize)
       return (nil, overflow ? .max : offset)
@@ -192,7 +193,7 @@ struct Listing {
     """
 
   private func sorted(_ db: Database) throws -> ReadJobs {
-    guard case .page = query.part else {
+    if case .after = query.part {
       throw StoreError.unfit(
         "a list that is ordered by \(query.order.field.rawValue) has no cursors; order it by"
           + " created_at, or ask for pages")

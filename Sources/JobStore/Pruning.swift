@@ -38,9 +38,11 @@ enum Pruning {
     "DELETE FROM payload WHERE number IN (SELECT value FROM json_each(?))",
     "DELETE FROM job WHERE number IN (SELECT value FROM json_each(?))",
   ]
+  /// The oldest first, and never all: the newest number must not be forgotten.
   static let history = """
     DELETE FROM event WHERE sequence IN (
-      SELECT sequence FROM event INDEXED BY event_job WHERE job = ? LIMIT \(events))
+      SELECT sequence FROM event INDEXED BY event_job WHERE job = ? ORDER BY sequence
+      LIMIT \(events - 1))
     """
   static let tombstones = """
     DELETE FROM tombstone WHERE id IN (

@@ -71,8 +71,8 @@ extension Transaction {
     let hasSnapshot: Bool
   }
 
-  /// What `Job.apply` does with outcomes of running attempts that have completed, without reading the jobs. What is anything
-  /// else goes through `Job.apply`.
+  /// What `Job.apply` does with outcomes of running attempts that have completed, without reading the jobs: damaged params do
+  /// not keep a job from completing. What is anything else goes through `Job.apply`.
   private func complete(
     _ reports: [(report: JobReport, chance: Double)], at now: Timestamp
   ) throws -> [Job.ReportDecision] {
@@ -82,21 +82,19 @@ extension Transaction {
     let decisions = try reports.map { report, chance in
       guard case .ended(.completed(let result)) = report.content,
         let job = running[report.job], job.attempt == report.attempt,
-        try knownWorker(report.worker) == job.worker
+        try knownWorker(report.worker) == job.worker,
+        // What cannot be read is dealt with where the whole job is.
+        let type = try? typeName(job.key.type), let queue = try? queueName(job.key.queue),
+        try keep(result, of: job)
       else { return try apply(report, chance, at: now) }
       completed.append(job.number)
-      if result != nil || job.hasSnapshot {
-        try execute(
-          Reports.result, [job.number.databaseValue, result?.bytes.databaseValue ?? .null])
-      }
       count(job.key, -1)
       count(job.key.with(code: StatusCode.completed), 1)
       log(
         StatusChange(
           from: .running, to: .completed, attempt: report.attempt, worker: report.worker,
           reason: job.reason),
-        of: job.number, id: report.job, type: try typeName(job.key.type),
-        queue: try queueName(job.key.queue),
+        of: job.number, id: report.job, type: type, queue: queue,
         at: max(now, Timestamp(milliseconds: job.updatedAt)), worker: job.worker)
       if job.hasReplies { noteReplies() }
       if hasLocks { try release(lockedBy: report.job, at: now) }
@@ -106,6 +104,14 @@ extension Transaction {
       try execute(Reports.complete, [completed.json, now.milliseconds.databaseValue])
     }
     return decisions
+  }
+
+  /// - Returns: `false` where the job has no payload.
+  private func keep(_ result: JSONPayload?, of job: Running) throws -> Bool {
+    guard result != nil || job.hasSnapshot else { return true }
+    try execute(
+      Reports.result, [job.number.databaseValue, result?.bytes.databaseValue ?? .null])
+    return db.changesCount == 1
   }
 
   private func running(_ jobs: [JobID]) throws -> [JobID: Running] {
@@ -163,7 +169,7 @@ enum Reports {
     """
   static let complete = """
     UPDATE job SET status = \(StatusCode.completed), progress = 100, error = NULL, eta = NULL,
-      locked_by = NULL, updated_at = max(updated_at, ?2)
+      locked_by = NULL, snapshot_size = 0, updated_at = max(updated_at, ?2)
     WHERE number IN (SELECT value FROM json_each(?1))
     """
   static let result = "UPDATE payload SET result = ?2, snapshot = NULL WHERE number = ?1"

@@ -117,7 +117,7 @@ import Testing
       }
       // The other job goes by itself; then two parts of the history; what is left goes with its job.
       #expect(jobs == [1, 0, 0, 1])
-      #expect(events == [20_001, 10_001, 1, 0])
+      #expect(events == [20_001, 10_002, 3, 0])
     }
   }
 

@@ -112,6 +112,28 @@ import Testing
     }
   }
 
+  @Test("does not keep what is reported beside it from being applied", arguments: Damage.allCases)
+  func reports(_ damage: Damage) async throws {
+    let run: (inout Job) -> Void = { [worker] in
+      $0.status = .running
+      $0.worker = worker
+      $0.attempt = 1
+    }
+    try await withDamage(damage, change: run) { fixture, bad, good in
+      let reports = [bad, good].map {
+        JobReport(
+          job: $0.id, attempt: 1, worker: worker, content: .ended(.completed(result: ["r": 1])))
+      }
+      let decisions = try await fixture.store.report(reports, chances: [0, 0], at: .start)
+      #expect(decisions.last == .applied)
+      #expect(try await fixture.store.job(good.id, tenant: nil)?.result == ["r": 1])
+      // Its result is kept, or it has failed with the reason.
+      let completes = [.params, .snapshot, .replies].contains(damage)
+      #expect(try await status(fixture) == (completes ? .completed : .failed))
+      #expect((decisions.first == .applied) == completes)
+    }
+  }
+
   @Test("does not stop a list, which shows what can be read of it", arguments: Damage.allCases)
   func list(_ damage: Damage) async throws {
     try await withDamage(damage) { fixture, bad, good in

@@ -125,12 +125,31 @@ struct WireCodingTests {
     let error = #expect(throws: WireError.self) {
       try WireCoding.received(message("warren.worker", reports))
     }
-    #expect(error?.description.contains("10001 reports") == true)
+    #expect(error?.description.contains("too many parts") == true)
     #expect(throws: WireError.self) {
       try WireCoding.claims(message("warren.claims", empty(0x0A, 10_001)))
     }
     #expect(throws: WireError.self) {
-      try WireCoding.claims(message("warren.claims", nested(0x0A, empty(0x3A, 10_001))))
+      try WireCoding.claims(message("warren.claims", nested(0x0A, empty(0x3A, 20_001))))
+    }
+    // Members that can be there once, each merged into the last: reports, a mark, an outcome within a report.
+    let merged: [[UInt8]] = [
+      Array(repeatElement([0x12, 2, 8, 0], count: 17).joined()), empty(0x22, 17),
+      nested(0x12, nested(0x0A, empty(0x3A, 65))),
+      nested(0x12, nested(0x0A, nested(0x3A, empty(0x0A, 65)))),
+    ]
+    for body in merged {
+      let error = #expect(throws: WireError.self) {
+        try WireCoding.received(message("warren.worker", body))
+      }
+      #expect(error?.description.contains("too many parts") == true)
+    }
+    // What is cut off, or of other kinds, ends the scan, and is the decoder's affair.
+    for body in [[0x09, 1, 2], [0x0D, 1], [0x12, 0x7F, 1], [0x07]] as [[UInt8]] {
+      let error = #expect(throws: WireError.self) {
+        try WireCoding.received(message("warren.worker", body))
+      }
+      #expect(error?.description.contains("too many parts") == false)
     }
     // As many as are allowed are read: each says nothing.
     let most = try WireCoding.received(

@@ -10,6 +10,10 @@ import Synchronization
 ///
 /// What is not understood, or not taken by the store, is set aside report by report; everything beside it is applied.
 struct ReportConsumer<Broker: MessageBroker>: Service {
+  /// How many reports are applied at once, and about how many bytes they may have.
+  private static var mostReports: Int { 1_000 }
+  private static var mostBytes: Int { 8 << 20 }
+
   let authority: ServerAuthority
   let registrar: WorkerRegistrar
   let inbox: InboxMarks
@@ -118,8 +122,17 @@ struct ReportConsumer<Broker: MessageBroker>: Service {
   }
 
   private func apply(_ reports: inout [JobReport]) async throws(StoreError) {
-    guard !reports.isEmpty else { return }
-    try await authority.apply(reports)
+    // Not all as one transaction: who claims and submits would wait for it.
+    var rest = reports[...]
+    while !rest.isEmpty {
+      var bytes = 0
+      let part = rest.prefix(Self.mostReports).prefix { report in
+        defer { bytes += report.sizeBound }
+        return bytes < Self.mostBytes
+      }
+      try await authority.apply(Array(part))
+      rest = rest.dropFirst(part.count)
+    }
     reports = []
   }
 

@@ -136,6 +136,8 @@ package struct StoreOptions: Sendable {
   package var waitingJobs: Int
   /// About how many bytes they may have.
   package var waitingBytes: Int
+  /// Whether each call is made so that it can be taken back by itself, without trying all as one before. For tests.
+  package var isCareful = false
 
   package init(
     groupLimit: Int = 512, maximumPages: Int? = nil, waitingJobs: Int = 50_000,

@@ -145,7 +145,9 @@ final class WriteQueue: Sendable {
   }
 
   private func carryOut(_ group: [WritePiece], in db: Database) {
-    let outcome = writer.withLock { GroupTransaction(db).carryOut(group, &$0) }
+    let outcome = writer.withLock {
+      GroupTransaction(db, isCareful: options.isCareful).carryOut(group, &$0)
+    }
     if let setback = outcome.setback {
       logger.debug(
         "a transaction of the status store was done again, part by part",
@@ -183,12 +185,15 @@ struct GroupTransaction {
   }
 
   private let db: Database
+  private let isCareful: Bool
 
-  init(_ db: Database) {
+  init(_ db: Database, isCareful: Bool) {
     self.db = db
+    self.isCareful = isCareful
   }
 
   func carryOut(_ group: [WritePiece], _ state: inout WriterState) -> Outcome {
+    guard !isCareful else { return carefully(group, &state) }
     do {
       try db.beginTransaction(.immediate)
     } catch {

@@ -40,8 +40,7 @@ public enum WireCoding {
   }
 
   public static func claims(_ message: Message) throws(WireError) -> [ClaimRequest] {
-    try WireScan.check("claims", [1], in: message)
-    try WireScan.check("types", [1, 7], in: message)
+    try WireScan.check(WireScan.claims, in: message)
     return try unpack(message) { (form: WireClaims) in try form.claims.map { try ClaimRequest($0) }
     }
   }
@@ -86,7 +85,7 @@ public enum WireCoding {
   ///
   /// - Throws: ``WireError`` when it is none, and no newer worker's either.
   public static func received(_ message: Message) throws(WireError) -> ReceivedWorkerMessage {
-    try WireScan.check("reports", [2, 1], in: message)
+    try WireScan.check(WireScan.fromWorker, in: message)
     return try unpack(message) { (form: WireFromWorker) in
       do {
         return ReceivedWorkerMessage(understood: try WorkerMessage(form))

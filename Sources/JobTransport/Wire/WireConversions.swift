@@ -41,11 +41,21 @@ extension WireID {
   }
 }
 
+extension WorkerID {
+  /// A name without NUL, which no store keeps as it is.
+  fileprivate init(onWire name: String) throws {
+    guard !name.isEmpty, !name.utf8.contains(0) else {
+      throw WireContentError("'\(name.shortened(to: 100))' is no name of a worker")
+    }
+    self.init(rawValue: name)
+  }
+}
+
 extension ClaimRequest {
   init(_ form: WireClaim) throws {
     guard form.hasClaim else { throw WireContentError("a claim has no id") }
     self.init(
-      worker: WorkerID(rawValue: form.worker), epoch: form.epoch, claim: form.claim.uuid,
+      worker: try WorkerID(onWire: form.worker), epoch: form.epoch, claim: form.claim.uuid,
       isRepeated: form.isRepeated, queue: try JobQueueName(form.queue), count: Int(form.count),
       types: try form.types.map { try JobTypeID($0) })
   }
@@ -118,14 +128,21 @@ extension JobAssignment {
   }
 }
 
+extension WorkerAnnouncement {
+  fileprivate func checked() throws -> WorkerAnnouncement {
+    _ = try WorkerID(onWire: worker.rawValue)
+    return self
+  }
+}
+
 extension WorkerMessage {
   init(_ form: WireFromWorker) throws {
     self =
       switch form.kind {
       case .announcement(let json):
-        .announcement(try WireCoding.json(WorkerAnnouncement.self, json))
+        .announcement(try WireCoding.json(WorkerAnnouncement.self, json).checked())
       case .reports(let reports): .reports(try reports.reports.map { try JobReport($0) })
-      case .farewell(let worker): .farewell(WorkerID(rawValue: worker))
+      case .farewell(let worker): .farewell(try WorkerID(onWire: worker))
       case .mark(let mark): .mark(mark.uuid)
       case nil: throw WireContentError("it is of no kind that is known")
       }
@@ -163,7 +180,7 @@ extension JobReport {
       }
     self.init(
       job: JobID(form.job.uuid), attempt: Int(form.attempt),
-      worker: WorkerID(rawValue: form.worker), content: content)
+      worker: try WorkerID(onWire: form.worker), content: content)
   }
 
   func form() throws -> WireReport {

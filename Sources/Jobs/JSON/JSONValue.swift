@@ -102,8 +102,8 @@ public enum JSONValue: Sendable, Hashable {
 }
 
 extension JSONValue: Codable {
-  // An attempt that fails makes an error, which is dear, and the dearer the deeper it is. In this order no byte of a text can
-  // make more of them than in any other.
+  // An attempt that fails makes an error, which is dear, and the dearer the deeper it is. In this order no text makes more than
+  // three in two bytes.
   public init(from decoder: any Decoder) throws {
     let single = try decoder.singleValueContainer()
     if single.decodeNil() {

@@ -21,11 +21,12 @@ extension JobQuery {
     return max(1, fitting)
   }
 
-  /// Whether the list goes on where it is cut, by its cursor. A later page would not begin there.
+  /// Whether the list goes on where it is cut, by its cursor. The next page would not begin there.
   private var canBeCut: Bool {
     switch part {
     case .after: true
-    case .page(let page): page == 1 && order.field == .createdAt
+    case .start: order.field == .createdAt
+    case .page: false
     }
   }
 }
@@ -51,6 +52,8 @@ public struct JobQuery: Sendable, Hashable {
 
   /// Which of the jobs that are found.
   public enum Part: Sendable, Hashable {
+    /// The first, as far as ``JobQuery/mostBytes`` allow; what follows is to be asked for with ``after(_:)``.
+    case start
     /// From 1. It costs the more the higher it is.
     case page(Int)
     /// What follows a job, by the ``JobPage/next`` of an earlier answer: the millionth page costs what the first does. Only
@@ -138,8 +141,8 @@ public struct JobOrder: Sendable, Hashable, LosslessStringConvertible {
 }
 
 /// One part of a list of jobs: as many as were asked for, as far as there are so many and ``JobQuery/mostBytes`` allow. What
-/// follows a job is cut there, and so is the first page where there is a ``next`` to go on with. Another page is not, since the
-/// one after it would not begin where this one was cut: it is refused as ``StoreError/unfit(_:)``.
+/// follows a job is cut there, and so is the start of a list that has a ``next`` to go on with. A page is not, since the one after
+/// it would not begin where this one was cut: it is refused as ``StoreError/unfit(_:)``.
 public struct JobPage: Sendable, Hashable {
   public let jobs: [Job]
   /// How many jobs the query finds, on all pages.

@@ -244,6 +244,7 @@ final class MemoryStore: JobStore {
     if query.order.isDescending { sorted.reverse() }
     var rest = sorted[...]
     switch query.part {
+    case .start: break
     case .page(let page):
       let (offset, overflow) = (page - 1).multipliedReportingOverflow(by: query.pageSize)
       rest = rest.dropFirst(overflow ? .max : offset)

@@ -19,6 +19,13 @@ struct PropertyTests {
     try await run(seed: seed, steps: 250)
   }
 
+  @Test("answers alike where each call can be taken back by itself", arguments: [6, 7])
+  func careful(_ seed: UInt64) async throws {
+    var options = StoreOptions()
+    options.isCareful = true
+    try await run(seed: seed, steps: 250, options: options)
+  }
+
   @Test("runs no statement that would look at every job, whatever is called")
   func plans() async throws {
     let seen = SeenStatements()
@@ -56,7 +63,8 @@ struct PropertyTests {
   }
 
   private func run(
-    seed: UInt64, steps: Int, first: (SQLiteStore) async throws -> Void = { _ in },
+    seed: UInt64, steps: Int, options: StoreOptions = StoreOptions(),
+    first: (SQLiteStore) async throws -> Void = { _ in },
     last: (SQLiteStore) async throws -> Void = { _ in }
   ) async throws {
     let logs = (CommitLog(), CommitLog())
@@ -64,7 +72,9 @@ struct PropertyTests {
     let folder = try TemporaryFolder()
     var logger = Logger(label: "test")
     logger.logLevel = .critical
-    let store = try SQLiteStore(path: folder.file(), logger: logger) { logs.1.note($0) }
+    let store = try SQLiteStore(path: folder.file(), options: options, logger: logger) {
+      logs.1.note($0)
+    }
     try await first(store)
     var walk = Walk(SeededGenerator(seed: seed))
     var history: [String] = []

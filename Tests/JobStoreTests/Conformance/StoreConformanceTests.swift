@@ -502,15 +502,18 @@ import Testing
     try await Subject.with(implementation) { subject in
       let large = JSONValue.string(String(repeating: "x", count: JobQuery.mostBytes * 2 / 5))
       let jobs = try await subject.insert(6, params: ["text": large]).map(\.id)
-      // The first page goes on where it is cut, if there is a way to say where.
+      // Without a page, the list goes on where it is cut, if there is a way to say where.
       let cut = try await subject.store.list(
-        JobQuery(tenant: .zero, order: JobOrder(.createdAt), pageSize: 5))
+        JobQuery(tenant: .zero, order: JobOrder(.createdAt), part: .start, pageSize: 5))
       #expect(cut.jobs.map(\.id) == [jobs[0], jobs[1]])
       #expect(cut.next != nil)
-      for (order, page) in [(JobOrder(.updatedAt), 1), (JobOrder(.createdAt), 2)] {
+      let refused: [(JobOrder.Field, JobQuery.Part)] = [
+        (.updatedAt, .start), (.createdAt, .page(1)), (.createdAt, .page(2)),
+      ]
+      for (field, part) in refused {
         await #expect(throws: StoreError.self) {
           try await subject.store.list(
-            JobQuery(tenant: .zero, order: order, page: page, pageSize: page == 1 ? 5 : 3))
+            JobQuery(tenant: .zero, order: JobOrder(field), part: part, pageSize: 3))
         }
       }
       for order in [JobOrder(.createdAt), JobOrder(.updatedAt)] {

@@ -11,8 +11,8 @@ enum JobListQuery: Equatable {
 
   struct Filter: Equatable {
     let page: PageQuery
-    /// What follows a place in the list, instead of a page.
-    let after: JobCursor?
+    /// The page that is asked for, what follows a place in the list, or its start.
+    let part: JobQuery.Part
     let order: JobOrder
     /// Empty is any.
     let statuses: Set<JobStatus>
@@ -22,7 +22,7 @@ enum JobListQuery: Equatable {
     func query(tenant: UUID) -> JobQuery {
       JobQuery(
         tenant: tenant, statuses: statuses, type: type, queue: queue, order: order,
-        part: after.map(JobQuery.Part.after) ?? .page(page.page), pageSize: page.pageSize)
+        part: part, pageSize: page.pageSize)
     }
   }
 
@@ -40,13 +40,15 @@ enum JobListQuery: Equatable {
     }
     self = .filtered(
       Filter(
-        page: try PageQuery(query), after: try Self.after(query), order: try Self.order(query),
+        page: try PageQuery(query), part: try Self.part(query), order: try Self.order(query),
         statuses: try Self.statuses(query), type: try Self.type(query),
         queue: try Self.queue(query)))
   }
 
-  private static func after(_ query: QueryParameters) throws(APIProblem) -> JobCursor? {
-    guard let text = query["after"] else { return nil }
+  private static func part(_ query: QueryParameters) throws(APIProblem) -> JobQuery.Part {
+    guard let text = query["after"] else {
+      return query["page"] == nil ? .start : .page(try PageQuery(query).page)
+    }
     guard query["page"] == nil else {
       throw APIProblem(
         .invalidParameter, "the query parameters after and page exclude each other")
@@ -59,7 +61,7 @@ enum JobListQuery: Equatable {
     guard let cursor = JobCursor(text) else {
       throw .parameter("after", "must be the next of an earlier answer", text)
     }
-    return cursor
+    return .after(cursor)
   }
 
   private static func order(_ query: QueryParameters) throws(APIProblem) -> JobOrder {
