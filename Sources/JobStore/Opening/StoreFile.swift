@@ -11,7 +11,7 @@ struct StoreFile: Sendable {
   /// How long a write waits for another program that has the file locked (a backup, a `sqlite3` shell).
   private static let busyTimeout: TimeInterval = 5
   /// The writer's page cache, in KiB: holds the upper levels of all indexes at a million jobs.
-  private static let cacheSize = 64 * 1024
+  private static let cacheSize = 40 * 1024
   /// Pages in the write-ahead log before SQLite copies them home: a commit of few jobs touches a page of each index, so
   /// SQLite's 1,000 would make every thirtieth commit a slow one.
   private static let checkpointPages = 4000
