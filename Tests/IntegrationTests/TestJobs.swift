@@ -55,14 +55,17 @@ enum TestJobs {
           - sh
           - -c
           - |
+            # A step is made and saved, or neither, whenever the signal comes.
+            trap 'stop=143' TERM
             n=0
             if [ -n "$WARREN_SNAPSHOT" ]; then n=$(tr -dc 0-9 < "$WARREN_SNAPSHOT"); fi
-            while [ "$n" -lt "$0" ]; do
+            while [ -z "$stop" ] && [ "$n" -lt "$0" ]; do
               sleep 0.1
               n=$((n + 1))
               echo "$n" >> "$FOLDER/counted"
               echo '{"snapshot": '"$n"'}' >> "$WARREN_REPORT"
             done
+            exit "${stop:-0}"
           - "{to}"
       - name: broken
         group: files

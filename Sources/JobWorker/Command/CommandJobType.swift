@@ -80,12 +80,16 @@ public struct CommandJobType: Sendable {
     _ process: CommandProcess, _ context: JobContext, _ runtime: CommandRuntime
   ) async throws -> CommandOutcome {
     let snapshots = SnapshotBox()
-    // What cannot be kept, although the broker takes it: the attempt is no longer the job's. Its task hears of that as well.
-    async let saving: Void = snapshots.pass { snapshot in
-      do {
-        try await context.saveSnapshot(snapshot)
-      } catch {
-        context.logger.warning("a snapshot is not kept: \(error)")
+    // No child of this task, which is cancelled when the program is told to end: what it saves then is what matters most, and
+    // a cancelled task gets nothing more from a stream.
+    let saving = Task {
+      await snapshots.pass { snapshot in
+        do {
+          try await context.saveSnapshot(snapshot)
+        } catch {
+          // The broker takes it, but the attempt is no longer the job's. Its task hears of that as well.
+          context.logger.warning("a snapshot is not kept: \(error)")
+        }
       }
     }
     let result: Result<CommandOutcome, any Error>
@@ -97,7 +101,7 @@ public struct CommandJobType: Sendable {
     }
     snapshots.finish()
     // Before the outcome, which goes on from it maybe.
-    await saving
+    await saving.value
     do {
       return try result.get()
     } catch let error as CommandError where error != .canceled {

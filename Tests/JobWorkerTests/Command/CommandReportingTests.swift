@@ -111,6 +111,22 @@ import Testing
     #expect(sent.count < 10_000)
   }
 
+  @Test func aSnapshotThatIsSavedAfterTheProgramWasToldToEndIsKept() async throws {
+    let harness = try ExecutorHarness()
+    // Long after the order: whatever ends with the attempt's task has ended by then.
+    let script = #"""
+      trap 'sleep 0.3; echo "{\"snapshot\": \"saved\"}" >> "$WARREN_REPORT"; exit 143' TERM
+      echo '{"progress": 1}' >> "$WARREN_REPORT"
+      while :; do sleep 0.01; done
+      """#
+    async let outcomes = run(script, harness: harness)
+    #expect(await harness.authority.reports.wait { !$0.isEmpty })
+    harness.attempt.order(.suspend)
+    #expect(try await outcomes == [.canceled])
+    let isKept = harness.authority.reports.all.map(\.content).contains(.snapshot("saved"))
+    #expect(isKept)
+  }
+
   @Test func standardErrorIsEscapedAndBoundedInTheLog() async throws {
     let command = try RunningCommand(
       sh: #"printf 'a\033]0;title\007b\ttab\nc\r\n\302\233x\n' >&2; yes y | head -c 4000 >&2"#
