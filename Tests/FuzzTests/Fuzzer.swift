@@ -22,6 +22,8 @@ struct Fuzzer {
   /// More than so many inputs have to be tried, or a run is too slow to find anything. A short one may go on for them, up to
   /// the usual time.
   static let fewest = 10
+  /// What is changed most of the time has no more bytes than that.
+  static let small = 8 << 10
   /// How much the resident memory's peak may grow, in KiB.
   static let mostMemory = 512 << 10
 
@@ -40,7 +42,9 @@ struct Fuzzer {
     // Each has its own numbers, whichever others run.
     var generator = SeededGenerator(
       seed: name.utf8.reduce(budget.seed) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 })
-    let mutator = Mutator(corpus: corpus.inputs, tokens: tokens, nests: nests, limit: limit)
+    // A large input takes seconds in a debug build: were each as likely as a small one, hardly any would be tried.
+    let small = corpus.inputs.filter { $0.count <= Self.small }
+    let (whole, mostly) = (mutator(of: corpus.inputs), mutator(of: small))
     let watchdog = Watchdog(name)
     defer { watchdog.end() }
     let memory = Self.peakMemory()
@@ -48,7 +52,8 @@ struct Fuzzer {
     let begin = ContinuousClock.now
     var count = 0
     while begin.duration(to: .now) < (count > Self.fewest ? budget.time : budget.longest) {
-      let input = make?(corpus.inputs, &generator) ?? mutator.mutated(&generator)
+      let mutator = small.isEmpty || generator.chance(32) ? whole : mostly
+      let input = make?(mutator.corpus, &generator) ?? mutator.mutated(&generator)
       try attempt(input, corpus, watchdog, &generator, check)
       count += 1
     }
@@ -57,6 +62,10 @@ struct Fuzzer {
     #expect(count > Self.fewest, "too slow to find anything")
     let grown = Self.peakMemory() - memory
     #expect(grown < Self.mostMemory, "\(name): the memory's peak has grown by \(grown) KiB")
+  }
+
+  private func mutator(of corpus: [[UInt8]]) -> Mutator {
+    Mutator(corpus: corpus, tokens: tokens, nests: nests, limit: limit)
   }
 
   private func attempt(

@@ -30,10 +30,14 @@ enum JSONFuzz {
     guard !corpus.isEmpty, !generator.chance(3),
       let value = try? JSONValue(parsing: generator.pick(corpus))
     else { return nil }
-    return Array(changed(value, &generator).text.utf8.prefix(64 << 10))
+    var mayRepeat = true
+    return Array(changed(value, &generator, &mayRepeat).text.utf8.prefix(64 << 10))
   }
 
-  private static func changed(_ value: JSONValue, _ generator: inout SeededGenerator) -> JSONValue {
+  /// - Parameter mayRepeat: one array at the most is made longer: a longer one in a longer one, and so on, would fill the memory.
+  private static func changed(
+    _ value: JSONValue, _ generator: inout SeededGenerator, _ mayRepeat: inout Bool
+  ) -> JSONValue {
     if generator.chance(12) { return anything(&generator, levels: 3) }
     switch value {
     case .object(var members):
@@ -44,14 +48,14 @@ enum JSONFuzz {
           members[name] = nil
           members[text(&generator)] = member
         case 2: members[text(&generator)] = anything(&generator, levels: 2)
-        default: members[name] = changed(member, &generator)
+        default: members[name] = changed(member, &generator, &mayRepeat)
         }
       }
       return .object(members)
     case .array(let elements):
-      var elements = elements.map { changed($0, &generator) }
-      // Not on every level, or it would be without end.
-      if generator.chance(100), let first = elements.first {
+      var elements = elements.map { changed($0, &generator, &mayRepeat) }
+      if mayRepeat, generator.chance(100), let first = elements.first {
+        mayRepeat = false
         elements += Array(repeating: first, count: generator.pick([1, 2, 100]))
       }
       return .array(elements)
