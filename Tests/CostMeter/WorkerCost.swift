@@ -1,5 +1,6 @@
 #if DEBUG
   import AMQP
+  import Foundation
   import JobTransport
   @testable import JobWorker
   import Jobs
@@ -11,23 +12,16 @@
   /// and server are functions in memory.
   struct WorkerCost {
     private let tickets = Tickets()
+    private let deadlines = DeadlineQueue()
+    private let attempts = AttemptsAtHand()
 
     static func measure(into figures: inout [String: Double]) async throws {
-      figures["worker.allocations"] = try await WorkerCost().measure()
+      figures["worker.allocations"] = try await WorkerCost().allocations()
+      figures["worker.kept-bytes"] = try await WorkerCost().keptBytes()
     }
 
-    private func measure() async throws -> Double {
-      let lifecycle = WorkerLifecycle()
-      let deadlines = DeadlineQueue()
-      let consumer = QueueConsumer(
-        .compute, LaneState.Settings(capacity: Work.batch), deadlines: deadlines,
-        lifecycle: lifecycle, subscribe: { [tickets] _ in tickets.subscribe() },
-        others: { _, _ in })
-      let claimer = try claimer(lifecycle, deadlines)
-      return try await withThrowingTaskGroup(of: Void.self) { group in
-        group.addTask { await consumer.run(claim: claimer.claim) }
-        defer { lifecycle.advance(to: .leaving) }
-        await tickets.subscribed.wait()
+    private func allocations() async throws -> Double {
+      try await run {
         for _ in 0..<5 { try await tickets.deliver(Work.batch) }
         var allocations = Allocations()
         for _ in 0..<20 {
@@ -37,8 +31,52 @@
       }
     }
 
+    /// How much a worker grows with each job that it has run. Cancelled sleeps for time-out and detachment once stayed for hours: 0.7 kB
+    /// and more.
+    private func keptBytes() async throws -> Double {
+      try await run {
+        for _ in 0..<50 { try await tickets.deliver(Work.batch) }
+        let before = try residentBytes()
+        let batches = 500
+        for _ in 0..<batches { try await tickets.deliver(Work.batch) }
+        let growth = try residentBytes() - before
+        // Of the last batch some may stand yet.
+        guard deadlines.count <= 2 * Work.batch, attempts.running.count <= Work.batch else {
+          throw Unmeasurable(what: "the worker keeps deadlines or attempts of jobs that have ended")
+        }
+        return Double(max(0, growth)) / Double(batches * Work.batch)
+      }
+    }
+
+    /// VmRSS of proc(5).
+    private func residentBytes() throws -> Int {
+      let status = try String(contentsOfFile: "/proc/self/status", encoding: .utf8)
+      let line = status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
+      guard let field = line?.split(separator: " ").dropLast().last, let kilobytes = Int(field)
+      else {
+        throw Unmeasurable(what: "/proc/self/status has no VmRSS")
+      }
+      return kilobytes << 10
+    }
+
+    /// Runs a worker, and ends it when `body` has ended.
+    private func run<Value>(_ body: () async throws -> Value) async throws -> Value {
+      let lifecycle = WorkerLifecycle()
+      let consumer = QueueConsumer(
+        .compute, LaneState.Settings(capacity: Work.batch), deadlines: deadlines,
+        lifecycle: lifecycle, subscribe: { [tickets] _ in tickets.subscribe() },
+        others: { _, _ in })
+      let claimer = try claimer(lifecycle)
+      return try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask { await consumer.run(claim: claimer.claim) }
+        defer { lifecycle.advance(to: .leaving) }
+        await tickets.subscribed.wait()
+        return try await body()
+      }
+    }
+
     private func claimer(
-      _ lifecycle: WorkerLifecycle, _ deadlines: DeadlineQueue
+      _ lifecycle: WorkerLifecycle
     ) throws -> JobClaimer<BatchingAuthority<Grants>> {
       let type = try JobType(
         group: JobGroup("files", queue: .compute), name: "compress", params: Work.Input(),
@@ -49,7 +87,6 @@
       var logger = Logger(label: "cost")
       logger.logLevel = .critical
       let authority = BatchingAuthority(Grants(type: try Work.type()))
-      let attempts = AttemptsAtHand()
       return JobClaimer(
         worker: Work.worker, registry: registry, registration: Registration(), attempts: attempts,
         authority: authority,

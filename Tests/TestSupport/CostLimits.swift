@@ -39,6 +39,7 @@ public enum CostLimits {
     CostLimit("store.claim.allocations", 60.4, limit: 68),
     CostLimit("store.report.allocations", 119, limit: 135),
     CostLimit("worker.allocations", 119, limit: 135),
+    CostLimit("worker.kept-bytes", 11, limit: 100),
     CostLimit("coding.job-message.allocations", 76, limit: 86),
     CostLimit("coding.claim.allocations", 10.3, limit: 12),
     CostLimit("coding.report.allocations", 8.1, limit: 9.5),
