@@ -80,6 +80,15 @@ struct JSONValueTests {
     #expect(try JSONValue(parsing: value.text.utf8) == value)
   }
 
+  @Test("long text is written as short text is")
+  func longText() throws {
+    let part = "a/b\\c\"d\n\t\u{8}\u{c}\r\u{1}\u{1f}\u{7f}é𝄞\u{2028} "
+    let short = JSONValue.string(part).text.dropFirst().dropLast()
+    let long = JSONValue.string(String(repeating: part, count: 1_000))
+    #expect(long.text == "\"" + String(repeating: String(short), count: 1_000) + "\"")
+    #expect(try JSONValue(parsing: long.text.utf8) == long)
+  }
+
   @Test("a number that is not finite is written as null")
   func infinite() {
     #expect(JSONValue.array([.number(.infinity), .number(.nan), 1]).text == "[null,null,1]")
