@@ -4,7 +4,7 @@ import Testing
 
 @testable import JobWorker
 
-@Suite(.timeLimit(.minutes(1))) struct CommandJobTypeTests {
+@Suite(.timeLimit(.minutes(3))) struct CommandJobTypeTests {
   private func run(
     _ script: String, params: JSONValue = ["word": "x"], harness: ExecutorHarness,
     configure: (inout CommandJobType) -> Void = { _ in }

@@ -5,7 +5,7 @@ import Testing
 @testable import JobWorker
 
 /// The consuming side with a queue and a server in memory: what the broker has no part in.
-@Suite(.timeLimit(.minutes(1))) struct QueueConsumerTests {
+@Suite(.timeLimit(.minutes(3))) struct QueueConsumerTests {
   private func harness(
     _ types: [RegisteredJobType], capacity: Int = 1,
     configure: (inout LaneState.Settings) -> Void = { _ in }

@@ -4,7 +4,7 @@ import Testing
 
 @testable import JobWorker
 
-@Suite(.timeLimit(.minutes(1))) struct DeadlineQueueTests {
+@Suite(.timeLimit(.minutes(3))) struct DeadlineQueueTests {
   @Test func theHeapIsASortedListInWhateverOrderItIsFilled() {
     var random = SystemRandomNumberGenerator()
     for _ in 0..<200 {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import JobWorker
 
-@Suite(.timeLimit(.minutes(1))) struct ExecutorTests {
+@Suite(.timeLimit(.minutes(3))) struct ExecutorTests {
   @Test func aResultIsReported() async throws {
     let harness = try ExecutorHarness()
     #expect(try await harness.run { _ in ["sum": 7] } == .reported)

@@ -4,7 +4,7 @@ import Testing
 
 @testable import JobWorker
 
-@Suite(.timeLimit(.minutes(1))) struct ProgressTests {
+@Suite(.timeLimit(.minutes(3))) struct ProgressTests {
   @Test func aMillionReportsAreFewWritesAndTheLastOneLands() async throws {
     let harness = try ExecutorHarness()
     let clock = ContinuousClock()

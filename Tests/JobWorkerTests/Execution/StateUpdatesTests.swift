@@ -4,7 +4,7 @@ import Testing
 
 @testable import JobWorker
 
-@Suite(.timeLimit(.minutes(1))) struct StateUpdatesTests {
+@Suite(.timeLimit(.minutes(3))) struct StateUpdatesTests {
   @Test func theCallbackSeesTheAttemptInOrder() async throws {
     let harness = try ExecutorHarness(
       settings: ExecutionSettings(progressInterval: .milliseconds(1)))

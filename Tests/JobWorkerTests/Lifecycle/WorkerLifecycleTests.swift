@@ -3,7 +3,7 @@ import Testing
 
 @testable import JobWorker
 
-@Suite(.timeLimit(.minutes(1))) struct WorkerLifecycleTests {
+@Suite(.timeLimit(.minutes(3))) struct WorkerLifecycleTests {
   @Test func itOnlyGoesForward() {
     let lifecycle = WorkerLifecycle()
     #expect(lifecycle.phase == .working)

@@ -4,7 +4,7 @@ import Testing
 
 @testable import JobWorker
 
-@Suite(.timeLimit(.minutes(1))) struct WorkerEpochTests {
+@Suite(.timeLimit(.minutes(3))) struct WorkerEpochTests {
   private let start = ContinuousClock.now
 
   @Test func onlyWhatTheServerMustHaveHeardOfIsReplaced() {

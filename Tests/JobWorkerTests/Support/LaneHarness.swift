@@ -67,7 +67,7 @@ struct LaneHarness<Authority: JobAuthority>: Sendable {
       try await body()
       attempts.drain()
       lifecycle.advance(to: .draining)
-      return await ended.wait(for: .seconds(20))
+      return await ended.wait(for: .seconds(60))
     }
   }
 }

@@ -151,7 +151,7 @@ final class MemoryAuthority: JobAuthority {
   var outcomes: [JobOutcome] { reports.all.compactMap(\.outcome) }
 
   /// Waits until so many outcomes are reported.
-  func waitForOutcomes(_ count: Int = 1, for bound: Duration = .seconds(20)) async -> Bool {
+  func waitForOutcomes(_ count: Int = 1, for bound: Duration = .seconds(60)) async -> Bool {
     await reports.wait(for: bound) { $0.compactMap(\.outcome).count >= count }
   }
 

@@ -29,7 +29,7 @@ final class Recorder<Element: Sendable>: Sendable {
 
   /// Waits until what has happened satisfies `isEnough`; false when it does not in time.
   func wait(
-    for bound: Duration = .seconds(20), until isEnough: @escaping @Sendable ([Element]) -> Bool
+    for bound: Duration = .seconds(60), until isEnough: @escaping @Sendable ([Element]) -> Bool
   ) async -> Bool {
     let signal = Signal()
     state.withLock { state in
