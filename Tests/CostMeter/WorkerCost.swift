@@ -14,6 +14,7 @@
     private let tickets = Tickets()
     private let deadlines = DeadlineQueue()
     private let attempts = AttemptsAtHand()
+    private let completed = Completions()
 
     static func measure(into figures: inout [String: Double]) async throws {
       figures["worker.allocations"] = try await WorkerCost().allocations()
@@ -40,9 +41,8 @@
         let batches = 500
         for _ in 0..<batches { try await tickets.deliver(Work.batch) }
         let growth = try residentBytes() - before
-        // Of the last batch some may stand yet.
-        guard deadlines.count <= 2 * Work.batch, attempts.running.count <= Work.batch else {
-          throw Unmeasurable(what: "the worker keeps deadlines or attempts of jobs that have ended")
+        guard completed.count == (50 + batches) * Work.batch else {
+          throw Unmeasurable(what: "not all jobs have completed")
         }
         return Double(max(0, growth)) / Double(batches * Work.batch)
       }
@@ -67,12 +67,16 @@
         lifecycle: lifecycle, subscribe: { [tickets] _ in tickets.subscribe() },
         others: { _, _ in })
       let claimer = try claimer(lifecycle)
-      return try await withThrowingTaskGroup(of: Void.self) { group in
+      let value = try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { await consumer.run(claim: claimer.claim) }
         defer { lifecycle.advance(to: .leaving) }
         await tickets.subscribed.wait()
         return try await body()
       }
+      guard deadlines.count == 0, attempts.running.isEmpty else {
+        throw Unmeasurable(what: "the worker keeps deadlines or attempts of jobs that have ended")
+      }
+      return value
     }
 
     private func claimer(
@@ -86,7 +90,7 @@
       try registry.register(RegisteredJobType(type))
       var logger = Logger(label: "cost")
       logger.logLevel = .critical
-      let authority = BatchingAuthority(Grants(type: try Work.type()))
+      let authority = BatchingAuthority(Grants(type: try Work.type(), completed: completed))
       return JobClaimer(
         worker: Work.worker, registry: registry, registration: Registration(), attempts: attempts,
         authority: authority,
@@ -101,9 +105,21 @@
     }
   }
 
+  /// How many jobs were reported as completed.
+  private final class Completions: Sendable {
+    private let state = Mutex(0)
+    var count: Int { state.withLock(\.self) }
+
+    func note(_ reports: [JobReport]) {
+      let more = reports.count { if case .ended(.completed) = $0.content { true } else { false } }
+      state.withLock { $0 += more }
+    }
+  }
+
   /// Has a job for each ticket, and is content with each report.
   private struct Grants: JobAuthority {
     let type: JobTypeID
+    let completed: Completions
 
     func claim(_ requests: [ClaimRequest]) async throws(AuthorityError) -> [ClaimAnswer] {
       requests.map { request in
@@ -115,7 +131,7 @@
       }
     }
 
-    func report(_ reports: [JobReport]) async throws(AuthorityError) {}
+    func report(_ reports: [JobReport]) async throws(AuthorityError) { completed.note(reports) }
     func lock(_ requests: [LockRequest]) async throws(AuthorityError) -> [LockAnswer] { [] }
   }
 
