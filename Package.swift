@@ -18,19 +18,22 @@ let lifecycle: Target.Dependency = .product(
 let package = Package(
   name: "warren",
   products: [
-    .library(name: "AMQP", targets: ["AMQP"]),
+    // For consumer services and producers, for the types that they share, and for their tests.
+    .library(name: "Warren", targets: ["Warren"]),
     .library(name: "Jobs", targets: ["Jobs"]),
-    .library(name: "JobTransport", targets: ["JobTransport"]),
-    .library(name: "JobStore", targets: ["JobStore"]),
-    .library(name: "JobServer", targets: ["JobServer"]),
-    .library(name: "JobWorker", targets: ["JobWorker"]),
+    .library(name: "WarrenTesting", targets: ["WarrenTesting"]),
+    // The server's HTTP API, without the broker's client.
     .library(name: "JobClient", targets: ["JobClient"]),
-    .executable(name: "warren", targets: ["warren"]),
+    // The broker's client by itself.
+    .library(name: "AMQP", targets: ["AMQP"]),
+    .executable(name: "warren", targets: ["WarrenCommand"]),
     .executable(name: "warren-shepherd", targets: ["warren-shepherd"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.2.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.14.0"),
+    .package(url: "https://github.com/apple/swift-metrics", from: "2.5.0"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
     .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
@@ -91,7 +94,20 @@ let package = Package(
       ],
       swiftSettings: strict),
 
-    // The producer side, the config file, and the command line that composes everything.
+    // What consumer services and producers in Swift use; and what their tests use.
+    .target(
+      name: "Warren",
+      dependencies: [
+        "AMQP", "JobTransport", "JobWorker", "Jobs", logging, lifecycle,
+        .product(name: "Metrics", package: "swift-metrics"),
+        .product(name: "Tracing", package: "swift-distributed-tracing"),
+      ],
+      swiftSettings: strict),
+    .target(
+      name: "WarrenTesting", dependencies: ["JobWorker", "Jobs", "Warren", logging],
+      swiftSettings: strict),
+
+    // The HTTP client, the config file, and the command line that composes everything.
     .target(
       name: "JobClient",
       dependencies: [
@@ -104,7 +120,7 @@ let package = Package(
       swiftSettings: strict),
     .target(name: "JobConfig", dependencies: ["Jobs", "Yams", logging], swiftSettings: strict),
     .executableTarget(
-      name: "warren",
+      name: "WarrenCommand",
       dependencies: [
         "AMQP", "JobClient", "JobConfig", "Jobs", "JobServer", "JobStore", "JobTransport",
         "JobWorker",
@@ -212,9 +228,20 @@ let package = Package(
       name: "JobClientTests", dependencies: ["FakeAPI", "JobClient", "Jobs", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
+      name: "WarrenServiceTests",
+      dependencies: [
+        "AMQP", "JobTransport", "Jobs", "TestSupport", "Warren", logging, lifecycle,
+        .product(name: "InMemoryTracing", package: "swift-distributed-tracing"),
+        .product(name: "MetricsTestKit", package: "swift-metrics"),
+      ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "WarrenTestingTests", dependencies: ["Jobs", "Warren", "WarrenTesting", logging],
+      swiftSettings: strict),
+    .testTarget(
       name: "WarrenTests",
       dependencies: [
-        "FakeAPI", "JobClient", "JobConfig", "JobStore", "Jobs", "TestSupport", "warren",
+        "FakeAPI", "JobClient", "JobConfig", "JobStore", "Jobs", "TestSupport", "WarrenCommand",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -240,7 +267,7 @@ let package = Package(
       name: "IntegrationTests",
       dependencies: [
         "AMQPConsume", "AMQPPublish", "AMQPRequest", "JobClient", "Jobs", "LifeWorker", "Producer",
-        "TestSupport", "WordService", "warren",
+        "TestSupport", "WordService", "WarrenCommand",
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOFoundationCompat", package: "swift-nio"),

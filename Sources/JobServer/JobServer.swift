@@ -8,7 +8,7 @@ public import ServiceLifecycle
 /// The server: intake, dispatch, claims, reports, recovery and the HTTP API, over one status store.
 public struct JobServer: Sendable {
   /// What one can ask of it from within the process.
-  public let service: JobService
+  public let service: JobOperations
   /// Its decisions on claims and reports, for workers of the same process.
   public let authority: ServerAuthority
   /// What has to run, in the order of starting; a service group ends them in reverse.
@@ -64,7 +64,7 @@ public struct JobServer: Sendable {
       answerBytes: WireCoding.mostOfAnswer, clock: clock, log: log)
     let retention = Retention(
       store: store, policy: configuration.retention, clock: clock, log: log)
-    service = JobService(
+    service = JobOperations(
       intake: intake, store: store, hub: hub, catalog: catalog, directory: directory,
       control: control, workerCheck: workers, callbacks: callbacks, initializer: initializer,
       resuming: ResumeGuard(), retention: retention, commands: commands, log: log, clock: clock,

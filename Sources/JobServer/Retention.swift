@@ -95,7 +95,7 @@ extension PruneCount {
   }
 }
 
-extension JobService {
+extension JobOperations {
   /// Prunes jobs that ended longer ago than they are kept, of all tenants: what the server does by itself every few minutes.
   ///
   /// - Parameters:
@@ -103,7 +103,7 @@ extension JobService {
   ///   - limit: for about how long; the report says whether there is more.
   public func prune(
     dryRun: Bool, within limit: Duration
-  ) async throws(JobServiceError) -> PruneReport {
+  ) async throws(JobOperationError) -> PruneReport {
     let pruned = try await reading { () throws(StoreError) in
       if dryRun {
         try await store.prunable(retention.policy, at: clock.now)

@@ -4,7 +4,7 @@ import Jobs
 import Synchronization
 import Testing
 
-@testable import warren
+@testable import WarrenCommand
 
 @Suite("A benchmark")
 struct BenchTests {

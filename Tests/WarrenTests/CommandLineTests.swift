@@ -4,7 +4,7 @@ import JobConfig
 import Jobs
 import Testing
 
-@testable import warren
+@testable import WarrenCommand
 
 @Suite("The command line")
 struct CommandLineTests {

@@ -7,10 +7,10 @@ import JobStore
 import Jobs
 import Testing
 
-@testable import warren
+@testable import WarrenCommand
 
 /// Testing has one as well.
-private typealias ExitStatus = warren.ExitStatus
+private typealias ExitStatus = WarrenCommand.ExitStatus
 
 @Suite("Exit statuses")
 struct ExitStatusTests {

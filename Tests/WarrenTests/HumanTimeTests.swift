@@ -1,7 +1,7 @@
 import Jobs
 import Testing
 
-@testable import warren
+@testable import WarrenCommand
 
 @Suite("Times for people")
 struct HumanTimeTests {

@@ -2,7 +2,7 @@ import FakeAPI
 import Jobs
 import Testing
 
-@testable import warren
+@testable import WarrenCommand
 
 @Suite("What people read")
 struct OutputTests {

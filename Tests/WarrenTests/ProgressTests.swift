@@ -2,7 +2,7 @@ import FakeAPI
 import Jobs
 import Testing
 
-@testable import warren
+@testable import WarrenCommand
 
 @Suite("Progress while waiting")
 struct ProgressTests {

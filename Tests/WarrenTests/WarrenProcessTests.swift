@@ -6,7 +6,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-@testable import warren
+@testable import WarrenCommand
 
 @Suite("The warren command, run against a server", .timeLimit(.minutes(2)))
 struct WarrenProcessTests {

@@ -158,7 +158,7 @@ extension APIProblem {
     }
   }
 
-  init(_ error: JobServiceError) {
+  init(_ error: JobOperationError) {
     switch error {
     case .unknownJob:
       self.init(.notFound, error.description)
@@ -209,7 +209,7 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
     case let error as ScheduleError:
       if case .store(let cause) = error { log(store: cause, of: request, logger) }
       return APIProblem(error)
-    case let error as JobServiceError:
+    case let error as JobOperationError:
       if case .store(let cause) = error { log(store: cause, of: request, logger) }
       return APIProblem(error)
     default:

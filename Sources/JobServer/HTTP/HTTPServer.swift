@@ -47,7 +47,7 @@ struct HTTPServer: Service {
 
 /// The HTTP API: which routes there are, and what surrounds them.
 struct JobAPI: Sendable {
-  let service: JobService
+  let service: JobOperations
   /// The largest request body, in bytes.
   let maxBodyBytes: Int
   /// What `/readyz` looks at.

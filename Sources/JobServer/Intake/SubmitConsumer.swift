@@ -14,7 +14,7 @@ struct SubmitConsumer<Broker: MessageBroker>: Service {
   private typealias Cancellation = (delivery: Delivery, cancellation: JobCancellation)
 
   let intake: Intake
-  let service: JobService
+  let service: JobOperations
   let initializer: Initializer
   let broker: Broker
   let deadLetters: DeadLetterPublisher<Broker>
@@ -147,7 +147,7 @@ struct SubmitConsumer<Broker: MessageBroker>: Service {
         refused.append(
           .init(
             item.delivery, reason: "unknown-job",
-            explanation: JobServiceError.unknownJob(item.cancellation.job).description))
+            explanation: JobOperationError.unknownJob(item.cancellation.job).description))
       }
     }
     await consumer.ack(done)

@@ -18,7 +18,7 @@ struct AuthorityHarness: Sendable {
   }
 
   let authority: any JobAuthority
-  let service: JobService
+  let service: JobOperations
   let connection: Connection
   let names: TransportNames
 

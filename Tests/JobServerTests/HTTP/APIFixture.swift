@@ -14,7 +14,7 @@ import Testing
 
 /// The API over a real store in a directory of its own. There is no broker: what is sent there ends as unknown.
 struct APIFixture: Sendable {
-  let service: JobService
+  let service: JobOperations
   let store: SQLiteStore
   let connection: Connection
   let api: JobAPI
@@ -56,7 +56,7 @@ struct APIFixture: Sendable {
     let clock = SystemClock()
     let initializer = Initializer(store: store, callbacks: callbacks, logger: logger)
     let log = ServerLog(logger)
-    service = JobService(
+    service = JobOperations(
       intake: Intake(
         catalog: catalog, store: store, names: try TransportNames(prefix: "test"), clock: clock),
       store: store, hub: hub, catalog: catalog, directory: directory, control: control,

@@ -28,7 +28,8 @@ struct ProblemMiddlewareTests {
   @Test("a store that fails is a 503 that says when to come back")
   func storeFailure() async throws {
     for error: any Error in [
-      JobServiceError.store(.failed("disk on fire")), ScheduleError.store(.failed("disk on fire")),
+      JobOperationError.store(.failed("disk on fire")),
+      ScheduleError.store(.failed("disk on fire")),
     ] {
       let response = try await response { throw error }
       #expect(response.headers[.retryAfter] == "2")
@@ -43,7 +44,7 @@ struct ProblemMiddlewareTests {
   @Test("where too much waits to be written it is a 429 that says when to come back")
   func overloaded() async throws {
     for error: any Error in [
-      JobServiceError.store(.overloaded), ScheduleError.store(.overloaded),
+      JobOperationError.store(.overloaded), ScheduleError.store(.overloaded),
     ] {
       let response = try await response { throw error }
       #expect(response.headers[.retryAfter] == "1")
@@ -56,7 +57,7 @@ struct ProblemMiddlewareTests {
 
   @Test("what the store does not take is a bad request, in its own words")
   func unfit() async throws {
-    let list = try await problem { throw JobServiceError.store(.unfit("too many to be ordered")) }
+    let list = try await problem { throw JobOperationError.store(.unfit("too many to be ordered")) }
     #expect(list.type == "/problems/invalid-parameter")
     #expect(list.status == 400)
     #expect(list.detail == "too many to be ordered")

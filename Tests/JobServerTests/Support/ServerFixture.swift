@@ -36,7 +36,7 @@ final class ServerFixture: Sendable {
   let initializer: Initializer
   let intake: Intake
   let authority: ServerAuthority
-  let service: JobService
+  let service: JobOperations
   static let poisonLimit = 5
 
   init() async throws {
@@ -71,7 +71,7 @@ final class ServerFixture: Sendable {
     authority = ServerAuthority(
       store: store, parked: parked, claims: claims, control: control, commands: commands,
       answerBytes: 1 << 20, clock: clock, log: log)
-    service = JobService(
+    service = JobOperations(
       intake: intake, store: store, hub: hub, catalog: catalog, directory: directory,
       control: control, workerCheck: workers, callbacks: callbacks, initializer: initializer,
       resuming: ResumeGuard(),

@@ -5,7 +5,7 @@ import Jobs
 
 /// `/job_types`: what can be scheduled.
 struct JobTypeRoutes {
-  let service: JobService
+  let service: JobOperations
 
   func add(to router: Router<BasicRequestContext>) {
     router.get("/job_types", use: list)
@@ -42,7 +42,7 @@ struct JobTypeRoutes {
 
 /// `/job_groups`: which job types share a queue.
 struct JobGroupRoutes {
-  let service: JobService
+  let service: JobOperations
 
   func add(to router: Router<BasicRequestContext>) {
     router.get("/job_groups", use: list)

@@ -7,7 +7,7 @@ import ServiceLifecycle
 
 /// `/jobs` and what lies under it, but for waiting.
 struct JobRoutes {
-  let service: JobService
+  let service: JobOperations
   let body: JSONBody
 
   func add(to router: Router<BasicRequestContext>) {
@@ -117,7 +117,7 @@ struct ReasonQuery: Equatable {
 
 /// `/jobs/{id}/wait`: answers when the job is at rest, and with the job as it is when the time has passed.
 struct JobWaitRoute {
-  let service: JobService
+  let service: JobOperations
 
   func add(to router: Router<BasicRequestContext>) {
     router.get("/jobs/:id/wait", use: wait)

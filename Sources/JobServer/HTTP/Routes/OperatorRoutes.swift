@@ -70,7 +70,7 @@ struct ReadinessCheck: Sendable {
 
 /// `/queues`: how much waits and runs, and who is there to do it; `/counters`: what has gone wrong since the server started.
 struct QueueRoutes {
-  let service: JobService
+  let service: JobOperations
 
   func add(to router: Router<BasicRequestContext>) {
     router.get("/queues", use: list)
@@ -94,7 +94,7 @@ struct QueueRoutes {
 
 /// `/workers`: who is there.
 struct WorkerRoutes {
-  let service: JobService
+  let service: JobOperations
 
   func add(to router: Router<BasicRequestContext>) {
     router.get("/workers", use: list)
@@ -113,7 +113,7 @@ struct PruneRoute {
   /// How long a request prunes: well within the patience of clients and proxies.
   static let limit = Duration.seconds(5)
 
-  let service: JobService
+  let service: JobOperations
 
   func add(to router: Router<BasicRequestContext>) {
     router.post("/prune", use: prune)

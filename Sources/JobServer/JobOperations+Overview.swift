@@ -1,6 +1,6 @@
 public import Jobs
 
-extension JobService {
+extension JobOperations {
   /// The job types that are known, by id.
   public var types: [JobTypeDescription] { catalog.types }
 
@@ -8,7 +8,7 @@ extension JobService {
   public var groups: [JobGroup] { catalog.groups }
 
   /// Every known job queue, by name, with what waits and runs in it.
-  public func queues() async throws(JobServiceError) -> [QueueStatus] {
+  public func queues() async throws(JobOperationError) -> [QueueStatus] {
     do {
       let counts = try await store.counts()
       let workers = await present()
@@ -29,7 +29,7 @@ extension JobService {
   }
 
   /// The workers that are there, by id. Each is looked for, so that one that was killed is not among them.
-  public func workers() async throws(JobServiceError) -> [WorkerStatus] {
+  public func workers() async throws(JobOperationError) -> [WorkerStatus] {
     do {
       let held = try await store.heldCounts()
       return await present().map { worker in

@@ -5,7 +5,7 @@ import Logging
 /// What one can ask of the server: the HTTP API and in-process callers go through here.
 ///
 /// Every look-up is scoped to the caller's tenant; another tenant's job is not there.
-public struct JobService: Sendable {
+public struct JobOperations: Sendable {
   let intake: Intake
   let store: any JobStore
   let hub: ChangeHub
@@ -66,18 +66,18 @@ public struct JobService: Sendable {
     return try outcome.get()
   }
 
-  public func job(_ id: JobID, tenant: UUID) async throws(JobServiceError) -> Job {
+  public func job(_ id: JobID, tenant: UUID) async throws(JobOperationError) -> Job {
     try found(
       try await reading { () throws(StoreError) in try await store.job(id, tenant: tenant) }, id)
   }
 
-  public func job(idempotencyKey: UUID, tenant: UUID) async throws(JobServiceError) -> Job? {
+  public func job(idempotencyKey: UUID, tenant: UUID) async throws(JobOperationError) -> Job? {
     try await reading { () throws(StoreError) in
       try await store.job(idempotencyKey: idempotencyKey, tenant: tenant)
     }
   }
 
-  public func list(_ query: JobQuery) async throws(JobServiceError) -> JobPage {
+  public func list(_ query: JobQuery) async throws(JobOperationError) -> JobPage {
     try await reading { () throws(StoreError) in try await store.list(query) }
   }
 
@@ -87,7 +87,7 @@ public struct JobService: Sendable {
   /// - Parameter reason: why, for people; it becomes the job's details.
   public func cancel(
     _ id: JobID, tenant: UUID, reason: String? = nil
-  ) async throws(JobServiceError) -> Job {
+  ) async throws(JobOperationError) -> Job {
     let answer = try await reading { () throws(StoreError) in
       try await store.apply(
         JobCommand(.cancel(reason: reason), of: id, tenant: tenant), at: clock.now)
@@ -136,10 +136,10 @@ public struct JobService: Sendable {
   /// Deletes a job that nobody runs.
   ///
   /// - Parameter reason: why, for the server's log: of the job nothing is left.
-  /// - Throws: ``JobServiceError/held(_:)`` when its status forbids it.
+  /// - Throws: ``JobOperationError/held(_:)`` when its status forbids it.
   public func delete(
     _ id: JobID, tenant: UUID, reason: String? = nil
-  ) async throws(JobServiceError) -> Job {
+  ) async throws(JobOperationError) -> Job {
     switch try await reading({ () throws(StoreError) in
       try await store.delete(id, tenant: tenant, at: clock.now)
     }
@@ -155,7 +155,7 @@ public struct JobService: Sendable {
   /// Waits until a job has ended or is suspended, for at most `limit`, and returns it as it is then.
   public func wait(
     for id: JobID, tenant: UUID, atMost limit: Duration
-  ) async throws(JobServiceError) -> Job {
+  ) async throws(JobOperationError) -> Job {
     // Watching begins before the first look, so that no change falls in between.
     let changes = hub.changes(of: id)
     let job = try await job(id, tenant: tenant)
@@ -181,19 +181,19 @@ public struct JobService: Sendable {
   /// What becomes of a job whose worker seems to be gone.
   func settle(
     _ id: JobID, of worker: WorkerID, tenant: UUID
-  ) async throws(JobServiceError) -> Job {
+  ) async throws(JobOperationError) -> Job {
     if await !workerCheck.settle(worker) { workerCheck.check(worker) }
     return try await job(id, tenant: tenant)
   }
 
-  func found<Value>(_ value: Value?, _ id: JobID) throws(JobServiceError) -> Value {
+  func found<Value>(_ value: Value?, _ id: JobID) throws(JobOperationError) -> Value {
     guard let value else { throw .unknownJob(id) }
     return value
   }
 
   func reading<Value>(
     _ body: () async throws(StoreError) -> Value
-  ) async throws(JobServiceError) -> Value {
+  ) async throws(JobOperationError) -> Value {
     do throws(StoreError) {
       return try await body()
     } catch {
@@ -203,7 +203,7 @@ public struct JobService: Sendable {
 }
 
 /// Why the server cannot do what it was asked.
-public enum JobServiceError: Error, Sendable, CustomStringConvertible {
+public enum JobOperationError: Error, Sendable, CustomStringConvertible {
   case unknownJob(JobID)
   /// The job's status forbids it now.
   case held(Job)

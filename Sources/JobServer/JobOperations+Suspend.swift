@@ -3,13 +3,13 @@ public import Jobs
 import Logging
 import Synchronization
 
-extension JobService {
+extension JobOperations {
   /// Suspends a job: at once where nobody runs it; otherwise it is `suspending` until its worker has stopped. One that is
   /// suspended is returned as it is; one that has ended is refused.
   ///
   /// The type's suspend callback comes first, in the worker that has the job, or else in any; its error leaves the job as
   /// it is.
-  public func suspend(_ id: JobID, tenant: UUID) async throws(JobServiceError) -> Job {
+  public func suspend(_ id: JobID, tenant: UUID) async throws(JobOperationError) -> Job {
     let job = try await job(id, tenant: tenant)
     guard let type = catalog.type(job.type)?.description, type.suspendable else {
       throw .notSuspendable(job)
@@ -33,7 +33,7 @@ extension JobService {
 
   private func carryOutSuspension(
     of id: JobID, tenant: UUID
-  ) async throws(JobServiceError) -> Job {
+  ) async throws(JobOperationError) -> Job {
     let answer = try await reading { () throws(StoreError) in
       try await store.apply(JobCommand(.suspend, of: id, tenant: tenant), at: clock.now)
     }
@@ -60,7 +60,7 @@ extension JobService {
   /// Lets a suspended job run again. One that waits or runs is returned as it is.
   ///
   /// First the type's resume callback, then its init callback; an error of either leaves the job suspended.
-  public func resume(_ id: JobID, tenant: UUID) async throws(JobServiceError) -> Job {
+  public func resume(_ id: JobID, tenant: UUID) async throws(JobOperationError) -> Job {
     let job = try await job(id, tenant: tenant)
     var wish = job
     switch wish.resume(at: clock.now) {
@@ -85,7 +85,7 @@ extension JobService {
   /// - Returns: `false` when the one worker that has the job is gone.
   private func intervene(
     _ callback: JobCallback, in holder: WorkerID?, for job: Job
-  ) async throws(JobServiceError) -> Bool {
+  ) async throws(JobOperationError) -> Bool {
     switch await callbacks.call(callback, for: job, in: holder) {
     case .done: return true
     case .failed(let message): throw .callbackFailed(job, callback, message)
