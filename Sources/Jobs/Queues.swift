@@ -69,6 +69,17 @@ public struct JobQueueName: Sendable, Hashable, Comparable, CustomStringConverti
   public var description: String { rawValue }
 }
 
+extension JobQueueName {
+  /// The name that stands in the source. One that is none ends the process: it is a slip of the author's.
+  public static func named(_ text: StaticString) -> JobQueueName {
+    do throws(NameError) {
+      return try JobQueueName("\(text)")
+    } catch {
+      preconditionFailure(error.description)
+    }
+  }
+}
+
 extension JobQueueName: Codable {
   public init(from decoder: any Decoder) throws {
     let container = try decoder.singleValueContainer()

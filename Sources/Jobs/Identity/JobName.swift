@@ -31,6 +31,17 @@ public struct JobTypeID: Sendable, Hashable, Comparable {
   }
 }
 
+extension JobTypeID {
+  /// The id that stands in the source. One that is none ends the process: it is a slip of the author's.
+  public static func named(_ text: StaticString) -> JobTypeID {
+    do throws(NameError) {
+      return try JobTypeID("\(text)")
+    } catch {
+      preconditionFailure(error.description)
+    }
+  }
+}
+
 extension JobTypeID: CustomStringConvertible {
   public var description: String { "\(group)\(Self.separator)\(name)" }
 }

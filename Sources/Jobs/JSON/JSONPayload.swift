@@ -22,10 +22,8 @@ public struct JSONPayload: Sendable, Hashable {
   /// - Throws: ``JSONError`` when the value cannot be written as JSON (a number that is not finite, say), or is nested
   ///   more deeply than ``JSONValue/maxDepth``.
   public init(encoding value: some Encodable) throws(JSONError) {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     do {
-      bytes = try encoder.encode(value)
+      bytes = try JSONEncoder.payload().encode(value)
     } catch {
       throw JSONError(decoding: error)
     }
@@ -45,7 +43,7 @@ public struct JSONPayload: Sendable, Hashable {
   public func decode<Value: Decodable>(as type: Value.Type) throws(JSONError) -> Value {
     try JSONText.check(bytes.span, atMost: JSONValue.maxDepth)
     do {
-      return try JSONDecoder().decode(type, from: bytes)
+      return try JSONDecoder.payload().decode(type, from: bytes)
     } catch {
       throw JSONError(decoding: error)
     }

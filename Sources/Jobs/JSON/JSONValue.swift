@@ -38,7 +38,8 @@ public enum JSONValue: Sendable, Hashable {
   ///   more deeply than ``maxDepth``.
   public init(encoding value: some Encodable) throws(JSONError) {
     do {
-      self = try JSONDecoder().decode(JSONValue.self, from: JSONEncoder().encode(value))
+      self = try JSONDecoder().decode(
+        JSONValue.self, from: JSONEncoder.payload().encode(value))
     } catch {
       throw JSONError(decoding: error)
     }
@@ -67,7 +68,7 @@ public enum JSONValue: Sendable, Hashable {
   /// - Throws: ``JSONError`` that names the member which does not fit.
   public func decode<Value: Decodable>(as type: Value.Type) throws(JSONError) -> Value {
     do {
-      return try JSONDecoder().decode(type, from: JSONEncoder().encode(self))
+      return try JSONDecoder.payload().decode(type, from: Data(utf8))
     } catch {
       throw JSONError(decoding: error)
     }

@@ -7,35 +7,15 @@ import Foundation
 struct SchemaEncoder: Encoder {
   let codingPath: [any CodingKey] = []
   let userInfo: [CodingUserInfoKey: Any] = [:]
-  let node = SchemaNode()
+  let node: SchemaNode
+
+  init(_ walk: SchemaWalk = SchemaWalk()) {
+    node = SchemaNode(walk)
+  }
 
   /// The schema that one instance of a type determines, without defaults.
   static func schema(of value: some Encodable) throws -> ParamsSchema {
-    if let known = primitive(type(of: value)) { return known }
-    let encoder = SchemaEncoder()
-    try value.encode(to: encoder)
-    return encoder.node.schema
-  }
-
-  /// The kinds of the types that are written as a single value.
-  static func primitive(_ type: any Any.Type) -> ParamsSchema? {
-    switch type {
-    case is Bool.Type: ParamsSchema(kinds: [.boolean])
-    case is any BinaryInteger.Type: ParamsSchema(kinds: [.integer])
-    case is any BinaryFloatingPoint.Type: ParamsSchema(kinds: [.number])
-    case is any StringProtocol.Type: ParamsSchema(kinds: [.string])
-    // JSONEncoder writes these otherwise than their own encode(to:) does.
-    case is URL.Type, is Data.Type: ParamsSchema(kinds: [.string])
-    case is Decimal.Type: ParamsSchema(kinds: [.number])
-    case is JSONValue.Type: .anything
-    case is any KeyedByString.Type: ParamsSchema(kinds: [.object])
-    default: nil
-    }
-  }
-
-  /// The schema of a type of which there is no instance, as of an Optional that is nil.
-  static func schema(ofMissing type: any Any.Type) -> ParamsSchema {
-    primitive(type) ?? .anything
+    try SchemaWalk().schema(of: value)
   }
 
   func container<Key: CodingKey>(keyedBy type: Key.Type) -> KeyedEncodingContainer<Key> {
@@ -53,14 +33,103 @@ struct SchemaEncoder: Encoder {
   }
 }
 
+/// How deep a walk has come. Types may contain themselves, by way of optionals and arrays.
+struct SchemaWalk {
+  /// Deeper than that anything is accepted.
+  private static let mostLevels = 12
+  private var level = 0
+
+  private var deeper: SchemaWalk {
+    var walk = self
+    walk.level += 1
+    return walk
+  }
+
+  /// The schema that one instance of a type determines, without defaults.
+  func schema(of value: some Encodable) throws -> ParamsSchema {
+    if let known = try schema(known: type(of: value)) { return known }
+    guard level < Self.mostLevels else { return .anything }
+    let encoder = SchemaEncoder(deeper)
+    try value.encode(to: encoder)
+    return encoder.node.schema
+  }
+
+  /// The schema of a type of which there is no instance, as of an Optional that is nil, or of an empty array's elements.
+  func schema(ofMissing type: any Any.Type) throws -> ParamsSchema {
+    if let known = try schema(known: type) { return known }
+    guard level < Self.mostLevels, let type = type as? any (Decodable & Encodable).Type,
+      let sample = try? SampleDecoder.sample(type)
+    else { return .anything }
+    return try schema(of: sample)
+  }
+
+  /// The schema of what is written otherwise than its own `encode(to:)` says, or of which its type tells more than an instance.
+  private func schema(known type: any Any.Type) throws -> ParamsSchema? {
+    switch type {
+    case is Bool.Type: ParamsSchema(kinds: [.boolean])
+    case is any BinaryInteger.Type: ParamsSchema(kinds: [.integer])
+    case is any BinaryFloatingPoint.Type, is Decimal.Type: ParamsSchema(kinds: [.number])
+    case is any StringProtocol.Type, is Data.Type: ParamsSchema(kinds: [.string])
+    case is URL.Type: ParamsSchema(kinds: [.string], format: .uri)
+    case is Date.Type: ParamsSchema(kinds: [.string], format: .dateTime)
+    case is UUID.Type: ParamsSchema(kinds: [.string], format: .uuid)
+    case is JSONValue.Type, is JSONPayload.Type: .anything
+    case is any KeyedByString.Type: ParamsSchema(kinds: [.object])
+    case let type as any OptionalType.Type: try optional(type)
+    case let type as any ListType.Type:
+      ParamsSchema(
+        kinds: [.array],
+        items: level < Self.mostLevels ? try deeper.schema(ofMissing: type.element).orNil : nil)
+    case let type as any (CaseIterable & Encodable).Type: try choices(type)
+    default: nil
+    }
+  }
+
+  private func optional(_ type: any OptionalType.Type) throws -> ParamsSchema {
+    var schema = try schema(ofMissing: type.wrapped)
+    if !schema.kinds.isEmpty { schema.kinds.insert(.null) }
+    return schema
+  }
+
+  private func choices<Choice: CaseIterable & Encodable>(
+    _ type: Choice.Type
+  ) throws -> ParamsSchema {
+    let values = try Choice.allCases.map { try JSONValue(encoding: $0) }
+    var schema = ParamsSchema(kinds: Set(values.map(\.kind)))
+    schema.choices = values
+    return schema
+  }
+}
+
+extension ParamsSchema {
+  fileprivate init(kinds: Set<JSONKind>, format: ParamsFormat) {
+    self.init(kinds: kinds)
+    self.format = format
+  }
+
+  fileprivate var orNil: ParamsSchema? { self == .anything ? nil : self }
+}
+
 /// Dictionaries with string keys, whose members are free.
 private protocol KeyedByString {}
 extension Dictionary: KeyedByString where Key == String {}
 
+private protocol OptionalType { static var wrapped: any Any.Type { get } }
+extension Optional: OptionalType { static var wrapped: any Any.Type { Wrapped.self } }
+
+private protocol ListType { static var element: any Any.Type { get } }
+extension Array: ListType { static var element: any Any.Type { Element.self } }
+extension Set: ListType { static var element: any Any.Type { Element.self } }
+
 /// Where the containers of one ``SchemaEncoder`` write: `Encoder` hands out containers as copies, so that they need a
 /// place in common. It never leaves the call that made it.
 final class SchemaNode {
+  let walk: SchemaWalk
   var schema = ParamsSchema.anything
+
+  init(_ walk: SchemaWalk) {
+    self.walk = walk
+  }
 
   func becomeObject() {
     schema.kinds = [.object]
@@ -70,7 +139,11 @@ final class SchemaNode {
   func set(_ property: ParamsSchema, _ name: String, optional: Bool) {
     becomeObject()
     var property = property
-    if optional, !property.kinds.isEmpty { property.kinds.insert(.null) }
+    if optional {
+      if !property.kinds.isEmpty { property.kinds.insert(.null) }
+    } else {
+      schema.required.insert(name)
+    }
     schema.properties?[name] = property
   }
 }
@@ -84,31 +157,51 @@ struct SchemaKeyedContainer<Key: CodingKey>: KeyedEncodingContainerProtocol {
   }
 
   mutating func encode<T: Encodable>(_ value: T, forKey key: Key) throws {
-    node.set(try SchemaEncoder.schema(of: value), key.stringValue, optional: false)
+    node.set(try node.walk.schema(of: value), key.stringValue, optional: false)
   }
 
   mutating func encodeIfPresent<T: Encodable>(_ value: T?, forKey key: Key) throws {
-    let schema = try value.map { try SchemaEncoder.schema(of: $0) }
-    node.set(schema ?? SchemaEncoder.schema(ofMissing: T.self), key.stringValue, optional: true)
+    let schema = try value.map { try node.walk.schema(of: $0) }
+    node.set(try schema ?? node.walk.schema(ofMissing: T.self), key.stringValue, optional: true)
   }
 
-  mutating func encodeIfPresent(_ value: Bool?, forKey key: Key) { note(Bool.self, key) }
-  mutating func encodeIfPresent(_ value: String?, forKey key: Key) { note(String.self, key) }
-  mutating func encodeIfPresent(_ value: Double?, forKey key: Key) { note(Double.self, key) }
-  mutating func encodeIfPresent(_ value: Float?, forKey key: Key) { note(Float.self, key) }
-  mutating func encodeIfPresent(_ value: Int?, forKey key: Key) { note(Int.self, key) }
-  mutating func encodeIfPresent(_ value: Int8?, forKey key: Key) { note(Int8.self, key) }
-  mutating func encodeIfPresent(_ value: Int16?, forKey key: Key) { note(Int16.self, key) }
-  mutating func encodeIfPresent(_ value: Int32?, forKey key: Key) { note(Int32.self, key) }
-  mutating func encodeIfPresent(_ value: Int64?, forKey key: Key) { note(Int64.self, key) }
-  mutating func encodeIfPresent(_ value: UInt?, forKey key: Key) { note(UInt.self, key) }
-  mutating func encodeIfPresent(_ value: UInt8?, forKey key: Key) { note(UInt8.self, key) }
-  mutating func encodeIfPresent(_ value: UInt16?, forKey key: Key) { note(UInt16.self, key) }
-  mutating func encodeIfPresent(_ value: UInt32?, forKey key: Key) { note(UInt32.self, key) }
-  mutating func encodeIfPresent(_ value: UInt64?, forKey key: Key) { note(UInt64.self, key) }
+  mutating func encodeIfPresent(_ value: Bool?, forKey key: Key) throws { try note(Bool.self, key) }
+  mutating func encodeIfPresent(_ value: String?, forKey key: Key) throws {
+    try note(String.self, key)
+  }
+  mutating func encodeIfPresent(_ value: Double?, forKey key: Key) throws {
+    try note(Double.self, key)
+  }
+  mutating func encodeIfPresent(_ value: Float?, forKey key: Key) throws {
+    try note(Float.self, key)
+  }
+  mutating func encodeIfPresent(_ value: Int?, forKey key: Key) throws { try note(Int.self, key) }
+  mutating func encodeIfPresent(_ value: Int8?, forKey key: Key) throws { try note(Int8.self, key) }
+  mutating func encodeIfPresent(_ value: Int16?, forKey key: Key) throws {
+    try note(Int16.self, key)
+  }
+  mutating func encodeIfPresent(_ value: Int32?, forKey key: Key) throws {
+    try note(Int32.self, key)
+  }
+  mutating func encodeIfPresent(_ value: Int64?, forKey key: Key) throws {
+    try note(Int64.self, key)
+  }
+  mutating func encodeIfPresent(_ value: UInt?, forKey key: Key) throws { try note(UInt.self, key) }
+  mutating func encodeIfPresent(_ value: UInt8?, forKey key: Key) throws {
+    try note(UInt8.self, key)
+  }
+  mutating func encodeIfPresent(_ value: UInt16?, forKey key: Key) throws {
+    try note(UInt16.self, key)
+  }
+  mutating func encodeIfPresent(_ value: UInt32?, forKey key: Key) throws {
+    try note(UInt32.self, key)
+  }
+  mutating func encodeIfPresent(_ value: UInt64?, forKey key: Key) throws {
+    try note(UInt64.self, key)
+  }
 
-  private func note(_ type: any Any.Type, _ key: Key) {
-    node.set(SchemaEncoder.schema(ofMissing: type), key.stringValue, optional: true)
+  private func note(_ type: any Any.Type, _ key: Key) throws {
+    node.set(try node.walk.schema(ofMissing: type), key.stringValue, optional: true)
   }
 
   mutating func nestedContainer<Nested: CodingKey>(
@@ -143,7 +236,7 @@ struct SchemaUnkeyedContainer: UnkeyedEncodingContainer {
   mutating func encodeNil() { count += 1 }
 
   mutating func encode<T: Encodable>(_ value: T) throws {
-    if count == 0 { node.schema.items = [try SchemaEncoder.schema(of: value)] }
+    if count == 0 { node.schema.items = [try node.walk.schema(of: value)] }
     count += 1
   }
 
@@ -169,6 +262,6 @@ struct SchemaSingleValueContainer: SingleValueEncodingContainer {
   mutating func encodeNil() {}
 
   mutating func encode<T: Encodable>(_ value: T) throws {
-    node.schema = try SchemaEncoder.schema(of: value)
+    node.schema = try node.walk.schema(of: value)
   }
 }

@@ -47,39 +47,46 @@ public struct JobRegistry: Sendable {
 
 /// A job type with its params and result as JSON: the form in which types of every kind stand in one registry.
 public struct RegisteredJobType: Sendable {
+  /// Does the work; the result is `nil` when there is none.
+  public typealias Execute = @Sendable (JSONPayload, JobContext) async throws -> JSONPayload?
   /// A callback whose params are JSON.
   public typealias Callback = @Sendable (JSONPayload, JobContext) async throws -> Void
+  /// Told of each status and progress.
+  public typealias StateUpdate = @Sendable (JSONPayload, JobState) async -> Void
 
   /// Names the queue of its jobs.
   public let group: JobGroup
   /// All that others know of it.
   public let description: JobTypeDescription
-  /// Runs the execution callback; the result is `nil` when the type has none.
-  public let execute: @Sendable (JSONPayload, JobContext) async throws -> JSONPayload?
+  /// Runs the execution callback.
+  public package(set) var execute: Execute
   /// How long its callback may take to end after it was told to, where that is longer than its worker waits by itself.
   public let grace: Duration
   /// Called while a job is created, and before it is resumed.
   public let initialize: Callback?
   /// Told of each status and progress.
-  public let stateUpdate: (@Sendable (JSONPayload, JobState) async -> Void)?
+  public let stateUpdate: StateUpdate?
   /// Called before a job is suspended.
   public let suspend: Callback?
   /// Called before a job is resumed.
   public let resume: Callback?
 
   /// A type whose work is done without a Swift type for its params: a program, say.
+  ///
+  /// - Parameter description: names the callbacks that it has.
   public init(
     group: JobGroup, description: JobTypeDescription, grace: Duration = .zero,
-    execute: @escaping @Sendable (JSONPayload, JobContext) async throws -> JSONPayload?
+    initialize: Callback? = nil, stateUpdate: StateUpdate? = nil, suspend: Callback? = nil,
+    resume: Callback? = nil, execute: @escaping Execute
   ) {
     self.group = group
     self.description = description
     self.grace = grace
     self.execute = execute
-    self.initialize = nil
-    self.stateUpdate = nil
-    self.suspend = nil
-    self.resume = nil
+    self.initialize = initialize
+    self.stateUpdate = stateUpdate
+    self.suspend = suspend
+    self.resume = resume
   }
 
   /// One of the callbacks that are called for the server; `nil` when the type has none.
@@ -93,40 +100,31 @@ public struct RegisteredJobType: Sendable {
 
   /// A typed one. Params that do not decode fail the job for good: they will not decode the next time either.
   public init<Params, Result>(_ type: JobType<Params, Result>) {
-    group = type.group
-    description = type.description
-    grace = .zero
-    execute = { (params: JSONPayload, context: JobContext) async throws -> JSONPayload? in
-      let result = try await type.execute(try JobType<Params, Result>.typed(params), context)
-      if result is NoResult { return nil }
-      let value: JSONPayload
-      do {
-        value = try JSONPayload(encoding: result)
-      } catch {
-        // The work is done; doing it once more would bring the same.
-        throw PermanentFailure("the result cannot be written as JSON: \(error)")
-      }
-      // An optional that is empty is no result.
-      return value.isNull ? nil : value
+    func erased(_ callback: @escaping JobType<Params, Result>.Intervene) -> Callback {
+      { try await callback(try Self.decode($0), $1) }
     }
-    initialize = type.initialize.map(JobType<Params, Result>.erased)
-    suspend = type.suspend.map(JobType<Params, Result>.erased)
-    resume = type.resume.map(JobType<Params, Result>.erased)
+    var stateUpdate: StateUpdate?
     if let callback = type.stateUpdate {
-      stateUpdate = { (params: JSONPayload, state: JobState) async -> Void in
+      stateUpdate = { params, state in
         // Params that do not decode have failed the job already; there is nobody left to tell.
-        guard let params = try? JobType<Params, Result>.typed(params) else { return }
+        guard let params = try? Self.decode(Params.self, params) else { return }
         await callback(params, state)
       }
-    } else {
-      stateUpdate = nil
+    }
+    self.init(
+      group: type.group, description: type.description,
+      initialize: type.initialize.map(erased), stateUpdate: stateUpdate,
+      suspend: type.suspend.map(erased), resume: type.resume.map(erased)
+    ) { params, context in
+      try Self.payload(
+        of: try await type.execute(try Self.decode(Params.self, params), context))
     }
   }
-}
 
-extension JobType {
-  /// Params that passed the schema and still do not decode.
-  fileprivate static func typed(_ params: JSONPayload) throws(PermanentFailure) -> Params {
+  /// Params that passed the schema, and still may not decode.
+  static func decode<Params: Decodable>(
+    _ type: Params.Type = Params.self, _ params: JSONPayload
+  ) throws(PermanentFailure) -> Params {
     // It takes whatever there is, and so need not be read.
     if let none = NoParams() as? Params { return none }
     do {
@@ -136,10 +134,22 @@ extension JobType {
     }
   }
 
-  fileprivate static func erased(_ callback: @escaping Intervene) -> RegisteredJobType.Callback {
-    { (params: JSONPayload, context: JobContext) async throws -> Void in
-      try await callback(try typed(params), context)
+  static func decode<Params: Decodable>(_ params: JSONPayload) throws(PermanentFailure) -> Params {
+    try decode(Params.self, params)
+  }
+
+  /// What stands for a result; `nil` for none.
+  static func payload(of result: some Encodable) throws(PermanentFailure) -> JSONPayload? {
+    if result is NoResult { return nil }
+    let value: JSONPayload
+    do {
+      value = try JSONPayload(encoding: result)
+    } catch {
+      // The work is done; doing it once more would bring the same.
+      throw PermanentFailure("the result cannot be written as JSON: \(error)")
     }
+    // An optional that is empty is no result.
+    return value.isNull ? nil : value
   }
 }
 

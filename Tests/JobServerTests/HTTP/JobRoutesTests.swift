@@ -161,8 +161,8 @@ struct JobRoutesTests {
   @Test(
     "params that do not fit are named",
     arguments: [
-      (#"{"path": 7}"#, "params.path must be string, not integer"),
-      (#"{"rounds": "many"}"#, "params.rounds must be integer, not string"),
+      (#"{"path": 7}"#, "the parameter /path must be string, not integer"),
+      (#"{"rounds": "many"}"#, "the parameter /rounds must be integer, not string"),
       (#"{"pth": "/x"}"#, "params.pth"),
     ])
   func invalidParams(params: String, detail: String) async throws {
