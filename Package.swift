@@ -99,7 +99,9 @@ let package = Package(
       name: "Warren",
       dependencies: [
         "AMQP", "JobTransport", "JobWorker", "Jobs", logging, lifecycle,
+        .product(name: "CoreMetrics", package: "swift-metrics"),
         .product(name: "Metrics", package: "swift-metrics"),
+        .product(name: "UnixSignals", package: "swift-service-lifecycle"),
         .product(name: "Tracing", package: "swift-distributed-tracing"),
       ],
       swiftSettings: strict),
@@ -111,7 +113,7 @@ let package = Package(
     .target(
       name: "JobClient",
       dependencies: [
-        "AMQP", "Jobs", "JobTransport", logging,
+        "Jobs",
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -123,7 +125,7 @@ let package = Package(
       name: "WarrenCommand",
       dependencies: [
         "AMQP", "JobClient", "JobConfig", "Jobs", "JobServer", "JobStore", "JobTransport",
-        "JobWorker",
+        "JobWorker", "Warren",
         "warren-shepherd", logging, lifecycle,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
@@ -138,13 +140,22 @@ let package = Package(
       ],
       swiftSettings: strict),
 
-    // The examples of the README, so that they compile; the system's tests run them.
+    // The examples of the README, so that they compile; the system's tests run them. WordJobs has what producer and consumer
+    // share.
+    .target(
+      name: "WordJobs", dependencies: ["Jobs"], path: "docs/examples/Words", swiftSettings: strict),
     .executableTarget(
-      name: "WordService", dependencies: ["JobWorker", "Jobs"], path: "docs/examples/Consumer",
+      name: "WordService", dependencies: ["Warren", "WordJobs"], path: "docs/examples/Consumer",
       swiftSettings: strict),
     .executableTarget(
-      name: "Producer", dependencies: ["JobClient", "Jobs"], path: "docs/examples/Producer",
+      name: "Producer", dependencies: ["Warren", "WordJobs"], path: "docs/examples/Producer",
       swiftSettings: strict),
+    .executableTarget(
+      name: "Web",
+      dependencies: [
+        "Warren", "WordJobs", logging, .product(name: "Hummingbird", package: "hummingbird"),
+      ],
+      path: "docs/examples/Web", swiftSettings: strict),
 
     // The examples of the AMQP client, which needs nothing of Warren.
     .executableTarget(
@@ -261,13 +272,21 @@ let package = Package(
       path: "Tests/CostMeter", swiftSettings: strict),
     .testTarget(name: "CostTests", dependencies: ["TestSupport"], swiftSettings: strict),
     .executableTarget(
-      name: "LifeWorker", dependencies: ["JobWorker", "Jobs", logging], path: "Tests/LifeWorker",
+      name: "LifeWorker", dependencies: ["Jobs", "Warren", logging], path: "Tests/LifeWorker",
       swiftSettings: strict),
+    .executableTarget(
+      name: "TracedWorker",
+      dependencies: [
+        "Warren", logging, .product(name: "InMemoryTracing", package: "swift-distributed-tracing"),
+        .product(name: "MetricsTestKit", package: "swift-metrics"),
+        .product(name: "Tracing", package: "swift-distributed-tracing"),
+      ],
+      path: "Tests/TracedWorker", swiftSettings: strict),
     .testTarget(
       name: "IntegrationTests",
       dependencies: [
         "AMQPConsume", "AMQPPublish", "AMQPRequest", "JobClient", "Jobs", "LifeWorker", "Producer",
-        "TestSupport", "WordService", "WarrenCommand",
+        "TestSupport", "TracedWorker", "Warren", "WarrenCommand", "Web", "WordService",
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOFoundationCompat", package: "swift-nio"),

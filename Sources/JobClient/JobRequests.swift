@@ -26,13 +26,15 @@ public struct ScheduleRequest: Sendable, Hashable {
   public var jitter: Double?
   /// 0 to 9: of the jobs of a queue that are due, those with the higher one run first.
   public var priority: Int?
+  /// What the job's callback is told besides the params (``CarriedContext``). It does not tell a repetition.
+  public var context: [String: String]
 
   /// A request; what is left out is taken from the type.
   public init(
     type: JobTypeID, params: JSONValue = [:], idempotencyKey: UUID = UUID(),
     scheduledAt: Timestamp? = nil, timeout: Duration? = nil, maxRetries: Int? = nil,
     retryDelay: Duration? = nil, backoff: Backoff? = nil, maxRetryDelay: Duration? = nil,
-    jitter: Double? = nil, priority: Int? = nil
+    jitter: Double? = nil, priority: Int? = nil, context: [String: String] = [:]
   ) {
     self.type = type
     self.params = params
@@ -45,12 +47,13 @@ public struct ScheduleRequest: Sendable, Hashable {
     self.maxRetryDelay = maxRetryDelay
     self.jitter = jitter
     self.priority = priority
+    self.context = context
   }
 }
 
 extension ScheduleRequest: Encodable {
   private enum CodingKeys: String, CodingKey {
-    case type, params, backoff, jitter, priority
+    case type, params, backoff, jitter, priority, context
     case idempotencyKey = "idempotency_key"
     case scheduledAt = "scheduled_at"
     case timeout = "timeout_sec"
@@ -72,6 +75,7 @@ extension ScheduleRequest: Encodable {
     try container.encodeIfPresent(maxRetryDelay?.seconds, forKey: .maxRetryDelay)
     try container.encodeIfPresent(jitter, forKey: .jitter)
     try container.encodeIfPresent(priority, forKey: .priority)
+    if !context.isEmpty { try container.encode(context, forKey: .context) }
   }
 }
 

@@ -55,7 +55,7 @@ extension Transaction {
       [
         stored.number.databaseValue, Job.text(job.params),
         job.result.map(Job.text) ?? .null, job.snapshot.map(Job.text) ?? .null,
-        try Job.text(job.replies),
+        try Job.text(job.replies), Job.text(job.context),
       ])
     try execute(
       "UPDATE job SET backoff = ? WHERE number = ?",
@@ -296,8 +296,9 @@ enum Changes {
     WHERE number = ?1
     """
   static let repairPayload = """
-    INSERT INTO payload (number, params, result, snapshot, replies) VALUES (?1, ?2, ?3, ?4, ?5)
-    ON CONFLICT DO UPDATE SET params = ?2, result = ?3, snapshot = ?4, replies = ?5
+    INSERT INTO payload (number, params, result, snapshot, replies, context)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+    ON CONFLICT DO UPDATE SET params = ?2, result = ?3, snapshot = ?4, replies = ?5, context = ?6
     """
   static let lockedBy = "SELECT number FROM job WHERE locked_by = ? ORDER BY number"
   static let anyLock = """

@@ -73,7 +73,7 @@ extension Transaction {
         statement(Claims.granted), arguments: [worker, request.claim])
       granted = try assignments(numbers, at: now)
     }
-    var room = bytes - granted.reduce(0) { $0 + $1.bytes }
+    var room = bytes - granted.reduce(0) { $0 + $1.payloadSize }
     var isFull = false
     // Rows that cannot be read make room for others.
     while granted.count < request.count, !isFull {
@@ -190,7 +190,10 @@ extension Transaction {
       user: try row.decode(UUID?.self, atIndex: 6) ?? .zero,
       params: JSONPayload(bytes: params),
       timeout: .milliseconds(try row.decode(Int64.self, atIndex: 7)),
-      snapshot: try row.decode(Data?.self, atIndex: 9).map { JSONPayload(bytes: $0) })
+      snapshot: try row.decode(Data?.self, atIndex: 9).map { JSONPayload(bytes: $0) },
+      context: try Job.context(try row.decode(Data?.self, atIndex: 11)),
+      createdAt: Timestamp(milliseconds: try row.decode(atIndex: 12)),
+      scheduledAt: Timestamp(milliseconds: try row.decode(atIndex: 13)))
   }
 
   // MARK: Jobs for later
@@ -211,10 +214,6 @@ extension Transaction {
     if !numbers.isEmpty { try execute(Claims.promote, [numbers.json]) }
     return try Int64.fetchOne(statement(Claims.next)).map(Timestamp.init(milliseconds:))
   }
-}
-
-extension JobAssignment {
-  fileprivate var bytes: Int { params.bytes.count + (snapshot?.bytes.count ?? 0) }
 }
 
 enum Claims {
@@ -248,7 +247,7 @@ enum Claims {
     """
   static let assignments = """
     SELECT j.number, j.id, j.type, j.attempt, j.retries, j.max_retries, j.user, j.timeout,
-      p.params, p.snapshot, t.id
+      p.params, p.snapshot, t.id, p.context, j.created_at, j.scheduled_at
     FROM json_each(?) n CROSS JOIN job j ON j.number = n.value
       CROSS JOIN tenant t ON t.number = j.tenant LEFT JOIN payload p ON p.number = j.number
     """

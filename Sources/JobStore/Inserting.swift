@@ -39,7 +39,8 @@ extension Transaction {
       job.retry.delay.milliseconds.databaseValue,
       StatusCode.backoff(job.retry.backoff).databaseValue,
       job.retry.maxDelay.milliseconds.databaseValue, job.retry.jitter.databaseValue,
-      params.count.databaseValue, (snapshot?.count ?? 0).databaseValue,
+      (params.count + CarriedContext.size(job.context)).databaseValue,
+      (snapshot?.count ?? 0).databaseValue,
       (job.replies.isEmpty ? 0 : 1).databaseValue, (job.isShared ? 1 : 0).databaseValue,
       job.createdAt.milliseconds.databaseValue, job.scheduledAt.milliseconds.databaseValue,
       job.updatedAt.milliseconds.databaseValue,
@@ -64,7 +65,7 @@ extension Transaction {
         number.databaseValue, params.databaseValue,
         new.submitted == job.params ? .null : Job.text(new.submitted),
         job.result.map(Job.text) ?? .null, snapshot?.databaseValue ?? .null,
-        try Job.text(job.replies),
+        try Job.text(job.replies), Job.text(job.context),
       ])
     count(CountKey(tenant: tenant, queue: queue, type: type, code: code), 1)
     log(
@@ -192,8 +193,8 @@ enum Insertions {
     ON CONFLICT DO NOTHING
     """
   static let payload = """
-    INSERT INTO payload (number, params, submitted, result, snapshot, replies)
-    VALUES (?, ?, ?, ?, ?, ?)
+    INSERT INTO payload (number, params, submitted, result, snapshot, replies, context)
+    VALUES (?, ?, ?, ?, ?, ?, ?)
     """
   static let tombstone = "SELECT 1 FROM tombstone WHERE id = ?"
   static let submitted = "SELECT coalesce(submitted, params) FROM payload WHERE number = ?"

@@ -10,6 +10,7 @@ enum Schema {
     var migrator = DatabaseMigrator()
     migrator.registerMigration("baseline") { db in try db.execute(sql: baseline) }
     migrator.registerMigration("retention") { db in try db.execute(sql: retention) }
+    migrator.registerMigration("context") { db in try db.execute(sql: context) }
     return migrator
   }
 
@@ -153,6 +154,9 @@ enum Schema {
       WHERE replies = 0 AND status BETWEEN 8 AND 12;
     CREATE INDEX tombstone_age ON tombstone (deleted_at);
     """
+
+  /// What travels with a job besides its params, as a JSON object. A job without has no byte of it.
+  private static let context = "ALTER TABLE payload ADD COLUMN context BLOB"
 }
 
 /// How a status is stored. The numbers stand in the schema's text.

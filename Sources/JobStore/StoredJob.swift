@@ -25,7 +25,8 @@ struct StoredJob: Sendable {
     j.retry_delay, j.backoff, j.max_retry_delay, j.jitter, j.created_at, j.status, j.scheduled_at, \
     j.updated_at, j.started_at, j.eta, j.locked_by, j.progress, j.progress_details, j.details, \
     j.retries, j.error, p.result, j.attempt, w.name, j.claim, j.lost_workers, p.snapshot, \
-    p.replies, j.attempt_started_at, j.priority, j.shared, j.tenant, j.type, j.queue, j.worker
+    p.replies, j.attempt_started_at, j.priority, j.shared, j.tenant, j.type, j.queue, j.worker, \
+    p.context
     """
 
   private static let tables = """
@@ -93,6 +94,7 @@ struct StoredJob: Sendable {
         maxDelay: .milliseconds(try row.decode(Int64.self, atIndex: 12)),
         jitter: try row.decode(Double.self, atIndex: 13)),
       priority: try row.decode(Int.self, atIndex: 34),
+      context: try context(row, &damage),
       scheduledAt: Timestamp(milliseconds: try row.decode(Int64.self, atIndex: 16)),
       createdAt: Timestamp(milliseconds: try row.decode(Int64.self, atIndex: 14)))
     job.status = status
@@ -139,6 +141,18 @@ struct StoredJob: Sendable {
     return [:]
   }
 
+  private static func context(
+    _ row: Row, _ damage: inout [String]
+  ) throws -> [String: String] {
+    let bytes = try row.decode(Data?.self, atIndex: 40)
+    do throws(StoreError) {
+      return try Job.context(bytes)
+    } catch {
+      damage.append("\(error)")
+      return [:]
+    }
+  }
+
   private static func json(
     _ row: Row, _ index: Int, _ column: String, _ damage: inout [String]
   ) throws -> JSONValue? {
@@ -173,6 +187,20 @@ struct StoredJob: Sendable {
 /// The values of a job's columns.
 extension Job {
   static func text(_ value: JSONValue) -> DatabaseValue { Data(value.utf8).databaseValue }
+
+  static func text(_ context: [String: String]) -> DatabaseValue {
+    context.isEmpty ? .null : text(.object(context.mapValues(JSONValue.string)))
+  }
+
+  /// The column's value, read.
+  static func context(_ bytes: Data?) throws(StoreError) -> [String: String] {
+    guard let bytes else { return [:] }
+    do throws(JSONError) {
+      return try JSONValue(parsing: bytes).decode(as: [String: String].self)
+    } catch {
+      throw .corrupt("context: \(error)")
+    }
+  }
 
   static func text(_ replies: [JobReply]) throws -> DatabaseValue {
     replies.isEmpty ? .null : text(try JSONValue(encoding: replies))

@@ -58,6 +58,16 @@ public enum JobTopology {
       ])
   }
 
+  /// What whoever schedules jobs needs, and a queue of its own through which it is answered.
+  public static func service(
+    _ names: TransportNames, replies: String, broker: BrokerInfo.Version?
+  ) -> Topology {
+    var topology = producer(names, broker: broker)
+    topology.queues.append(
+      QueueDeclaration(replies, durable: false, exclusive: true, autoDelete: true))
+    return topology
+  }
+
   /// The queues that hold tickets.
   ///
   /// What is thrown out of one goes to the intake: a job message that was published there by hand becomes a job, and a
@@ -165,6 +175,9 @@ public struct TransportNames: Sendable, Hashable {
   public func queue(_ name: JobQueueName) -> String { "\(prefix).\(name)" }
   /// The control queue of one worker.
   public func worker(_ id: WorkerID) -> String { "\(prefix).worker.\(id)" }
+
+  /// The queue through which one service is answered. Its name is none of ``isOwn(_:)``, to which nobody is answered.
+  public func replies(_ id: WorkerID) -> String { "to-\(prefix)-\(id)" }
 
   /// The queue with one worker's lease.
   public func lease(_ id: WorkerID) -> String { "\(prefix).lease.\(id)" }

@@ -1,9 +1,8 @@
-import AMQP
+package import AMQP
 public import JobTransport
 public import Jobs
 public import Logging
 public import ServiceLifecycle
-import UnixSignals
 
 /// A worker: takes jobs from queues of the broker, and runs them.
 ///
@@ -14,14 +13,17 @@ public struct JobWorker<Authority: JobAuthority>: Sendable {
   public let id: WorkerID
   /// What has to run, in the order of starting; a service group ends them in reverse.
   public let services: [any Service]
+  /// The connection that jobs come through.
+  package let consuming: Connection
 
   /// Composes a worker that asks `authority`; nothing talks to the broker before the services run.
   public init(configuration: JobWorkerConfiguration, authority: Authority, logger: Logger) {
     self.init(configuration, logger) { _ in authority }
   }
 
+  /// - Parameter shared: a connection for publishing that somebody else keeps running; its own when it is `nil`.
   private init(
-    _ configuration: JobWorkerConfiguration, _ logger: Logger,
+    _ configuration: JobWorkerConfiguration, _ logger: Logger, publishing shared: Connection? = nil,
     authority: (BrokerAuthority) -> Authority
   ) {
     id = configuration.id
@@ -34,15 +36,20 @@ public struct JobWorker<Authority: JobAuthority>: Sendable {
         names, id: configuration.id, queues: configuration.queues.map(\.name),
         broker: broker.version)
     }
-    let publishing = Self.connection("publishing", configuration, logger) { broker in
-      JobTopology.server(names, queues: [], broker: broker.version)
-    }
+    let publishing =
+      shared
+      ?? Self.connection("publishing", configuration, logger) { broker in
+        JobTopology.server(names, queues: [], broker: broker.version)
+      }
+    self.consuming = consuming
     let mail = BrokerAuthority(
       connection: publishing, names: names, patience: configuration.patience)
     let service = Self.service(
       configuration, authority: BatchingAuthority(authority(mail)), mail: mail,
       consuming: consuming, publishing: publishing, logger: logger)
-    services = [ConnectionService(publishing), ConnectionService(consuming), service]
+    services =
+      (shared == nil ? [ConnectionService(publishing)] : [])
+      + [ConnectionService(consuming), service]
   }
 
   private static func service(
@@ -142,41 +149,9 @@ extension JobWorker where Authority == BrokerAuthority {
   public init(configuration: JobWorkerConfiguration, logger: Logger) {
     self.init(configuration, logger) { $0 }
   }
-}
 
-extension JobWorker where Authority == BrokerAuthority {
-  /// Runs job types until SIGTERM or SIGINT: all that a consumer service needs.
-  ///
-  /// At the first signal the worker drains (30 seconds at most), at a second it gives back what it has.
-  ///
-  /// ```swift
-  /// try await JobWorker.run(broker: "amqp://127.0.0.1/", types: [RegisteredJobType(resize)])
-  /// ```
-  ///
-  /// - Parameters:
-  ///   - broker: an `amqp://` or `amqps://` URL.
-  ///   - prefix: what the names of Warren's exchanges and queues start with.
-  ///   - queues: declared besides the built-in ones, or with another capacity; those that the types' groups name are read.
-  ///   - types: the job types.
-  ///   - configure: changes what else a worker can be told: how long it drains, when it detaches. It is called at once, by
-  ///     the caller's own actor: it may use whatever `main()` has at hand.
-  /// - Throws: `AMQPError` for a URL that is none, ``NameError`` for a prefix that is none, ``RegistryError`` for types that
-  ///   do not go together, or the error that ended the worker.
-  public nonisolated(nonsending) static func run(
-    broker: String, prefix: String = "jobs", queues: [JobQueue] = [], types: [RegisteredJobType],
-    logger: Logger = Logger(label: "warren.worker"),
-    configure: (inout JobWorkerConfiguration) -> Void = { _ in }
-  ) async throws {
-    var registry = JobRegistry()
-    for queue in queues { registry.register(queue) }
-    for type in types { try registry.register(type) }
-    var configuration = JobWorkerConfiguration(
-      broker: try ConnectionConfiguration(url: broker), names: try TransportNames(prefix: prefix),
-      registry: registry)
-    configure(&configuration)
-    let worker = JobWorker(configuration: configuration, logger: logger)
-    let group = ServiceGroup(
-      services: worker.services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
-    try await group.run()
+  /// Composes a worker that publishes through a connection which is not its own, and which ends after it.
+  package init(configuration: JobWorkerConfiguration, publishing: Connection, logger: Logger) {
+    self.init(configuration, logger, publishing: publishing) { $0 }
   }
 }

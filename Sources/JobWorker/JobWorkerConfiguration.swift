@@ -39,6 +39,8 @@ public struct JobWorkerConfiguration: Sendable {
   /// Whether SIGTERM and SIGINT, once the worker drains, make it give everything back at once. Only then are they trapped;
   /// that the first of them makes it drain is up to the service group.
   public var obeysSignals: Bool
+  /// Who schedules what callbacks schedule; they cannot when it is `nil`.
+  package var scheduling: (any JobScheduling)?
 
   /// - Parameter queues: all that the registry's groups use, with its capacities, when it is `nil`.
   public init(
@@ -90,6 +92,6 @@ extension JobWorkerConfiguration {
     ExecutionSettings(
       progressInterval: max(.milliseconds(1), progressInterval), grace: max(.zero, grace),
       stuckLimit: stuckLimit > .zero ? stuckLimit : nil,
-      limits: OutcomeLimits(result: max(0, maxResultBytes)))
+      limits: OutcomeLimits(result: max(0, maxResultBytes)), scheduling: scheduling)
   }
 }

@@ -37,6 +37,8 @@ public struct JobSubmission: Sendable, Hashable {
   public var priority: Int?
   /// Where the final job is sent.
   public var reply: JobReply?
+  /// What the job's callback is told besides the params (``CarriedContext``). It does not tell a repetition.
+  public var context: [String: String]
 
   /// A submission; what is left out is taken from the type, or made by the server.
   public init(
@@ -44,7 +46,7 @@ public struct JobSubmission: Sendable, Hashable {
     userID: UUID = .zero, idempotencyKey: UUID? = nil, scheduledAt: Timestamp? = nil,
     timeout: Duration? = nil, maxRetries: Int? = nil, retryDelay: Duration? = nil,
     backoff: Backoff? = nil, maxRetryDelay: Duration? = nil, jitter: Double? = nil,
-    priority: Int? = nil, reply: JobReply? = nil
+    priority: Int? = nil, reply: JobReply? = nil, context: [String: String] = [:]
   ) {
     self.type = type
     self.params = params
@@ -61,6 +63,7 @@ public struct JobSubmission: Sendable, Hashable {
     self.jitter = jitter
     self.priority = priority
     self.reply = reply
+    self.context = context
   }
 
   /// Makes the job that this asks for.
@@ -82,7 +85,7 @@ public struct JobSubmission: Sendable, Hashable {
       idempotencyKey: idempotencyKey ?? id.uuid, type: type, queue: queue,
       params: try description.schema.complete(params),
       timeout: min(max(.zero, timeout ?? description.timeout), .longest), retry: retry,
-      priority: priority ?? description.priority,
+      priority: priority ?? description.priority, context: context,
       scheduledAt: max(scheduledAt ?? now, now), createdAt: now)
     if let reply { job.replies = [reply] }
     // A worker has to look at it first.

@@ -12,5 +12,5 @@ public enum WarrenVersion {
 /// server of that version is there. So servers are upgraded first, and rolled back last.
 public enum WireVersion {
   /// The one that this build writes.
-  public static let current = 3
+  public static let current = 4
 }

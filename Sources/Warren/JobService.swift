@@ -1,1 +1,267 @@
+import AMQP
+import JobTransport
+import JobWorker
 @_exported public import Jobs
+public import Logging
+public import ServiceLifecycle
+import Synchronization
+import UnixSignals
+
+/// Runs jobs and schedules them: a service for anybody's `ServiceGroup`.
+///
+/// ```swift
+/// let jobs = try JobService(broker: "amqp://127.0.0.1/", middleware: [.logging])
+/// jobs.on(CountWords.self) { params, job in … }
+/// try await ServiceGroup(services: [jobs, http], logger: logger).run()
+/// ```
+///
+/// A service that nothing was registered with only schedules: it takes one connection to the broker, and no jobs. Scheduling
+/// waits until the service runs and the broker is there, for ``JobServiceConfiguration/patience`` at most.
+///
+/// When its group shuts down gracefully it takes no more jobs, and lets those that run go on for
+/// ``JobServiceConfiguration/drainLimit``; what has not ended by then is told to, and given back, to be run elsewhere. It schedules to the
+/// last. Other services that schedule jobs stand after it in their group: a group ends its services in reverse.
+public final class JobService: Service, JobRegistering, JobScheduling {
+  private enum Phase {
+    case registering, running
+  }
+
+  private struct State {
+    var phase = Phase.registering
+    var types: [RegisteredJobType] = []
+    var problems: [String] = []
+    var consuming: Connection?
+  }
+
+  private let configuration: JobServiceConfiguration
+  private let names: TransportNames
+  private let middleware: [any JobMiddleware]
+  private let publishing: Connection
+  private let producer: JobProducer
+  private let mailbox: BrokerDesk
+  private let logger: Logger
+  private let state = Mutex(State())
+
+  /// A service that talks to nobody before it runs.
+  ///
+  /// - Parameters:
+  ///   - broker: an `amqp://` or `amqps://` URL.
+  ///   - prefix: what the names of Warren's exchanges and queues start with; the server's.
+  ///   - capacity: how many jobs of a queue run here at the same time. The built-in queues have 1 (compute), 5 (maintenance) and 10
+  ///     (download), others 10, unless it is said here.
+  ///   - middleware: around every job that is scheduled or run here, the first outermost.
+  ///   - logger: for what the service itself has to say; jobs log to it as well, with their metadata.
+  ///   - configure: changes what else can be told.
+  /// - Throws: `AMQPError` for a URL that is none, ``NameError`` for a prefix that is none.
+  public init(
+    broker: String, prefix: String = "jobs", capacity: [JobQueueName: Int] = [:],
+    middleware: [any JobMiddleware] = [], logger: Logger = Logger(label: "warren"),
+    configure: (inout JobServiceConfiguration) -> Void = { _ in }
+  ) throws {
+    var configuration = JobServiceConfiguration(
+      broker: try ConnectionConfiguration(url: broker), prefix: prefix)
+    configuration.capacity = capacity
+    configure(&configuration)
+    let names = try TransportNames(prefix: configuration.prefix)
+    let id = WorkerID()
+    var connection = configuration.broker
+    connection.connectionName = "warren service \(id) publishing"
+    connection.reconnect.maximumDelay = JobTopology.longestReconnectionPause
+    let replies = names.replies(id)
+    publishing = Connection(
+      configuration: connection,
+      topology: { JobTopology.service(names, replies: replies, broker: $0.version) },
+      logger: logger)
+    producer = JobProducer(
+      connection: publishing, names: names, patience: configuration.patience)
+    mailbox = BrokerDesk(
+      connection: publishing, names: names, replies: replies, producer: producer,
+      patience: configuration.patience, logger: logger)
+    self.configuration = configuration
+    self.names = names
+    self.middleware = middleware
+    self.logger = logger
+    worker = id
+  }
+
+  /// The name that its queues and connections carry.
+  public let worker: WorkerID
+
+  // MARK: Jobs that it runs
+
+  /// Takes a job type. Before the service runs: a worker says once what it can run.
+  public func register(_ type: () throws -> RegisteredJobType) {
+    let result = Result { try type() }
+    state.withLock { state in
+      precondition(
+        state.phase == .registering,
+        "a job type was registered with a service that runs already; register all before run()")
+      switch result {
+      case .success(let type): state.types.append(type)
+      case .failure(let error): state.problems.append("\(error)")
+      }
+    }
+  }
+
+  /// Runs until its group shuts down gracefully, or its task is cancelled.
+  ///
+  /// - Throws: ``JobServiceError`` for types that are none or do not go together, all of them named; what ended the service otherwise.
+  public func run() async throws {
+    try await run(obeysSignals: false)
+  }
+
+  /// Runs until SIGTERM or SIGINT, for a process that does nothing else. At the first signal it drains, at a second it gives back
+  /// what it has.
+  public func runUntilSignal() async throws {
+    let service = Standalone(service: self)
+    try await ServiceGroup(
+      services: [service], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger
+    ).run()
+  }
+
+  private struct Standalone: Service {
+    let service: JobService
+    func run() async throws { try await service.run(obeysSignals: true) }
+  }
+
+  private func run(obeysSignals: Bool) async throws {
+    let registry = try registry()
+    var services: [any Service] = [ConnectionService(publishing), mailbox]
+    if !registry.types.isEmpty {
+      let worker = JobWorker(
+        configuration: configuration.worker(
+          worker, names, registry, scheduling: self, obeysSignals: obeysSignals),
+        publishing: publishing, logger: logger)
+      state.withLock { $0.consuming = worker.consuming }
+      services += worker.services
+    }
+    try await ServiceGroup(services: services, logger: logger).run()
+  }
+
+  private func registry() throws(JobServiceError) -> JobRegistry {
+    let (types, problems) = state.withLock { state in
+      state.phase = .running
+      return (state.types, state.problems)
+    }
+    var registry = JobRegistry()
+    var all = problems
+    for name in Set(types.map(\.group.queue)).union(configuration.capacity.keys) {
+      let known = registry.queues[name]?.capacity ?? JobServiceConfiguration.standardCapacity
+      registry.register(JobQueue(name: name, capacity: configuration.capacity[name] ?? known))
+    }
+    for type in types {
+      do throws(RegistryError) {
+        try registry.register(type.wrapped(in: middleware))
+      } catch {
+        all.append("\(error)")
+      }
+    }
+    guard all.isEmpty else { throw JobServiceError(problems: all) }
+    return registry
+  }
+
+  /// Waits until the service has what it needs of the broker: it can schedule, and takes jobs if it has types.
+  ///
+  /// - Throws: `AMQPError` when that is not so within the time.
+  public func waitUntilReady(timeout: Duration = .seconds(30)) async throws {
+    let end = ContinuousClock.now + timeout
+    try await publishing.waitUntilReady(timeout: timeout)
+    guard let consuming = state.withLock({ $0.consuming }) else { return }
+    try await consuming.waitUntilReady(timeout: max(.zero, end - .now))
+  }
+
+  /// Whether the service has what it needs of the broker at this moment; for an endpoint that says so.
+  public var isReady: Bool {
+    get async {
+      do {
+        try await waitUntilReady(timeout: .zero)
+        return true
+      } catch {
+        return false
+      }
+    }
+  }
+
+  // MARK: Jobs that it schedules
+
+  public var desk: any JobDesk { mailbox }
+
+  public func submit(_ submissions: [JobSubmission]) async throws -> [JobReceipt] {
+    try await middleware.schedule(submissions.map(owned)) { [producer] submissions in
+      try await producer.schedule(submissions)
+    }
+  }
+
+  /// Whoever says nothing schedules for the service's own tenant and user.
+  private func owned(_ submission: JobSubmission) -> JobSubmission {
+    var submission = submission
+    if submission.tenantID == .zero { submission.tenantID = configuration.tenant }
+    if submission.userID == .zero { submission.userID = configuration.user }
+    return submission
+  }
+
+  /// Schedules as many jobs as come: takes from `params` no faster than the broker confirms, with a thousand under way at most. There
+  /// is no limit of time for all of them, only for each.
+  ///
+  /// ```swift
+  /// let count = try await jobs.schedule(each: file.lines.map { Import(line: $0) })
+  /// ```
+  ///
+  /// - Parameters:
+  ///   - options: of each of them. Of a key that is given, each gets one of its own, by its place.
+  ///   - onScheduled: told of each as soon as it is durable, in no certain order; it may slow the whole down.
+  /// - Returns: how many were scheduled.
+  /// - Throws: what `params` or `onScheduled` throws, or why a job was not taken. What was taken by then stays.
+  @discardableResult
+  public func schedule<Source: AsyncSequence & Sendable>(
+    each params: Source, options: JobOptions = JobOptions(),
+    onScheduled: @escaping @Sendable (JobHandle<Source.Element>) async throws -> Void = { _ in }
+  ) async throws -> Int where Source.Element: JobParams {
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      var place = 0
+      for try await next in params {
+        if place >= Self.mostUnderWay { try await group.next() }
+        var options = options
+        options.key = options.key?.derived("\(place)")
+        group.addTask { [options] in
+          try await onScheduled(try await self.schedule([next], options: options)[0])
+        }
+        place += 1
+      }
+      try await group.waitForAll()
+      return place
+    }
+  }
+
+  private static let mostUnderWay = 1000
+
+  /// Connects, hands a service to `body` that schedules only, and closes the connection when that returns or throws. For a
+  /// script, or a command; a server has the service in its group.
+  ///
+  /// - Throws: `AMQPError` when the URL is wrong or the broker cannot be reached, and whatever `body` throws.
+  public static func connect<Answer: Sendable>(
+    broker: String, prefix: String = "jobs", middleware: [any JobMiddleware] = [],
+    logger: Logger = Logger(label: "warren"),
+    _ body: @Sendable (JobService) async throws -> Answer
+  ) async throws -> Answer {
+    let service = try JobService(
+      broker: broker, prefix: prefix, middleware: middleware, logger: logger)
+    return try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await service.run() }
+      defer { group.cancelAll() }
+      try await service.waitUntilReady(
+        timeout: service.configuration.broker.connectTimeout)
+      return try await body(service)
+    }
+  }
+}
+
+/// Why a service does not start.
+public struct JobServiceError: Error, Hashable, CustomStringConvertible {
+  /// All that is wrong with what was registered.
+  public let problems: [String]
+
+  public var description: String {
+    "the service does not start: " + problems.joined(separator: "; ")
+  }
+}

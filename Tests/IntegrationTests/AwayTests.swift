@@ -1,8 +1,8 @@
 import Foundation
-import JobClient
 import Jobs
 import TestSupport
 import Testing
+import Warren
 
 extension SystemTests {
   @Suite("While something is away")
@@ -73,16 +73,16 @@ extension SystemTests {
         try await system.server.kill9()
         let unborn = JobID()
         let jobs = try [running, waiting, ended].map { try #require(JobID($0)) }
-        try await JobProducer.connect(broker: system.broker.url, prefix: system.prefix) {
+        try await JobService.connect(broker: system.broker.url, prefix: system.prefix) {
           producer in
           let note = JobSubmission(type: try JobTypeID("files:note"), id: unborn)
-          _ = try await producer.schedule([note])
-          try await producer.cancel(
+          _ = try await producer.submit([note])
+          try await producer.desk.cancel(
             (jobs + [unborn]).map {
               JobCancellation(job: $0, reason: "while nobody looked")
             })
           // One that is not there does not hold up what comes after it.
-          try await producer.cancel(JobID())
+          try await producer.desk.cancel([JobCancellation(job: JobID())])
         }
         try await system.restartServer()
         for id in jobs.map(\.description) where id != ended {

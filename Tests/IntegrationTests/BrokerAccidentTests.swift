@@ -1,8 +1,8 @@
 import Foundation
-import JobClient
 import Jobs
 import TestSupport
 import Testing
+import Warren
 
 extension SystemTests {
   /// What an operator, or a policy, does to the queues.
@@ -41,8 +41,8 @@ extension SystemTests {
         let type = try JobTypeID("files:note")
         let portions = (0..<10).map { _ in (0..<300).map { _ in JobID() } }
         for (number, portion) in portions.enumerated() {
-          try await JobProducer.connect(broker: system.broker.url) { producer in
-            _ = try await producer.schedule(portion.map { JobSubmission(type: type, id: $0) })
+          try await JobService.connect(broker: system.broker.url) { producer in
+            _ = try await producer.submit(portion.map { JobSubmission(type: type, id: $0) })
           }
           // These are over the limit for certain; of the others it depends on the moments of the kills.
           if number == 0 { try await system.crashConsumer(times: 4, holding: 100) }

@@ -1,8 +1,8 @@
 import Foundation
-import JobClient
 import Jobs
 import TestSupport
 import Testing
+import Warren
 
 extension SystemTests {
   @Suite("Jobs for later")
@@ -15,11 +15,11 @@ extension SystemTests {
         try await system.startLifeWorker()
         let count = 10_000
         let due = Timestamp.now + .seconds(60)
-        try await JobProducer.connect(broker: system.broker.url, prefix: system.prefix) {
+        try await JobService.connect(broker: system.broker.url, prefix: system.prefix) {
           producer in
           let type = try JobTypeID("life:stamp")
           for _ in 0..<(count / 1000) {
-            _ = try await producer.schedule(
+            _ = try await producer.submit(
               (0..<1000).map { _ in JobSubmission(type: type, scheduledAt: due) })
           }
         }

@@ -1,8 +1,8 @@
 import Foundation
-import JobClient
 import Jobs
 import TestSupport
 import Testing
+import Warren
 
 extension SystemTests {
   @Suite("What a job costs the broker")
@@ -21,8 +21,8 @@ extension SystemTests {
         let before = try await Self.counters(of: system.broker)
         let stamp = try JobTypeID("life:stamp")
         let broker = system.broker.url
-        _ = try await JobProducer.connect(broker: broker, prefix: system.prefix) { producer in
-          try await producer.schedule(
+        _ = try await JobService.connect(broker: broker, prefix: system.prefix) { producer in
+          try await producer.submit(
             (0..<Self.jobs).map { _ in JobSubmission(type: stamp, params: [:]) })
         }
         try await eventually("all wait, and have their tickets") {

@@ -63,6 +63,18 @@ struct JobClientTests {
     }
   }
 
+  @Test("sends a context where there is one")
+  func context() async throws {
+    let job = try Job.fixture()
+    try await FakeAPI({ _ in try .json(202, job) }).serve { api in
+      let request = ScheduleRequest(type: try JobTypeID("a:b"), context: ["request-id": "17"])
+      try await JobClient(server: api.url).schedule(request)
+      let call = try #require(api.calls.first)
+      #expect(
+        try JSONValue(parsing: call.body.utf8).members?["context"] == ["request-id": "17"])
+    }
+  }
+
   @Test("refuses params that are no JSON, before anything is sent")
   func invalidParams() async throws {
     let client = try JobClient(server: "http://127.0.0.1:1")

@@ -141,6 +141,35 @@ import Testing
     try store.close()
   }
 
+  @Test func aFileFromBeforeThereWasContextGoesOnWithItsJobs() async throws {
+    let folder = try TemporaryFolder()
+    let first = try StoreFixture.open(folder)
+    let old = try sampleJob()
+    _ = try await first.insert([old])
+    try first.close()
+    try raw(folder) { db in
+      try db.execute(
+        sql: """
+          ALTER TABLE payload DROP COLUMN context;
+          DELETE FROM grdb_migrations WHERE identifier = 'context';
+          """)
+    }
+    let store = try StoreFixture.open(folder)
+    let new = try sampleJob(context: ["request-id": "17"])
+    _ = try await store.insert([new])
+    #expect(try await store.job(old.id) == old)
+    #expect(try await store.job(new.id) == new)
+    _ = try await store.register(
+      WorkerRegistration(worker: WorkerID(rawValue: "w"), epoch: 1), at: .start)
+    let answer = try await store.claim(
+      [
+        ClaimRequest(
+          worker: WorkerID(rawValue: "w"), epoch: 1, queue: .compute, count: 2, types: [old.type])
+      ], bytes: 1 << 20, at: .start)
+    #expect(answer.first?.jobs.map(\.context) == [[:], ["request-id": "17"]])
+    try store.close()
+  }
+
   @Test func aFileFromBeforeTheFirstReleaseIsRefusedAndLeftAsItIs() throws {
     let folder = try TemporaryFolder()
     try raw(folder) { db in

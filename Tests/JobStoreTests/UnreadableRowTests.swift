@@ -12,6 +12,8 @@ import Testing
     case params = "UPDATE payload SET params = CAST('not json' AS BLOB) WHERE number = 1"
     case missing = "DELETE FROM payload WHERE number = 1"
     case snapshot = "UPDATE payload SET snapshot = CAST('[' AS BLOB) WHERE number = 1"
+    case context =
+      "UPDATE payload SET context = CAST('{\"a\":1}' AS BLOB) WHERE number = 1"
     case replies = "UPDATE payload SET replies = CAST('{}' AS BLOB) WHERE number = 1"
     case type =
       "UPDATE type SET name = 'no type' WHERE number = (SELECT type FROM job WHERE number = 1)"
@@ -128,7 +130,7 @@ import Testing
       #expect(decisions.last == .applied)
       #expect(try await fixture.store.job(good.id, tenant: nil)?.result == ["r": 1])
       // Its result is kept, or it has failed with the reason.
-      let completes = [.params, .snapshot, .replies].contains(damage)
+      let completes = [.params, .snapshot, .replies, .context].contains(damage)
       #expect(try await status(fixture) == (completes ? .completed : .failed))
       #expect((decisions.first == .applied) == completes)
     }

@@ -64,9 +64,12 @@ struct JobMessageTests {
       type: try JobTypeID("files:checksum"), params: ["path": "ä", "n": 1], id: JobID(),
       tenantID: UUID(), userID: UUID(), idempotencyKey: key,
       scheduledAt: Timestamp(milliseconds: 1_900_000_000_000), timeout: .milliseconds(1500),
-      maxRetries: 3, retryDelay: .seconds(2), priority: 7)
+      maxRetries: 3, retryDelay: .seconds(2), priority: 7,
+      context: ["request-id": "17", "traceparent": "00-a-b-01", "baggage": "k=v"])
     let message = JobMessage.message(submission)
     #expect(message.properties.priority == 7)
+    #expect(message.properties.headers["traceparent"] == "00-a-b-01")
+    #expect(message.properties.headers["context-request-id"] == "17")
     #expect(try JobMessage.submission(message) == submission)
   }
 
@@ -97,6 +100,19 @@ struct JobMessageTests {
       #expect(submission.maxRetries == 7)
       #expect(submission.timeout == .seconds(7))
     }
+  }
+
+  @Test("headers with a prefix, and those of a trace, are the job's context")
+  func context() throws {
+    let submission = try JobMessage.submission(
+      message(headers: [
+        "context-request-id": "17", "context-": "nameless", "context-baggage": "k=1",
+        "baggage": "k=2", "traceparent": .int64(7), "Context-X": "not ours",
+      ]))
+    #expect(submission.context == ["request-id": "17", "": "nameless", "baggage": "k=2"])
+    let error = refusal(message(headers: ["context-n": .int64(7)]))
+    #expect(error?.reason == .badHeader)
+    #expect(error?.description.contains("context-n must be a text") == true)
   }
 
   @Test("each thing that is wrong is named")

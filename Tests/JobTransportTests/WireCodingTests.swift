@@ -24,8 +24,11 @@ struct WireCodingTests {
     let assignment = JobAssignment(
       job: job, type: type, attempt: 2, retries: 1, params: ["path": "a"], timeout: .seconds(60),
       snapshot: [1])
+    let traced = JobAssignment(
+      job: job, type: type, attempt: 1, context: ["baggage": "k=v", "a": "é\u{0}"],
+      createdAt: Timestamp(milliseconds: 1), scheduledAt: Timestamp(milliseconds: 1 << 45))
     let answers = [
-      ClaimAnswer(jobs: [assignment, assignment], rest: .again),
+      ClaimAnswer(jobs: [assignment, traced], rest: .again),
       ClaimAnswer(jobs: [], rest: .void), ClaimAnswer(jobs: [], rest: .park),
       ClaimAnswer(jobs: [], rest: .unregistered),
     ]
@@ -60,7 +63,7 @@ struct WireCodingTests {
     for command in [
       ControlCommand.cancel(job: job, attempt: 1), .stop(job: job, attempt: 1),
       .released(job: job, attempt: 1), .suspend(job: job, attempt: 1), .ping,
-      .renew(.compute), .wake(.compute), .call(.resume, assignment), .announce,
+      .renew(.compute), .wake(.compute), .call(.resume, traced), .announce,
       .reportAgain(job: job, attempt: 2),
       .confirm([RunningAttempt(job: job, attempt: 1), RunningAttempt(job: JobID(), attempt: 2)]),
     ] {
@@ -72,6 +75,13 @@ struct WireCodingTests {
     ] {
       #expect(try WireCoding.reply(WireCoding.message(reply)) == reply)
     }
+  }
+
+  @Test("are of the fourth version")
+  func version() throws {
+    // What a worker and a server tell each other has changed since the third.
+    #expect(WireVersion.current == 4)
+    #expect(WireCoding.version(of: try WireCoding.message(.farewell(worker))) == 4)
   }
 
   private func message(_ type: String, _ body: [UInt8]) -> Message {

@@ -37,7 +37,8 @@ struct JobCodingTests {
       status: .running,
       retry: RetryPolicy(
         maxRetries: 3, delay: .milliseconds(1), backoff: .linear, maxDelay: .seconds(60),
-        jitter: 0.1), timeout: .milliseconds(1_500))
+        jitter: 0.1), timeout: .milliseconds(1_500),
+      context: ["request-id": "17", "a": "\"é\"/", "tracestate": "x=1"])
     full.error = "\"broken\"\n"
     full.result = ["b": [1.5, true, .null], "a": "é\u{1}/"]
     full.lockedBy = JobID()
@@ -55,6 +56,15 @@ struct JobCodingTests {
       let expected = String(decoding: try encoder.encode(list), as: UTF8.self)
       #expect(String(decoding: list.json, as: UTF8.self) == expected)
     }
+  }
+
+  @Test("its context is a member only where it has one")
+  func context() throws {
+    let job = try Job.fixture(context: ["request-id": "17"])
+    let json = try JSONValue(encoding: job)
+    #expect(json.members?["context"] == ["request-id": "17"])
+    #expect(try json.decode(as: Job.self) == job)
+    #expect(try JSONValue(encoding: Job.fixture()).members?["context"] == nil)
   }
 
   @Test("what is for the server alone is not in it")

@@ -1,3 +1,4 @@
+import Foundation
 import InMemoryLogging
 import Logging
 import Synchronization
@@ -66,6 +67,25 @@ struct JobContextTests {
             "job": "\(assignment.job)", "type": "files:sum", "attempt": "3", "line": "7",
           ])
       ])
+  }
+
+  @Test("what is known of the job is at hand")
+  func facts() throws {
+    let (tenant, user) = (UUID(), UUID())
+    let assignment = JobAssignment(
+      job: JobID(), type: try JobTypeID("files:sum"), attempt: 3, retries: 2, tenant: tenant,
+      user: user, context: ["request-id": "17"], createdAt: Timestamp(milliseconds: 5),
+      scheduledAt: .later)
+    let context = JobContext(assignment: assignment, logger: Logger(label: "test"))
+    #expect(context.jobID == assignment.job)
+    #expect(context.type == assignment.type)
+    #expect(context.attempt == 3)
+    #expect(context.retries == 2)
+    #expect(context.tenant == tenant)
+    #expect(context.user == user)
+    #expect(context.context == ["request-id": "17"])
+    #expect(context.createdAt == Timestamp(milliseconds: 5))
+    #expect(context.scheduledAt == .later)
   }
 
   @Test("progress is told as it is, 100 at most; a negative one is an error")

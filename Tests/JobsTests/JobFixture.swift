@@ -5,12 +5,14 @@ import Foundation
 extension Job {
   /// A job at time 1000, for worker tests to push about.
   static func fixture(
-    status: JobStatus = .waiting, retry: RetryPolicy = .never, timeout: Duration = .zero
+    status: JobStatus = .waiting, retry: RetryPolicy = .never, timeout: Duration = .zero,
+    context: [String: String] = [:]
   ) throws -> Job {
     var job = Job(
       id: JobID(), tenantID: .zero, userID: .zero, idempotencyKey: UUID(),
       type: try JobTypeID("files:checksum"), queue: .compute, params: ["path": "a"],
-      timeout: timeout, retry: retry, scheduledAt: Timestamp(milliseconds: 1000),
+      timeout: timeout, retry: retry, context: context,
+      scheduledAt: Timestamp(milliseconds: 1000),
       createdAt: Timestamp(milliseconds: 1000))
     job.status = status
     if status.isHeld {

@@ -1,7 +1,6 @@
 import Foundation
-import JobWorker
-import Jobs
 import Logging
+import Warren
 
 /// A worker with callbacks of every kind, for the system's tests. It writes down what it does, a line each, in the file
 /// `trace` of the folder that FOLDER names.
@@ -19,22 +18,21 @@ struct LifeWorker {
     if let text = environment["DRAIN_SECONDS"], let seconds = Int(text) {
       settings.drain = .seconds(seconds)
     }
-    try await JobWorker.run(
-      broker: broker, prefix: prefix,
-      types: [
-        RegisteredJobType(try StepsJob.type(group, trace)),
-        RegisteredJobType(try LockJob.type(group, trace)),
-        RegisteredJobType(try LockJob.lateType(group, folder: folder)),
-        RegisteredJobType(
-          try JobType(group: group, name: "stamp", params: NoParams()) { _, context in
-            try trace.note("\(context.jobID) \(Timestamp.now.milliseconds)")
-          }),
-        RegisteredJobType(try RetryJob.type(group, trace)),
-      ]
+    let jobs = try JobService(
+      broker: broker, prefix: prefix, logger: Logger(label: "warren.worker")
     ) { configuration in
       configuration.drainLimit = settings.drain
       settings.isRead = true
     }
-    guard settings.isRead else { throw PermanentFailure("the worker was not configured") }
+    guard settings.isRead else { throw PermanentFailure("the service was not configured") }
+    jobs.on(try StepsJob.type(group, trace))
+    jobs.on(try LockJob.type(group, trace))
+    jobs.on(try LockJob.lateType(group, folder: folder))
+    jobs.on(
+      try JobType(group: group, name: "stamp", params: NoParams()) { _, context in
+        try trace.note("\(context.jobID) \(Timestamp.now.milliseconds)")
+      })
+    jobs.on(try RetryJob.type(group, trace))
+    try await jobs.runUntilSignal()
   }
 }

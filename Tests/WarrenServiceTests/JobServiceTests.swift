@@ -1,2 +1,49 @@
+import Jobs
+import Logging
 import Testing
-import Warren
+
+@testable import Warren
+
+@Suite("A job service")
+struct JobServiceTests {
+  struct Good: JobParams {
+    static let job = JobDefinition("a:good")
+    var path: String
+  }
+
+  struct Same: JobParams {
+    static let job = JobDefinition("a:good", queue: .download)
+    var path: String
+  }
+
+  struct Misdescribed: JobParams {
+    static let job = JobDefinition("a:bad")
+    static let descriptions = ["nothing": "is there"]
+    var path: String
+  }
+
+  @Test("types that are none, or do not go together, are all named when it starts")
+  func problems() async throws {
+    let jobs = try JobService(broker: "amqp://127.0.0.1:1/", logger: Logger(label: "test"))
+    jobs.on(Good.self) { _, _ in }
+    jobs.on(Same.self) { _, _ in }
+    jobs.on(Misdescribed.self) { _, _ in }
+    let error = await #expect(throws: JobServiceError.self) { try await jobs.run() }
+    let problems = try #require(error).problems
+    #expect(problems.count == 2)
+    #expect(problems.contains { $0.contains("a:good is registered twice") }, "\(problems)")
+    #expect(problems.contains { $0.contains("nothing, which is no member") }, "\(problems)")
+  }
+
+  @Test("a URL or a prefix that is none is refused at once")
+  func wrong() throws {
+    #expect(throws: (any Error).self) { try JobService(broker: "http://127.0.0.1/") }
+    #expect(throws: NameError.self) { try JobService(broker: "amqp://127.0.0.1/", prefix: "a b") }
+  }
+
+  @Test("it is not ready before it runs")
+  func readiness() async throws {
+    let jobs = try JobService(broker: "amqp://127.0.0.1:1/", logger: Logger(label: "test"))
+    #expect(await jobs.isReady == false)
+  }
+}

@@ -16,7 +16,7 @@ struct CommandLineTests {
         "schedule", "files:checksum", "--param", "path=-x", "--param", "n=1", "--idempotency-key",
         key.uuidString, "--in", "1m30s", "--timeout", "5s", "--max-retries", "2", "--retry-delay",
         "500ms", "--priority", "9", "--wait", "--wait-timeout", "2h", "-q", "--json", "--server",
-        "http://h",
+        "http://h", "--context", "request-id=17", "--context", "baggage=k=v",
       ]) as? ScheduleCommand)
     #expect(command.jobType.description == "files:checksum")
     #expect(command.assignments == [try ParamAssignment("path=-x"), try ParamAssignment("n=1")])
@@ -29,6 +29,20 @@ struct CommandLineTests {
     #expect(command.wait && command.quiet && command.server.json)
     #expect(command.waitTimeout == .seconds(7200))
     #expect(command.server.server == "http://h")
+    #expect(command.context.map(\.name) == ["request-id", "baggage"])
+    #expect(command.context.map(\.value) == ["17", "k=v"])
+  }
+
+  @Test("passes its own trace on, unless it is told another")
+  func trace() throws {
+    let environment = ["TRACEPARENT": "mine", "BAGGAGE": "mine", "PATH": "/bin"]
+    let given = [try ContextAssignment("baggage=k=v"), try ContextAssignment("request-id=")]
+    #expect(
+      ContextAssignment.context(given, environment)
+        == ["traceparent": "mine", "baggage": "k=v", "request-id": ""])
+    for wrong in ["", "=x", "name"] {
+      #expect(throws: ParamError.self) { try ContextAssignment(wrong) }
+    }
   }
 
   @Test(

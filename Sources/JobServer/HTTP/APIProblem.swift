@@ -138,7 +138,7 @@ extension APIProblem {
       self.init(.unknownType, error.description, knownTypes: known)
     case .invalidParams:
       self.init(.invalidParams, error.description)
-    case .ownAddress:
+    case .invalidContext, .ownAddress:
       self.init(.invalidBody, error.description)
     case .conflict(let existing, _):
       self.init(.conflict, error.description, job: existing.id)

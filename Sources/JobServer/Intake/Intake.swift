@@ -54,6 +54,12 @@ struct Intake: Sendable {
     if let address = submission.reply?.address, names.isOwn(address) {
       return .failure(.ownAddress(address))
     }
+    var submission = submission
+    do {
+      submission.context = try CarriedContext.checked(submission.context)
+    } catch {
+      return .failure(.invalidContext(error))
+    }
     do {
       let job = try submission.job(of: type.description, queue: type.queue, at: now)
       return .success(NewJob(job, submitted: submission.params))
@@ -82,6 +88,8 @@ struct Intake: Sendable {
 public enum ScheduleError: Error, Sendable, CustomStringConvertible {
   case unknownType(JobTypeID, known: [JobTypeID])
   case invalidParams(JobTypeID, ParamsError)
+  /// What shall travel with the job does not.
+  case invalidContext(CarriedContextError)
   /// The final job is to be sent to one of Warren's own queues.
   case ownAddress(String)
   /// The idempotency key, or the id, belongs to a job of another type or with other params.
@@ -106,6 +114,8 @@ public enum ScheduleError: Error, Sendable, CustomStringConvertible {
       return "there is no job type \(id); \(names)"
     case .invalidParams(let id, let error):
       return "the params of \(id) do not fit: \(error)"
+    case .invalidContext(let error):
+      return error.description
     case .ownAddress(let address):
       return
         "reply_to must not be a queue of Warren's own, as '\(address.prefix(100))' is by its name; give a queue of yours, or amq.rabbitmq.reply-to"

@@ -161,6 +161,7 @@ extension ScheduleError {
     switch self {
     case .unknownType: "unknown-type"
     case .invalidParams: "invalid-params"
+    case .invalidContext: "bad-header"
     case .ownAddress: "bad-property"
     case .conflict: "conflict"
     case .unreadable: "unreadable"

@@ -16,6 +16,8 @@ public enum JobMessage {
   static let backoff = "backoff"
   static let maxRetryDelay = "max-retry-delay-sec"
   static let jitter = "jitter"
+  /// Before the name of an entry of the context. W3C's trace headers go by their own names.
+  static let contextPrefix = "context-"
 
   /// Reads a job message.
   ///
@@ -42,6 +44,7 @@ public enum JobMessage {
     submission.backoff = try headers.choice(backoff)
     submission.maxRetryDelay = try headers.seconds(maxRetryDelay)
     submission.jitter = try headers.number(jitter, in: 0...1)
+    submission.context = try headers.context()
     // AMQP has 256 of them; what is above the highest of ours counts as that.
     submission.priority = message.properties.priority.map { JobPriority.clamped(Int($0)) }
     submission.reply = message.properties.replyTo.map {
@@ -68,6 +71,10 @@ public enum JobMessage {
     if let growth = submission.backoff { headers[backoff] = .string(growth.rawValue) }
     if let limit = submission.maxRetryDelay { headers[maxRetryDelay] = .double(limit.seconds) }
     if let chance = submission.jitter { headers[jitter] = .double(chance) }
+    for (name, value) in submission.context.sorted(by: { $0.key < $1.key }) {
+      let isTrace = CarriedContext.traceHeaders.contains(name)
+      headers[isTrace ? name : contextPrefix + name] = .string(value)
+    }
     properties.priority = submission.priority.map { UInt8(JobPriority.clamped($0)) }
     properties.replyTo = submission.reply?.address
     properties.correlationID = submission.reply?.correlationID
@@ -172,6 +179,21 @@ struct JobMessageHeaders {
         .badHeader, "the header \(name) must be one of \(known), not \(value)")
     }
     return choice
+  }
+
+  /// What of a trace is no text is left out, as a malformed header is later on.
+  func context() throws(JobMessageError) -> [String: String] {
+    var context: [String: String] = [:]
+    for (name, value) in table where name.hasPrefix(JobMessage.contextPrefix) {
+      guard let text = value.stringValue else {
+        throw JobMessageError(.badHeader, "the header \(name) must be a text, not \(value)")
+      }
+      context[String(name.dropFirst(JobMessage.contextPrefix.count))] = text
+    }
+    for name in CarriedContext.traceHeaders {
+      if let value = table[name] { context[name] = value.stringValue }
+    }
+    return context
   }
 
   func seconds(_ name: String) throws(JobMessageError) -> Duration? {

@@ -109,7 +109,9 @@ extension JobAssignment {
       retries: Int(form.retries), maxRetries: Int(form.maxRetries), tenant: form.tenant.uuid,
       user: form.user.uuid, params: JSONPayload(bytes: form.params),
       timeout: .milliseconds(form.timeout),
-      snapshot: form.hasSnapshot ? JSONPayload(bytes: form.snapshot) : nil)
+      snapshot: form.hasSnapshot ? JSONPayload(bytes: form.snapshot) : nil,
+      context: form.context, createdAt: Timestamp(milliseconds: form.createdAt),
+      scheduledAt: Timestamp(milliseconds: form.scheduledAt))
   }
 
   func form() -> WireAssignment {
@@ -124,6 +126,9 @@ extension JobAssignment {
       $0.params = params.bytes
       $0.timeout = timeoutMilliseconds
       if let snapshot { $0.snapshot = snapshot.bytes }
+      if !context.isEmpty { $0.context = context }
+      $0.createdAt = createdAt.milliseconds
+      $0.scheduledAt = scheduledAt.milliseconds
     }
   }
 }

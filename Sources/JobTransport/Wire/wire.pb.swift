@@ -220,6 +220,13 @@ nonisolated struct WireAssignment: Sendable {
   /// Clears the value of `snapshot`. Subsequent reads from it will return its default value.
   mutating func clearSnapshot() {self._snapshot = nil}
 
+  var context: Dictionary<String,String> = [:]
+
+  /// Both in Unix milliseconds.
+  var createdAt: Int64 = 0
+
+  var scheduledAt: Int64 = 0
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   init() {}
@@ -730,7 +737,7 @@ nonisolated extension WireAnswer.Rest: SwiftProtobuf._ProtoNameProviding {
 
 nonisolated extension WireAssignment: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".Assignment"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}job\0\u{1}type\0\u{1}attempt\0\u{1}retries\0\u{3}max_retries\0\u{1}tenant\0\u{1}user\0\u{1}params\0\u{1}timeout\0\u{1}snapshot\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}job\0\u{1}type\0\u{1}attempt\0\u{1}retries\0\u{3}max_retries\0\u{1}tenant\0\u{1}user\0\u{1}params\0\u{1}timeout\0\u{1}snapshot\0\u{1}context\0\u{3}created_at\0\u{3}scheduled_at\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -748,6 +755,9 @@ nonisolated extension WireAssignment: SwiftProtobuf.Message, SwiftProtobuf._Mess
       case 8: try { try decoder.decodeSingularBytesField(value: &self.params) }()
       case 9: try { try decoder.decodeSingularInt64Field(value: &self.timeout) }()
       case 10: try { try decoder.decodeSingularBytesField(value: &self._snapshot) }()
+      case 11: try { try decoder.decodeMapField(fieldType: SwiftProtobuf._ProtobufMap<SwiftProtobuf.ProtobufString,SwiftProtobuf.ProtobufString>.self, value: &self.context) }()
+      case 12: try { try decoder.decodeSingularInt64Field(value: &self.createdAt) }()
+      case 13: try { try decoder.decodeSingularInt64Field(value: &self.scheduledAt) }()
       default: break
       }
     }
@@ -788,6 +798,15 @@ nonisolated extension WireAssignment: SwiftProtobuf.Message, SwiftProtobuf._Mess
     try { if let v = self._snapshot {
       try visitor.visitSingularBytesField(value: v, fieldNumber: 10)
     } }()
+    if !self.context.isEmpty {
+      try visitor.visitMapField(fieldType: SwiftProtobuf._ProtobufMap<SwiftProtobuf.ProtobufString,SwiftProtobuf.ProtobufString>.self, value: self.context, fieldNumber: 11)
+    }
+    if self.createdAt != 0 {
+      try visitor.visitSingularInt64Field(value: self.createdAt, fieldNumber: 12)
+    }
+    if self.scheduledAt != 0 {
+      try visitor.visitSingularInt64Field(value: self.scheduledAt, fieldNumber: 13)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -802,6 +821,9 @@ nonisolated extension WireAssignment: SwiftProtobuf.Message, SwiftProtobuf._Mess
     if lhs.params != rhs.params {return false}
     if lhs.timeout != rhs.timeout {return false}
     if lhs._snapshot != rhs._snapshot {return false}
+    if lhs.context != rhs.context {return false}
+    if lhs.createdAt != rhs.createdAt {return false}
+    if lhs.scheduledAt != rhs.scheduledAt {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

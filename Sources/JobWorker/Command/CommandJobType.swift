@@ -7,7 +7,8 @@ import SystemPackage
 ///
 /// The program gets the params in its arguments, as the template says, and as a line of JSON on standard input; and in its
 /// environment `WARREN_JOB_ID`, `WARREN_JOB_TYPE`, `WARREN_ATTEMPT` (from 1), `WARREN_RETRIES` (how many failures went
-/// before), `WARREN_TENANT_ID`, `WARREN_USER_ID` and `WARREN_REPORT`, the path that takes lines of JSON:
+/// before), `WARREN_TENANT_ID`, `WARREN_USER_ID`, where the job has them `TRACEPARENT`, `TRACESTATE` and `BAGGAGE`
+/// (``CarriedContext``), and `WARREN_REPORT`, the path that takes lines of JSON:
 /// `{"progress": 42, "details": "…"}`, `{"result": …}`, `{"skip": "reason"}`, `{"snapshot": …}`. A snapshot is in the file
 /// that `WARREN_SNAPSHOT` names when the job runs again. Standard error goes to the job's log.
 ///
@@ -134,11 +135,20 @@ public struct CommandJobType: Sendable {
         "WARREN_RETRIES": "\(assignment.retries)",
         "WARREN_TENANT_ID": assignment.tenant.uuidString.lowercased(),
         "WARREN_USER_ID": assignment.user.uuidString.lowercased(),
-      ], uniquingKeysWith: { _, own in own })
+      ], uniquingKeysWith: { _, own in own }
+    ).merging(traceVariables(assignment.context)) { _, own in own }
     process.workingDirectory = workingDirectory.map { FilePath($0) }
     process.grace = grace
     process.limits = limits
     return process
+  }
+
+  /// As W3C Trace Context would have them in an environment: the headers' names in capitals.
+  private func traceVariables(_ context: [String: String]) -> [String: String] {
+    Dictionary(
+      uniqueKeysWithValues: CarriedContext.traceHeaders.compactMap { name in
+        context[name].map { (name.uppercased(), $0) }
+      })
   }
 
   private func handle(_ event: CommandEvent, _ context: JobContext, _ snapshots: SnapshotBox) {

@@ -236,16 +236,18 @@ struct CommandProcess: Sendable {
     return options
   }
 
-  /// What the program finds in its environment: the worker's, without the worker's own settings and
-  /// without URLs of brokers, however the variable is called, since these have passwords; what was
-  /// added; the FIFO; and the snapshot, where there is one.
+  /// What the program finds in its environment: the worker's, without the worker's own settings,
+  /// without the trace that the worker is part of itself, and without URLs of brokers, however the
+  /// variable is called, since these have passwords; what was added; the FIFO; and the snapshot, where
+  /// there is one.
   func variables(
     inheriting inherited: [String: String], reports: FilePath, snapshot: FilePath? = nil
   ) -> [String: String] {
     var variables = inherited.filter { name, value in
       // A scheme may be written in capitals too.
       let value = value.lowercased()
-      return !name.hasPrefix("WARREN_") && !value.contains("amqp://")
+      return !name.hasPrefix("WARREN_") && !Self.traceVariables.contains(name)
+        && !value.contains("amqp://")
         && !value.contains("amqps://")
     }
     variables.merge(environment) { _, given in given }
@@ -253,6 +255,8 @@ struct CommandProcess: Sendable {
     variables["WARREN_SNAPSHOT"] = snapshot?.string
     return variables
   }
+
+  private static let traceVariables = CarriedContext.traceHeaders.map { $0.uppercased() }
 
   private func fullEnvironment(reports: FilePath, snapshot: FilePath?) -> Environment {
     let all = variables(

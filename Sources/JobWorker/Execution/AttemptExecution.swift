@@ -14,6 +14,8 @@ final class AttemptExecution<Authority: JobAuthority>: AttemptObserver {
     var isStuck = false
     /// Reports that it is past its time-out and does not end; the value is whether that is durable.
     var overdueReport: Task<Bool, Never>?
+    /// How often the callback has scheduled just the same.
+    var repetitions: [IdempotencyKey: Int] = [:]
   }
 
   private let executor: Executor<Authority>
@@ -94,7 +96,7 @@ final class AttemptExecution<Authority: JobAuthority>: AttemptObserver {
 
   /// Reports of one worker are applied in their order, so that a snapshot is there when the outcome is.
   private var link: JobLink {
-    JobLink(
+    var link = JobLink(
       progress: { self.note($0) },
       snapshot: { snapshot in
         try self.settings.limits.check(snapshot)
@@ -105,6 +107,16 @@ final class AttemptExecution<Authority: JobAuthority>: AttemptObserver {
         self.updates?.allow(retries: policy.maxRetries)
       },
       lock: { try await self.lock(by: $0) })
+    link.scheduling = settings.scheduling
+    link.repetition = { self.count($0) }
+    return link
+  }
+
+  private func count(_ key: IdempotencyKey) -> Int {
+    state.withLock { state in
+      defer { state.repetitions[key, default: 0] += 1 }
+      return state.repetitions[key, default: 0]
+    }
   }
 
   private func note(_ progress: JobProgress) {

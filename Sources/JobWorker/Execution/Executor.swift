@@ -109,6 +109,8 @@ struct ExecutionSettings: Sendable {
   /// How long it may be stuck before the worker ends itself; `nil` is for ever.
   var stuckLimit: Duration?
   var limits = OutcomeLimits()
+  /// Who schedules what callbacks schedule; they cannot when it is `nil`.
+  var scheduling: (any JobScheduling)?
 }
 
 /// How much of what a callback says is kept, in bytes.

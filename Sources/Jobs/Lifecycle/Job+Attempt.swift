@@ -24,7 +24,8 @@ extension Job {
     JobAssignment(
       job: id, type: type, attempt: attempt, retries: retries, maxRetries: retry.maxRetries,
       tenant: tenantID, user: userID, params: JSONPayload(params), timeout: timeout,
-      snapshot: snapshot.map { JSONPayload($0) })
+      snapshot: snapshot.map { JSONPayload($0) }, context: context, createdAt: createdAt,
+      scheduledAt: scheduledAt)
   }
 
   /// Takes the job from its worker, which is gone: it waits again, is what it was told to become, or is poison.

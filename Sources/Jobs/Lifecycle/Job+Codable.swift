@@ -4,7 +4,8 @@ import Foundation
 /// durations in seconds. Params and result are JSON values, not texts that hold JSON.
 extension Job: Codable {
   private enum CodingKeys: String, CodingKey {
-    case id, type, queue, params, priority, status, eta, progress, details, retries, error, result,
+    case id, type, queue, params, priority, context, status, eta, progress, details, retries, error,
+      result,
       attempt
     case tenantID = "tenant_id"
     case userID = "user_id"
@@ -35,6 +36,7 @@ extension Job: Codable {
     try container.encode(type, forKey: .type)
     try container.encode(queue, forKey: .queue)
     try container.encode(priority, forKey: .priority)
+    if !context.isEmpty { try container.encode(context, forKey: .context) }
     try container.encode(status, forKey: .status)
     try container.encode(scheduledAt, forKey: .scheduledAt)
     try container.encode(createdAt, forKey: .createdAt)
@@ -88,6 +90,7 @@ extension Job: Codable {
         maxDelay: try duration(.maxRetryDelay),
         jitter: try container.decode(Double.self, forKey: .jitter)),
       priority: try container.decodeIfPresent(Int.self, forKey: .priority) ?? JobPriority.standard,
+      context: try container.decodeIfPresent([String: String].self, forKey: .context) ?? [:],
       scheduledAt: try container.decode(Timestamp.self, forKey: .scheduledAt),
       createdAt: try container.decode(Timestamp.self, forKey: .createdAt))
     status = try container.decode(JobStatus.self, forKey: .status)
@@ -117,6 +120,10 @@ extension Job: JSONWritable {
       writer.optional(attemptStartedAt)
       writer.name("backoff")
       writer.string(retry.backoff.rawValue)
+      if !context.isEmpty {
+        writer.name("context")
+        writer.value(.object(context.mapValues(JSONValue.string)))
+      }
       writer.name("created_at")
       writer.integer(createdAt.milliseconds)
       writer.name("details")

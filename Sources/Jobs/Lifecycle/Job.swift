@@ -22,6 +22,8 @@ public struct Job: Sendable, Hashable {
   public package(set) var retry: RetryPolicy
   /// 0 to 9: of the jobs of a queue that are due, those with the higher one run first.
   public let priority: Int
+  /// What its callback is told besides the params: see ``CarriedContext``.
+  public let context: [String: String]
   /// When it was accepted.
   public let createdAt: Timestamp
 
@@ -75,7 +77,8 @@ public struct Job: Sendable, Hashable {
   public init(
     id: JobID, tenantID: UUID, userID: UUID, idempotencyKey: UUID, type: JobTypeID,
     queue: JobQueueName, params: JSONValue, timeout: Duration, retry: RetryPolicy,
-    priority: Int = JobPriority.standard, scheduledAt: Timestamp, createdAt: Timestamp
+    priority: Int = JobPriority.standard, context: [String: String] = [:],
+    scheduledAt: Timestamp, createdAt: Timestamp
   ) {
     self.id = id
     self.tenantID = tenantID
@@ -87,6 +90,7 @@ public struct Job: Sendable, Hashable {
     self.timeout = timeout
     self.retry = retry
     self.priority = JobPriority.clamped(priority)
+    self.context = context
     self.createdAt = createdAt
     self.status = .waiting
     self.scheduledAt = scheduledAt

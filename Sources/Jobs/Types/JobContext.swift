@@ -1,3 +1,4 @@
+public import Foundation
 public import Logging
 
 /// What a callback knows of its job and can tell about it. Safe to hand to child tasks.
@@ -5,7 +6,7 @@ public struct JobContext: Sendable {
   /// The attempt that is running: its number, its raw params, whose job it is.
   public let assignment: JobAssignment
   private let base: Logger
-  private let link: JobLink
+  let link: JobLink
 
   /// Made by whoever runs jobs; tests of a callback make one too.
   public init(assignment: JobAssignment, logger: Logger, link: JobLink = JobLink()) {
@@ -25,6 +26,30 @@ public struct JobContext: Sendable {
 
   /// The job that is running.
   public var jobID: JobID { assignment.job }
+
+  /// What kind of job it is.
+  public var type: JobTypeID { assignment.type }
+
+  /// Which attempt this is, from 1.
+  public var attempt: Int { assignment.attempt }
+
+  /// How many failures went before.
+  public var retries: Int { assignment.retries }
+
+  /// Whose job it is.
+  public var tenant: UUID { assignment.tenant }
+
+  /// Who scheduled it.
+  public var user: UUID { assignment.user }
+
+  /// What came with the job besides its params: a trace context, the id of a request (``CarriedContext``).
+  public var context: [String: String] { assignment.context }
+
+  /// When the job was accepted.
+  public var createdAt: Timestamp { assignment.createdAt }
+
+  /// When the job was due: what has passed between that and now, it has waited.
+  public var scheduledAt: Timestamp { assignment.scheduledAt }
 
   /// Reports progress. Cheap: what is reported faster than it is stored is coalesced, and the last value always lands.
   ///
@@ -101,6 +126,10 @@ public struct JobLink: Sendable {
   public var policy: @Sendable (RetryPolicy, Duration?) async throws -> Void
   /// Locks the job by another one, or unlocks it with `nil`; returns when the server has decided.
   public var lock: @Sendable (JobID?) async throws -> Void
+  /// Schedules what the callback schedules; it cannot when it is `nil`.
+  package var scheduling: (any JobScheduling)?
+  /// Counts how often the attempt has scheduled the same: the answer is how often it had before.
+  package var repetition: @Sendable (IdempotencyKey) -> Int = { _ in 0 }
 
   /// What is left out does nothing, which is enough for tests of a callback.
   public init(

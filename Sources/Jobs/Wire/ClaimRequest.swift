@@ -92,12 +92,21 @@ public struct JobAssignment: Sendable, Hashable, Codable {
   public let timeoutMilliseconds: Int64
   /// What an earlier attempt has saved.
   public let snapshot: JSONPayload?
+  /// What came with the job besides its params: see ``CarriedContext``.
+  public let context: [String: String]
+  /// When the job was accepted.
+  public let createdAt: Timestamp
+  /// When it was due: what has passed between that and the attempt's start, it has waited.
+  public let scheduledAt: Timestamp
 
   /// An assignment; made by the server, and by tests of a callback.
+  ///
+  /// - Parameter scheduledAt: when the job was due; when it was accepted, if it is `nil`.
   public init(
     job: JobID, type: JobTypeID, attempt: Int, retries: Int = 0, maxRetries: Int = 0,
     tenant: UUID = .zero, user: UUID = .zero, params: JSONPayload = [:], timeout: Duration = .zero,
-    snapshot: JSONPayload? = nil
+    snapshot: JSONPayload? = nil, context: [String: String] = [:], createdAt: Timestamp = .now,
+    scheduledAt: Timestamp? = nil
   ) {
     self.job = job
     self.type = type
@@ -109,11 +118,21 @@ public struct JobAssignment: Sendable, Hashable, Codable {
     self.params = params
     self.timeoutMilliseconds = timeout.milliseconds
     self.snapshot = snapshot
+    self.context = context
+    self.createdAt = createdAt
+    self.scheduledAt = scheduledAt ?? createdAt
   }
 
   /// About how many bytes it has in a message, and not less.
   public var sizeBound: Int {
-    1024 + params.bytes.count + (snapshot?.bytes.count ?? 0)
+    1024 + payloadSize
+  }
+}
+
+extension JobAssignment {
+  /// About how many bytes of it are the job's own: params, snapshot and context.
+  package var payloadSize: Int {
+    params.bytes.count + (snapshot?.bytes.count ?? 0) + CarriedContext.size(context)
   }
 }
 

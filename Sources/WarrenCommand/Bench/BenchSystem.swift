@@ -5,6 +5,7 @@ import JobConfig
 import JobTransport
 import Jobs
 import Synchronization
+import Warren
 
 /// A server and workers as processes of their own, made for one phase and gone after it.
 final class BenchSystem: Sendable {
@@ -220,9 +221,9 @@ final class BenchSystem: Sendable {
   func publish(_ count: Int) async throws -> MonotonicTime {
     let type = try BenchJobs.noop()
     let batch = settings.batch
-    return try await JobProducer.connect(
+    return try await JobService.connect(
       broker: site.broker.url, prefix: site.prefix, logger: BenchBroker.quiet
-    ) { [tenant] producer in
+    ) { [tenant] jobs in
       try await withThrowingTaskGroup(of: Void.self) { group in
         var open = 0
         for first in stride(from: 0, to: count, by: batch) {
@@ -233,7 +234,7 @@ final class BenchSystem: Sendable {
           let submissions = Array(
             repeating: JobSubmission(type: type, tenantID: tenant),
             count: min(batch, count - first))
-          group.addTask { _ = try await producer.schedule(submissions) }
+          group.addTask { _ = try await jobs.submit(submissions) }
           open += 1
         }
         try await group.waitForAll()

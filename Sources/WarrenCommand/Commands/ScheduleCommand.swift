@@ -8,7 +8,8 @@ struct ScheduleCommand: AsyncParsableCommand {
     commandName: "schedule", abstract: "Schedules a job.",
     discussion: """
       The value of a --param is taken as text where the job type takes a text, and is read as JSON elsewhere. A dotted \
-      key is a member of an object. With the same idempotency key, the same job is never scheduled twice.
+      key is a member of an object. With the same idempotency key, the same job is never scheduled twice. TRACEPARENT, \
+      TRACESTATE and BAGGAGE of the environment go with the job.
       """)
 
   @Argument(
@@ -75,6 +76,14 @@ struct ScheduleCommand: AsyncParsableCommand {
       valueName: "priority"))
   var priority: Int?
 
+  @Option(
+    name: .customLong("context"), parsing: .unconditionalSingleValue,
+    help: ArgumentHelp(
+      "What the job is told besides its params; may be given several times.",
+      valueName: "name=value"),
+    transform: { try ContextAssignment($0) })
+  var context: [ContextAssignment] = []
+
   @Flag(help: "Wait for its end, and show its progress.")
   var wait = false
 
@@ -108,7 +117,8 @@ struct ScheduleCommand: AsyncParsableCommand {
         type: jobType, params: try await params(client), idempotencyKey: idempotencyKey ?? UUID(),
         scheduledAt: moment ?? delay.map { .now + $0 }, timeout: timeout, maxRetries: maxRetries,
         retryDelay: retryDelay, backoff: backoff, maxRetryDelay: maxRetryDelay, jitter: jitter,
-        priority: priority),
+        priority: priority,
+        context: ContextAssignment.context(context, ProcessInfo.processInfo.environment)),
       client)
     guard wait else { return try announce(scheduled) }
     if !quiet { Console.write("job \(scheduled.job.id)\n", to: .error) }
@@ -161,5 +171,30 @@ struct ScheduleCommand: AsyncParsableCommand {
       Console.write(
         "job \(scheduled.job.id) is \(scheduled.job.status.rawValue)\(novelty)\n", to: .output)
     }
+  }
+}
+
+/// One entry of the job's context, as in `request-id=17`.
+struct ContextAssignment: Equatable {
+  let name: String
+  let value: String
+
+  init(_ text: String) throws(ParamError) {
+    let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+    guard parts.count == 2, !parts[0].isEmpty else {
+      throw ParamError("'\(text.prefix(100))' is no entry of a context; it must be like name=value")
+    }
+    name = String(parts[0])
+    value = String(parts[1])
+  }
+
+  /// These entries, and the trace that this process is part of where they say nothing of it.
+  static func context(
+    _ given: [ContextAssignment], _ environment: [String: String]
+  ) -> [String: String] {
+    var context: [String: String] = [:]
+    for name in CarriedContext.traceHeaders { context[name] = environment[name.uppercased()] }
+    for entry in given { context[entry.name] = entry.value }
+    return context
   }
 }

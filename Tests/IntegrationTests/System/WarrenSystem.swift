@@ -136,13 +136,15 @@ final class WarrenSystem: Sendable {
   /// Starts a program that is a worker, and waits until the server knows it, unless told otherwise.
   @discardableResult
   func startWorker(
-    _ program: String, _ arguments: [String], waiting: Bool = true
+    _ program: String, _ arguments: [String], environment more: [String: String] = [:],
+    waiting: Bool = true
   ) async throws -> ChildProcess {
     let before = waiting ? try await Set(workerIDs()) : []
     let number = workers.withLock(\.count)
     let worker = try ChildProcess(
       program, arguments,
-      environment: environment.merging(["WORKER_NAME": "worker-\(number)"]) { $1 },
+      environment: environment.merging(["WORKER_NAME": "worker-\(number)"]) { $1 }
+        .merging(more) { $1 },
       log: folder.appending(path: "worker-\(number).log"))
     workers.withLock { $0.append(worker) }
     guard waiting else { return worker }

@@ -54,6 +54,25 @@ struct JobRoutesTests {
     }
   }
 
+  @Test(
+    "a context is kept with the job, without what is no trace, and one that is wrong is refused")
+  func context() async throws {
+    try await APIFixture.with { fixture in
+      try await fixture.test { client in
+        let job: Job = try await client.read(
+          .post, "/jobs", status: .accepted,
+          body: """
+            {"type": "files:checksum", "context": {"request-id": "17", "traceparent": "no trace"}}
+            """)
+        #expect(job.context == ["request-id": "17"])
+        let response = try await client.send(
+          .post, "/jobs", body: #"{"type": "files:checksum", "context": {"Request-ID": "17"}}"#)
+        #expect(response.status == .badRequest)
+        #expect(String(buffer: response.body).contains("'Request-ID' is no name"))
+      }
+    }
+  }
+
   @Test("a repeated key is the same job with 200, and with other params a conflict that names it")
   func repeatedKey() async throws {
     try await APIFixture.with { fixture in

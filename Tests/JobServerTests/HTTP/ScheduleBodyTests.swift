@@ -1,4 +1,5 @@
 import Foundation
+import HTTPTypes
 import Jobs
 import Testing
 
@@ -28,7 +29,7 @@ struct ScheduleBodyTests {
       """
       {"type": "files:checksum", "params": {"path": "/x"}, "idempotency_key": "\(key)",
        "scheduled_at": 253402300799999, "timeout_sec": 1.5, "max_retries": 3, "retry_delay_sec": 2,
-       "priority": 9}
+       "priority": 9, "context": {"request-id": "17"}}
       """)
     let caller = try Caller(["X-Tenant-ID": UUID(), "X-User-ID": UUID()])
     let submission = body.submission(by: caller)
@@ -38,7 +39,36 @@ struct ScheduleBodyTests {
           type: try JobTypeID("files:checksum"), params: ["path": "/x"], tenantID: caller.tenant,
           userID: caller.user, idempotencyKey: key,
           scheduledAt: Timestamp(milliseconds: 253_402_300_799_999),
-          timeout: .milliseconds(1500), maxRetries: 3, retryDelay: .seconds(2), priority: 9))
+          timeout: .milliseconds(1500), maxRetries: 3, retryDelay: .seconds(2), priority: 9,
+          context: ["request-id": "17"]))
+  }
+
+  @Test("the headers of a trace go before the body's context, and a parent with its own state")
+  func trace() throws {
+    let body = try parse(
+      #"""
+      {"type": "files:checksum",
+       "context": {"traceparent": "mine", "tracestate": "mine", "baggage": "mine", "a": "1"}}
+      """#)
+    let caller = try Caller([:])
+    func context(_ headers: HTTPFields) -> [String: String] {
+      body.submission(by: caller, headers).context
+    }
+    #expect(context([:]) == body.context)
+    let baggage = HTTPField.Name("Baggage").map { HTTPFields([.init(name: $0, value: "theirs")]) }
+    #expect(
+      context(try #require(baggage))
+        == ["traceparent": "mine", "tracestate": "mine", "baggage": "theirs", "a": "1"])
+    let parent = try #require(HTTPField.Name("Traceparent"))
+    #expect(
+      context(HTTPFields([.init(name: parent, value: "theirs")]))
+        == ["traceparent": "theirs", "baggage": "mine", "a": "1"])
+    let state = try #require(HTTPField.Name("tracestate"))
+    let all = HTTPFields([
+      .init(name: parent, value: "theirs"), .init(name: state, value: "a=1"),
+      .init(name: state, value: "b=2"),
+    ])
+    #expect(context(all)["tracestate"] == "a=1, b=2")
   }
 
   @Test("null is left out")
@@ -101,6 +131,8 @@ struct ScheduleBodyTests {
       (#"{"type": "a:b", "priority": 10}"#, "priority", "an integer from 0 to 9, not 10"),
       (#"{"type": "a:b", "priority": 0.5}"#, "priority", "an integer from 0 to 9"),
       (#"{"type": "a:b", "priority": "high"}"#, "priority", "an integer from 0 to 9"),
+      (#"{"type": "a:b", "context": "x"}"#, "context", "an object of strings"),
+      (#"{"type": "a:b", "context": {"n": 7}}"#, "context.n", "a string, not 7"),
       (#"{"type": "a:b", "parms": {}}"#, "parms", "params"),
       (#"{"type": "a:b", "id": "x"}"#, "id", "known are"),
     ])

@@ -164,6 +164,31 @@ import Testing
     }
   }
 
+  @Test("refuses a context that is wrong, but never a job for its trace")
+  func contexts() async throws {
+    let fixture = try await ServerFixture()
+    let (bad, good) = (JobID(), JobID())
+    func submission(_ id: JobID, _ context: [String: String]) throws -> Message {
+      JobMessage.message(
+        JobSubmission(type: try JobTypeID("test:job"), id: id, context: context))
+    }
+    let messages = [
+      try submission(bad, ["Request-ID": "17"]),
+      try submission(good, ["traceparent": "none", "baggage": "k=v", "a": "1"]),
+    ]
+    try await fixture.run([consumer(fixture)]) {
+      let intake = try await fixture.broker.consumer(of: "jobs.submit")
+      intake.deliver(messages)
+      try await intake.untilAcknowledged(2)
+      #expect(try await fixture.store.job(bad) == nil)
+      #expect(try await fixture.store.job(good)?.context == ["baggage": "k=v", "a": "1"])
+      let dead = fixture.broker.state.value.confirmed.filter { $0.exchange == "jobs.dead" }
+      let headers = dead.first?.message.properties.headers
+      #expect(headers?["x-warren-reason"] == "bad-header")
+      #expect(headers?["x-warren-explanation"]?.stringValue?.contains("'Request-ID'") == true)
+    }
+  }
+
   @Test("lets the reply of a repeated submission be sent as well")
   func repetition() async throws {
     let fixture = try await ServerFixture()

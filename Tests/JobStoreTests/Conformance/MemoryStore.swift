@@ -495,16 +495,13 @@ extension MemoryStore.State {
         }
       ).map(\.job.assignment)
     }
-    func size(_ job: JobAssignment) -> Int {
-      job.params.bytes.count + (job.snapshot?.bytes.count ?? 0)
-    }
-    var room = bytes - granted.map(size).reduce(0, +)
+    var room = bytes - granted.map(\.payloadSize).reduce(0, +)
     let due = best(
       jobs.values.filter {
         $0.isDue && $0.job.queue == request.queue && request.types.contains($0.job.type)
       })
     for entry in due where granted.count < request.count {
-      let bytes = size(entry.job.assignment)
+      let bytes = entry.job.assignment.payloadSize
       guard granted.isEmpty || bytes <= room else {
         return ClaimAnswer(jobs: granted, rest: .again)
       }

@@ -354,7 +354,8 @@ private struct Walk {
       retry: RetryPolicy(
         maxRetries: pick([0, 1, 3]), delay: .milliseconds(pick([0, 2000])),
         backoff: pick(Backoff.allCases), jitter: pick([0, 0.5])),
-      priority: pick([0, 0, 5, 9]), scheduledAt: chance(70) ? now : now + 2500, createdAt: now)
+      priority: pick([0, 0, 5, 9]), context: chance(20) ? ["request-id": "\(number)"] : [:],
+      scheduledAt: chance(70) ? now : now + 2500, createdAt: now)
     if chance(8) { job.status = .initializing }
     if chance(15) { job.replies = [JobReply(address: pick(["x", "y"]))] }
     ids.append(id)

@@ -77,6 +77,41 @@ import Testing
     }
   }
 
+  @Test(
+    "keeps a job's context for its worker, and tells no repetition by it",
+    arguments: Implementation.allCases)
+  func context(_ implementation: Implementation) async throws {
+    try await Subject.with(implementation) { subject in
+      let context = ["request-id": "17", "baggage": "\"é\"\n"]
+      let job = try sampleJob(scheduledAt: now + -500, createdAt: now + -900, context: context)
+      _ = try await subject.store.insert(NewJob(job, submitted: job.params), at: now)
+      let again = try sampleJob(key: job.idempotencyKey, context: ["request-id": "18"])
+      #expect(
+        try await subject.store.insert(NewJob(again, submitted: again.params), at: now)
+          == .repeated(try await subject.job(job.id)))
+      #expect(try await subject.job(job.id).context == context)
+      try await subject.register()
+      let assignment = try #require(try await subject.claim(1).jobs.first)
+      #expect(assignment.context == context)
+      #expect(assignment.createdAt == now + -900)
+      #expect(assignment.scheduledAt == now + -500)
+    }
+  }
+
+  @Test("counts a context among what an answer may have", arguments: Implementation.allCases)
+  func contextSize(_ implementation: Implementation) async throws {
+    try await Subject.with(implementation) { subject in
+      let context = ["a": String(repeating: "x", count: 900)]
+      let jobs = try (0..<2).map { _ in try sampleJob(context: context) }
+      _ = try await subject.store.insert(
+        jobs.map { NewJob($0, submitted: $0.params) }, at: now)
+      try await subject.register()
+      let answer = try await subject.claim(2, bytes: 1000)
+      #expect(answer.jobs.count == 1)
+      #expect(answer.rest == .again)
+    }
+  }
+
   @Test("does not bring a deleted job back", arguments: Implementation.allCases)
   func deletion(_ implementation: Implementation) async throws {
     try await Subject.with(implementation) { subject in

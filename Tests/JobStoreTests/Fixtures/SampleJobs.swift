@@ -21,12 +21,13 @@ extension UUID {
 func sampleJob(
   id: JobID = JobID(), tenant: UUID = .zero, key: UUID = UUID(), type: String = "files:checksum",
   queue: JobQueueName = .compute, params: JSONValue = ["path": "README.md"],
-  scheduledAt: Timestamp = .start, createdAt: Timestamp = .start, maxRetries: Int = 0
+  scheduledAt: Timestamp = .start, createdAt: Timestamp = .start, maxRetries: Int = 0,
+  context: [String: String] = [:]
 ) throws -> Job {
   Job(
     id: id, tenantID: tenant, userID: .zero, idempotencyKey: key, type: try JobTypeID(type),
     queue: queue, params: params, timeout: .seconds(60), retry: RetryPolicy(maxRetries: maxRetries),
-    scheduledAt: scheduledAt, createdAt: createdAt)
+    context: context, scheduledAt: scheduledAt, createdAt: createdAt)
 }
 
 extension Job {

@@ -6,7 +6,8 @@ import Testing
 
 @Suite(.timeLimit(.minutes(3))) struct CommandJobTypeTests {
   private func run(
-    _ script: String, params: JSONValue = ["word": "x"], harness: ExecutorHarness,
+    _ script: String, params: JSONValue = ["word": "x"], context: [String: String] = [:],
+    harness: ExecutorHarness,
     configure: (inout CommandJobType) -> Void = { _ in }
   ) async throws -> [JobOutcome] {
     var type = try CommandJobType(
@@ -16,7 +17,8 @@ import Testing
     configure(&type)
     let assignment = JobAssignment(
       job: harness.assignment.job, type: harness.assignment.type, attempt: 1, retries: 0,
-      params: JSONPayload(params), timeout: .milliseconds(harness.assignment.timeoutMilliseconds))
+      params: JSONPayload(params), timeout: .milliseconds(harness.assignment.timeoutMilliseconds),
+      context: context)
     _ = await harness.executor.run(
       assignment, type.registered(in: CommandRuntime()), harness.attempt)
     return harness.authority.outcomes
@@ -35,6 +37,15 @@ import Testing
           result: JSONPayload(
             .string(#"x {"word":"x"} \#(harness.assignment.job) test:job 1 0 own"#)))
       ])
+  }
+
+  @Test func theProgramIsPartOfItsJobsTrace() async throws {
+    let harness = try ExecutorHarness()
+    let outcomes = try await run(
+      #"echo "$TRACEPARENT $TRACESTATE ${BAGGAGE-unset} ${REQUEST_ID-unset}""#,
+      context: ["traceparent": "00-a-b-01", "tracestate": "x=1", "request-id": "17"],
+      harness: harness)
+    #expect(outcomes == [.completed(result: "00-a-b-01 x=1 unset unset")])
   }
 
   @Test func progressAndResultAreReported() async throws {

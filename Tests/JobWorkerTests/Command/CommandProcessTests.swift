@@ -52,7 +52,10 @@ import Testing
     var process = CommandProcess(command: ["true"], params: [:])
     process.environment = ["WARREN_JOB_ID": "j-1", "HOME": "/elsewhere"]
     let variables = process.variables(
-      inheriting: ["WARREN_BROKER": "amqp://u:secret@h", "HOME": "/root", "LANG": "C"],
+      inheriting: [
+        "WARREN_BROKER": "amqp://u:secret@h", "HOME": "/root", "LANG": "C",
+        "TRACEPARENT": "the worker's", "TRACESTATE": "the worker's", "BAGGAGE": "the worker's",
+      ],
       reports: "/run/report")
     #expect(
       variables == [

@@ -1,11 +1,12 @@
 import Foundation
+import HTTPTypes
 import Jobs
 
 /// The body of `POST /jobs`. Everything that is wrong with it is said at once.
 struct ScheduleBody: Equatable {
   static let members = [
     "type", "params", "idempotency_key", "scheduled_at", "timeout_sec", "max_retries",
-    "retry_delay_sec", "backoff", "max_retry_delay_sec", "jitter", "priority",
+    "retry_delay_sec", "backoff", "max_retry_delay_sec", "jitter", "priority", "context",
   ]
   static let moments = JobSubmission.moments
   static let retries = JobSubmission.retries
@@ -23,6 +24,7 @@ struct ScheduleBody: Equatable {
   let maxRetryDelay: Duration?
   let jitter: Double?
   let priority: Int?
+  let context: [String: String]
 
   /// - Parameter knownTypes: named when the type is none.
   /// - Throws: ``APIProblem`` when the bytes are no JSON, or its members are not what they have to be.
@@ -43,6 +45,7 @@ struct ScheduleBody: Equatable {
     maxRetryDelay = reader.seconds("max_retry_delay_sec")
     jitter = reader.number("jitter", in: 0...1)
     priority = reader.integer("priority", in: Self.priorities).map { Int($0) }
+    context = reader.texts("context") ?? [:]
     try reader.finish()
     do {
       type = try JobTypeID(typeName ?? "")
@@ -56,12 +59,29 @@ struct ScheduleBody: Equatable {
   }
 
   /// What the caller wishes.
-  func submission(by caller: Caller) -> JobSubmission {
+  ///
+  /// - Parameter headers: the request's; what they say of a trace goes before what the body does.
+  func submission(by caller: Caller, _ headers: HTTPFields = [:]) -> JobSubmission {
     JobSubmission(
       type: type, params: params, tenantID: caller.tenant, userID: caller.user,
       idempotencyKey: idempotencyKey, scheduledAt: scheduledAt, timeout: timeout,
       maxRetries: maxRetries, retryDelay: retryDelay, backoff: backoff,
-      maxRetryDelay: maxRetryDelay, jitter: jitter, priority: priority)
+      maxRetryDelay: maxRetryDelay, jitter: jitter, priority: priority,
+      context: Self.traced(context, headers))
+  }
+
+  private static func traced(
+    _ context: [String: String], _ headers: HTTPFields
+  ) -> [String: String] {
+    var context = context
+    for name in CarriedContext.traceHeaders {
+      // One that is given several times is one list (RFC 9110, section 5.3); of a traceparent that makes a malformed one.
+      guard let field = HTTPField.Name(name), let value = headers[field] else { continue }
+      context[name] = value
+      // The state is of no other trace.
+      if name == CarriedContext.traceparent { context[CarriedContext.tracestate] = nil }
+    }
+    return context
   }
 }
 
@@ -104,6 +124,19 @@ struct MemberReader {
     guard let value = members[name] else { return nil }
     guard value.members != nil else { return refuse(name, "an object", value) }
     return value
+  }
+
+  mutating func texts(_ name: String) -> [String: String]? {
+    guard let value = members[name] else { return nil }
+    guard let members = value.members else { return refuse(name, "an object of strings", value) }
+    var texts: [String: String] = [:]
+    for (key, member) in members {
+      guard case .string(let text) = member else {
+        return refuse("\(name).\(key.prefix(100))", "a string", member)
+      }
+      texts[key] = text
+    }
+    return texts
   }
 
   mutating func uuid(_ name: String) -> UUID? {

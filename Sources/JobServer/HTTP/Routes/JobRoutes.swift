@@ -29,7 +29,7 @@ struct JobRoutes {
     let bytes = try await body.bytes(of: request)
     let wish = try ScheduleBody(
       parsing: bytes.readableBytesView, knownTypes: service.types.map(\.id))
-    let scheduled = try await service.schedule(wish.submission(by: caller))
+    let scheduled = try await service.schedule(wish.submission(by: caller, request.headers))
     return .json(
       scheduled.job, status: scheduled.isNew ? .accepted : .ok,
       headers: [.location: "/jobs/\(scheduled.job.id)"])

@@ -1,0 +1,44 @@
+import Foundation
+
+/// A job schedules others: for its own tenant and user, in its own trace, and each once, however often it is run itself.
+///
+/// A child without a key gets one that is made from the parent's id, the child's type and params, and how many of just these were scheduled before in
+/// the attempt. So the parent's next attempt, which goes the same way, makes no second child, and one that goes on from a snapshot makes the
+/// children that are still to be made. Params that differ from attempt to attempt (the time, a random number) make other children: give those a key.
+extension JobContext: JobScheduling {
+  public var desk: any JobDesk { link.scheduling?.desk ?? NoDesk() }
+
+  public func submit(_ submissions: [JobSubmission]) async throws -> [JobReceipt] {
+    guard let scheduling = link.scheduling else { throw CannotSchedule() }
+    return try await scheduling.submit(submissions.map(child))
+  }
+
+  private func child(_ submission: JobSubmission) -> JobSubmission {
+    var child = submission
+    if child.tenantID == .zero { child.tenantID = assignment.tenant }
+    if child.userID == .zero { child.userID = assignment.user }
+    if child.idempotencyKey == nil {
+      let key = IdempotencyKey(uuid: jobID.uuid).derived("\(child.type) \(child.params.text)")
+      let repetition = link.repetition(key)
+      child.idempotencyKey = (repetition == 0 ? key : key.derived("\(repetition)")).uuid
+    }
+    return child
+  }
+}
+
+/// A callback schedules jobs where nobody does that for it: in a worker that was not started by a `JobService`, or in `prepare` and the like.
+public struct CannotSchedule: Error, Hashable, CustomStringConvertible {
+  public var description: String {
+    "no jobs can be scheduled from here; what runs in a JobService, or under a JobTester, can"
+  }
+}
+
+private struct NoDesk: JobDesk {
+  func jobs(_ ids: [JobID], tenant: UUID) async throws -> [Job?] { throw CannotSchedule() }
+  func job(_ key: IdempotencyKey, tenant: UUID) async throws -> Job? { throw CannotSchedule() }
+  func end(of id: JobID, tenant: UUID) async throws -> Job { throw CannotSchedule() }
+  func changes(of id: JobID, tenant: UUID) -> AsyncThrowingStream<Job, any Error> {
+    AsyncThrowingStream { $0.finish(throwing: CannotSchedule()) }
+  }
+  func cancel(_ cancellations: [JobCancellation]) async throws { throw CannotSchedule() }
+}

@@ -1,0 +1,164 @@
+public import Foundation
+
+/// A job that was scheduled: what becomes of it is asked here. Cheap to keep, and to throw away.
+public struct JobHandle<Params: JobParams>: Sendable {
+  /// What was scheduled, and under which key.
+  public let receipt: JobReceipt
+  private let desk: any JobDesk
+
+  /// A handle for a job that was scheduled elsewhere, or earlier.
+  ///
+  /// - Parameter jobs: who answers.
+  public init(_ receipt: JobReceipt, of jobs: some JobScheduling) {
+    self.init(receipt, jobs.desk)
+  }
+
+  init(_ receipt: JobReceipt, _ desk: any JobDesk) {
+    self.receipt = receipt
+    self.desk = desk
+  }
+
+  /// The job's id. Where the key had made a job before, that one has another: ``job()`` tells.
+  public var id: JobID { receipt.id }
+
+  /// The key under which it was scheduled. Scheduling the same again with it gives the same job.
+  public var key: IdempotencyKey { receipt.key }
+
+  /// The job as it is now.
+  ///
+  /// - Throws: ``UnknownJob`` when there is none, which may be so for a moment after it was scheduled.
+  public func job() async throws -> Job {
+    if receipt.isKeyed, let job = try await desk.job(key, tenant: receipt.tenant) { return job }
+    guard let job = try await desk.jobs([id], tenant: receipt.tenant).first ?? nil else {
+      throw UnknownJob(id: id)
+    }
+    return job
+  }
+
+  /// The id of the job that there is. The key may have made it before, or somebody else.
+  private func knownID() async throws -> JobID {
+    guard receipt.isKeyed else { return id }
+    return try await desk.job(key, tenant: receipt.tenant)?.id ?? id
+  }
+
+  /// Its status now; otherwise as ``job()``.
+  public func status() async throws -> JobStatus {
+    try await job().status
+  }
+
+  /// Waits for the job's end.
+  ///
+  /// Costs nothing while it waits, however long that is: bound it by `limit` or by the task.
+  ///
+  /// - Parameter limit: how long; `nil` is for as long as it takes.
+  /// - Returns: what the job has come to.
+  /// - Throws: ``JobNotCompleted`` when it has ended otherwise, ``JobWaitTimeout`` when the time has passed.
+  @discardableResult
+  public func result(within limit: Duration? = nil) async throws -> Params.Result {
+    let job = try await end(within: limit)
+    guard job.status == .completed else { throw JobNotCompleted(job: job) }
+    if let none = NoResult() as? Params.Result { return none }
+    return try (job.result ?? .null).decode(as: Params.Result.self)
+  }
+
+  /// Waits for the job's end, whatever it is; otherwise as ``result(within:)``.
+  public func end(within limit: Duration? = nil) async throws -> Job {
+    guard let limit else { return try await end() }
+    return try await withThrowingTaskGroup(of: Job.self) { group in
+      group.addTask { try await end() }
+      group.addTask {
+        try await Task.sleep(for: limit)
+        throw JobWaitTimeout(id: id, limit: limit)
+      }
+      defer { group.cancelAll() }
+      guard let job = try await group.next() else { throw CancellationError() }
+      return job
+    }
+  }
+
+  private func end() async throws -> Job {
+    try await desk.end(of: try await knownID(), tenant: receipt.tenant)
+  }
+
+  /// How far the job has come: now, and after each change, until it is at rest. What comes faster than it is read is coalesced.
+  public var progress: some AsyncSequence<JobProgress, any Error> & Sendable {
+    desk.changes(of: id, tenant: receipt.tenant).map { job in
+      JobProgress(clamping: job.progress, job.progressDetails.isEmpty ? nil : job.progressDetails)
+    }
+  }
+
+  /// Ends the job if it has not ended: one that waits at once, one that runs through its worker. Returns when that is durable.
+  public func cancel(reason: String? = nil) async throws {
+    try await desk.cancel([
+      JobCancellation(job: try await knownID(), tenantID: receipt.tenant, reason: reason)
+    ])
+  }
+}
+
+/// What is known of a job as soon as it is durable.
+public struct JobReceipt: Sendable, Hashable {
+  /// The job's id.
+  public let id: JobID
+  /// The key under which it was scheduled; made of the id where none was given.
+  public let key: IdempotencyKey
+  /// Whose job it is.
+  public let tenant: UUID
+
+  /// - Parameter key: made of the id when it is `nil`.
+  public init(id: JobID, key: IdempotencyKey? = nil, tenant: UUID = .zero) {
+    self.id = id
+    self.key = key ?? IdempotencyKey(uuid: id.uuid)
+    self.tenant = tenant
+  }
+
+  /// Of a submission with an id.
+  package init(_ submission: JobSubmission, id: JobID) {
+    self.init(
+      id: id, key: submission.idempotencyKey.map { IdempotencyKey(uuid: $0) },
+      tenant: submission.tenantID)
+  }
+
+  /// Whether the key may have made a job with another id.
+  var isKeyed: Bool { key.uuid != id.uuid }
+}
+
+/// A job has ended, and not with a result.
+public struct JobNotCompleted: Error, CustomStringConvertible {
+  /// The job as it ended: its status, its error.
+  public let job: Job
+
+  /// - Parameter job: one that has ended.
+  public init(job: Job) {
+    self.job = job
+  }
+
+  public var description: String {
+    let why = job.error ?? (job.details.isEmpty ? nil : job.details)
+    return "the job \(job.id) is \(job.status.rawValue)" + (why.map { ": \($0)" } ?? "")
+  }
+}
+
+/// A job has not ended in time; it goes on.
+public struct JobWaitTimeout: Error, Hashable, CustomStringConvertible {
+  /// Which job.
+  public let id: JobID
+  /// How long was waited.
+  public let limit: Duration
+
+  public var description: String { "the job \(id) has not ended within \(limit); it goes on" }
+}
+
+/// There is no such job: it was not accepted, was deleted, or is not kept any longer.
+public struct UnknownJob: Error, Hashable, CustomStringConvertible {
+  /// Which job.
+  public let id: JobID
+
+  /// - Parameter id: the one that is not there.
+  public init(id: JobID) {
+    self.id = id
+  }
+
+  public var description: String {
+    "there is no job \(id); if it was refused, it stands with the reason among the dead letters"
+  }
+}

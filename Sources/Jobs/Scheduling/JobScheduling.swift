@@ -1,0 +1,123 @@
+public import Foundation
+
+/// Schedules jobs: a `JobService`, a job that is running, or the tester of a test.
+public protocol JobScheduling: Sendable {
+  /// Hands submissions over; returns when all of them are durable.
+  ///
+  /// - Returns: a receipt for each, in their order.
+  /// - Throws: an error that names those that may not have been taken; the same again, under the same ids, is safe.
+  func submit(_ submissions: [JobSubmission]) async throws -> [JobReceipt]
+
+  /// Where is asked what becomes of them.
+  var desk: any JobDesk { get }
+}
+
+/// Answers what becomes of jobs.
+public protocol JobDesk: Sendable {
+  /// The jobs as they are now, in the order asked; `nil` for one that is not there, or is another tenant's.
+  func jobs(_ ids: [JobID], tenant: UUID) async throws -> [Job?]
+
+  /// The job that a key has made; `nil` when there is none.
+  func job(_ key: IdempotencyKey, tenant: UUID) async throws -> Job?
+
+  /// Waits for a job's end. Costs nothing while it waits; the task's cancellation ends it.
+  func end(of id: JobID, tenant: UUID) async throws -> Job
+
+  /// The job now, and after each change of its status and progress, until it is at rest. What comes faster than it is read is
+  /// coalesced: the newest counts.
+  func changes(of id: JobID, tenant: UUID) -> AsyncThrowingStream<Job, any Error>
+
+  /// Ends jobs that have not ended: one that waits at once, one that runs through its worker.
+  func cancel(_ cancellations: [JobCancellation]) async throws
+}
+
+/// What may be said of a job besides its params. What is left out is as its type says.
+public struct JobOptions: Sendable, Hashable {
+  /// Two submissions with the same key (within one tenant) are one job. Made anew when it is `nil`.
+  public var key: IdempotencyKey?
+  /// Not before this time is it run.
+  public var scheduledAt: Timestamp?
+  /// How long one execution may take.
+  public var timeout: Duration?
+  /// What happens after a failure.
+  public var retry: RetryPolicy?
+  /// 0 to 9: higher ones first.
+  public var priority: Int?
+  /// Whose job it is; that of whoever schedules when it is `nil`.
+  public var tenant: UUID?
+  /// Who schedules it.
+  public var user: UUID?
+  /// What travels with the job to its callback, besides what middleware adds.
+  public var context: [String: String]
+
+  /// Options; what is left out is as the type says.
+  public init(
+    key: IdempotencyKey? = nil, scheduledAt: Timestamp? = nil, timeout: Duration? = nil,
+    retry: RetryPolicy? = nil, priority: Int? = nil, tenant: UUID? = nil, user: UUID? = nil,
+    context: [String: String] = [:]
+  ) {
+    self.key = key
+    self.scheduledAt = scheduledAt
+    self.timeout = timeout
+    self.retry = retry
+    self.priority = priority
+    self.tenant = tenant
+    self.user = user
+    self.context = context
+  }
+}
+
+extension JobScheduling {
+  /// Schedules a job; returns when it is durable.
+  ///
+  /// Should this throw, nobody may know whether the job was taken. Where that matters, give a key: the same again is then the same job.
+  ///
+  /// - Parameters:
+  ///   - key: two with the same key (within one tenant) are one job.
+  ///   - delay: how long it waits before it is due.
+  ///   - options: what else there is to say.
+  @discardableResult
+  public func schedule<Params: JobParams>(
+    _ params: Params, key: IdempotencyKey? = nil, after delay: Duration? = nil,
+    options: JobOptions = JobOptions()
+  ) async throws -> JobHandle<Params> {
+    var options = options
+    if let key { options.key = key }
+    if let delay { options.scheduledAt = .now + delay }
+    return try await schedule([params], options: options)[0]
+  }
+
+  /// Schedules several jobs at once; returns when all of them are durable.
+  ///
+  /// - Parameter options: of each of them. They have no key in common: one that is given is that of the first, and the others'
+  ///   are made from it and their place.
+  /// - Returns: a handle for each, in their order.
+  @discardableResult
+  public func schedule<Params: JobParams>(
+    _ params: [Params], options: JobOptions = JobOptions()
+  ) async throws -> [JobHandle<Params>] {
+    var submissions: [JobSubmission] = []
+    for (place, params) in params.enumerated() {
+      var options = options
+      if place > 0 { options.key = options.key?.derived("\(place)") }
+      submissions.append(try JobSubmission(params, options))
+    }
+    let desk = desk
+    return try await submit(submissions).map { JobHandle($0, desk) }
+  }
+}
+
+extension JobSubmission {
+  /// - Throws: ``JSONError`` when the params cannot be written as JSON.
+  package init<Params: JobParams>(_ params: Params, _ options: JobOptions) throws {
+    let id = JobID()
+    self.init(
+      type: Params.job.id, params: try JSONValue(encoding: params), id: id,
+      tenantID: options.tenant ?? .zero, userID: options.user ?? .zero,
+      idempotencyKey: options.key?.uuid,
+      scheduledAt: options.scheduledAt, timeout: options.timeout,
+      maxRetries: options.retry?.maxRetries, retryDelay: options.retry?.delay,
+      backoff: options.retry?.backoff, maxRetryDelay: options.retry?.maxDelay,
+      jitter: options.retry?.jitter, priority: options.priority, context: options.context)
+  }
+}

@@ -1,0 +1,67 @@
+/// What is done around every job, where it is scheduled and where it runs: metrics, tracing, logging, and an application's own.
+///
+/// Middleware is called in the order in which it was given, the first outermost. Each passes on to the next, with what it has
+/// changed, and sees what comes back.
+public protocol JobMiddleware: Sendable {
+  /// Around scheduling; many jobs may be scheduled at once.
+  ///
+  /// - Parameter next: schedules them, and returns when they are durable.
+  /// - Returns: a receipt for each, in their order.
+  func schedule(
+    _ submissions: [JobSubmission], next: @Sendable ([JobSubmission]) async throws -> [JobReceipt]
+  ) async throws -> [JobReceipt]
+
+  /// Around the execution of one attempt.
+  ///
+  /// - Parameters:
+  ///   - type: what everyone knows of the job's type.
+  ///   - next: runs the job; its result as JSON, `nil` when there is none.
+  func execute(
+    _ job: JobContext, of type: JobTypeDescription,
+    next: @Sendable (JobContext) async throws -> JSONPayload?
+  ) async throws -> JSONPayload?
+}
+
+extension JobMiddleware {
+  public func schedule(
+    _ submissions: [JobSubmission], next: @Sendable ([JobSubmission]) async throws -> [JobReceipt]
+  ) async throws -> [JobReceipt] {
+    try await next(submissions)
+  }
+
+  public func execute(
+    _ job: JobContext, of type: JobTypeDescription,
+    next: @Sendable (JobContext) async throws -> JSONPayload?
+  ) async throws -> JSONPayload? {
+    try await next(job)
+  }
+}
+
+extension RegisteredJobType {
+  /// The same, with middleware around its execution, the first outermost.
+  package func wrapped(in middleware: [any JobMiddleware]) -> RegisteredJobType {
+    var wrapped = self
+    for layer in middleware.reversed() {
+      let inner = wrapped.execute
+      wrapped.execute = { [description] params, job in
+        try await layer.execute(job, of: description) { try await inner(params, $0) }
+      }
+    }
+    return wrapped
+  }
+}
+
+extension [any JobMiddleware] {
+  /// Schedules through all of them.
+  package func schedule(
+    _ submissions: [JobSubmission],
+    _ last: @escaping @Sendable ([JobSubmission]) async throws -> [JobReceipt]
+  ) async throws -> [JobReceipt] {
+    var next = last
+    for layer in reversed() {
+      let inner = next
+      next = { try await layer.schedule($0, next: inner) }
+    }
+    return try await next(submissions)
+  }
+}

@@ -1,0 +1,78 @@
+public import AMQP
+import JobTransport
+public import Jobs
+
+/// Submits and cancels jobs by publishing messages: it needs nothing but the broker, and the server may be away.
+///
+/// A job that is accepted here is durable in the broker. Whether it is a valid one the server decides later: what it cannot
+/// accept stands in the dead-letter queue with its reason.
+struct JobProducer: Sendable {
+  /// How often a message is published again, under the same id, when the broker did not say whether it has it.
+  static let attempts = 3
+
+  let connection: Connection
+  let names: TransportNames
+  /// How long one try to publish may take.
+  let patience: Duration
+
+  /// Submits jobs; returns when the broker has confirmed all of them.
+  ///
+  /// A submission without an id gets one, so that publishing it again cannot make it two jobs.
+  ///
+  /// - Returns: a receipt for each, in their order.
+  /// - Throws: ``JobsNotTaken`` that lists the jobs which the broker did not confirm; the others are durable.
+  func schedule(_ submissions: [JobSubmission]) async throws(JobsNotTaken) -> [JobReceipt] {
+    var letters: [Letter] = []
+    var receipts: [JobReceipt] = []
+    for var submission in submissions {
+      let id = submission.id ?? JobID()
+      submission.id = id
+      receipts.append(JobReceipt(submission, id: id))
+      letters.append(
+        letter(JobMessage.message(submission), about: id, key: submission.type.description))
+    }
+    try await publish(letters)
+    return receipts
+  }
+
+  /// Cancels jobs; returns when the broker has confirmed all of it, though the server may be away: it is done as soon as the
+  /// server reads it. A job that has ended by then stays as it is.
+  ///
+  /// - Throws: ``JobsNotTaken`` that lists the jobs whose cancellation the broker did not confirm.
+  func cancel(_ cancellations: [JobCancellation]) async throws(JobsNotTaken) {
+    try await publish(
+      cancellations.map { letter(CancelMessage.message($0), about: $0.job, key: "cancel") })
+  }
+
+  private typealias Letter = (id: JobID, publication: Publication)
+
+  private func letter(_ message: Message, about job: JobID, key: String) -> Letter {
+    (job, Publication(message, exchange: names.submit, routingKey: key, mandatory: true))
+  }
+
+  private func publish(_ letters: [Letter]) async throws(JobsNotTaken) {
+    var pending = letters
+    var verdicts: [PublishVerdict] = []
+    for _ in 0..<Self.attempts where !pending.isEmpty {
+      verdicts = await connection.publish(pending.map(\.publication), timeout: patience)
+      pending = zip(pending, verdicts).filter { $0.1 != .confirmed }.map(\.0)
+    }
+    if !pending.isEmpty {
+      throw JobsNotTaken(
+        jobs: pending.map(\.id), verdicts: verdicts.filter { $0 != .confirmed })
+    }
+  }
+}
+
+/// Jobs that the broker did not confirm. Submitting them again under the same ids is safe.
+public struct JobsNotTaken: Error, CustomStringConvertible {
+  /// Those whose message may not have been accepted; the same again, under the same ids, is safe.
+  public let jobs: [JobID]
+  /// What the broker said of each.
+  public let verdicts: [PublishVerdict]
+
+  public var description: String {
+    let list = zip(jobs, verdicts).map { "\($0) (\($1))" }.joined(separator: ", ")
+    return "the broker did not confirm the messages of \(jobs.count) jobs: \(list)"
+  }
+}

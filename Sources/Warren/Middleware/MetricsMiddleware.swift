@@ -1,0 +1,149 @@
+public import CoreMetrics
+public import Jobs
+import Metrics
+import Synchronization
+
+extension JobMiddleware where Self == MetricsMiddleware {
+  /// Counts and times jobs with the process's metrics system.
+  public static var metrics: MetricsMiddleware { MetricsMiddleware() }
+}
+
+/// Counts and times jobs, for whatever the process has given swift-metrics to send them to.
+///
+/// The names are OpenTelemetry's of messaging where there is one (Semantic conventions for messaging client metrics):
+///
+/// | metric | kind | dimensions |
+/// |---|---|---|
+/// | `messaging.client.sent.messages` | counter | `type`, `error.type` when it failed |
+/// | `messaging.client.operation.duration` | timer | `type`: from `schedule` to the broker's confirm |
+/// | `warren.schedule.batch` | recorder | |
+/// | `messaging.client.consumed.messages` | counter | `type` |
+/// | `messaging.process.duration` | timer | `type`, `outcome` |
+/// | `warren.job.queue_wait` | timer | `type`: from when it was due to when it began |
+/// | `warren.jobs.running` | gauge | `type` |
+///
+/// `outcome` is `completed`, `skipped`, `canceled` or `failed`.
+public struct MetricsMiddleware: JobMiddleware {
+  private let instruments: Instruments
+
+  /// - Parameter factory: another one than the process's.
+  public init(factory: (any MetricsFactory)? = nil) {
+    instruments = Instruments(factory)
+  }
+
+  public func schedule(
+    _ submissions: [JobSubmission], next: @Sendable ([JobSubmission]) async throws -> [JobReceipt]
+  ) async throws -> [JobReceipt] {
+    let start = ContinuousClock.now
+    let counts = Dictionary(submissions.map { ($0.type, 1) }, uniquingKeysWith: +)
+    instruments.batches.record(submissions.count)
+    do {
+      let receipts = try await next(submissions)
+      let took = start.duration(to: .now)
+      for (type, count) in counts {
+        let sent = instruments.sent(type)
+        sent.messages.increment(by: count)
+        sent.duration.record(duration: took)
+      }
+      return receipts
+    } catch {
+      for (type, count) in counts { instruments.notSent(type, error).increment(by: count) }
+      throw error
+    }
+  }
+
+  public func execute(
+    _ job: JobContext, of type: JobTypeDescription,
+    next: @Sendable (JobContext) async throws -> JSONPayload?
+  ) async throws -> JSONPayload? {
+    let start = ContinuousClock.now
+    let jobs = instruments.executed(type.id)
+    jobs.consumed.increment()
+    // The clocks of two hosts may differ.
+    jobs.wait.record(duration: max(.zero, Timestamp.now - job.scheduledAt))
+    jobs.running.increment()
+    defer { jobs.running.decrement() }
+    do {
+      let result = try await next(job)
+      jobs.completed.record(duration: start.duration(to: .now))
+      return result
+    } catch {
+      let timer =
+        error is JobSkip ? jobs.skipped : job.cancelReason == nil ? jobs.failed : jobs.canceled
+      timer.record(duration: start.duration(to: .now))
+      throw error
+    }
+  }
+}
+
+/// The metrics of each type, made once.
+private final class Instruments: Sendable {
+  struct Sent {
+    let messages: Counter
+    let duration: Metrics.Timer
+  }
+
+  struct Executed {
+    let consumed: Counter
+    let wait: Metrics.Timer
+    let running: Meter
+    let completed, skipped, canceled, failed: Metrics.Timer
+  }
+
+  private struct State {
+    var sent: [JobTypeID: Sent] = [:]
+    var executed: [JobTypeID: Executed] = [:]
+  }
+
+  let batches: Recorder
+  private let factory: any MetricsFactory
+  private let state = Mutex(State())
+
+  init(_ factory: (any MetricsFactory)?) {
+    self.factory = factory ?? MetricsSystem.factory
+    batches = Recorder(label: "warren.schedule.batch", factory: self.factory)
+  }
+
+  func sent(_ type: JobTypeID) -> Sent {
+    state.withLock { state in
+      if let known = state.sent[type] { return known }
+      let dimensions = [("type", "\(type)")]
+      let sent = Sent(
+        messages: Counter(
+          label: "messaging.client.sent.messages", dimensions: dimensions, factory: factory),
+        duration: Metrics.Timer(
+          label: "messaging.client.operation.duration", dimensions: dimensions, factory: factory))
+      state.sent[type] = sent
+      return sent
+    }
+  }
+
+  func notSent(_ type: JobTypeID, _ error: any Error) -> Counter {
+    Counter(
+      label: "messaging.client.sent.messages",
+      dimensions: [("type", "\(type)"), ("error.type", "\(Swift.type(of: error))")],
+      factory: factory)
+  }
+
+  func executed(_ type: JobTypeID) -> Executed {
+    state.withLock { state in
+      if let known = state.executed[type] { return known }
+      let dimensions = [("type", "\(type)")]
+      func timer(_ label: String, _ more: [(String, String)] = []) -> Metrics.Timer {
+        Metrics.Timer(label: label, dimensions: dimensions + more, factory: factory)
+      }
+      func processed(_ outcome: String) -> Metrics.Timer {
+        timer("messaging.process.duration", [("outcome", outcome)])
+      }
+      let executed = Executed(
+        consumed: Counter(
+          label: "messaging.client.consumed.messages", dimensions: dimensions, factory: factory),
+        wait: timer("warren.job.queue_wait"),
+        running: Meter(label: "warren.jobs.running", dimensions: dimensions, factory: factory),
+        completed: processed("completed"), skipped: processed("skipped"),
+        canceled: processed("canceled"), failed: processed("failed"))
+      state.executed[type] = executed
+      return executed
+    }
+  }
+}

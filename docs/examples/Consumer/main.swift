@@ -1,0 +1,18 @@
+import Foundation
+import Warren
+import WordJobs
+
+let broker = ProcessInfo.processInfo.environment["WARREN_BROKER"] ?? "amqp://127.0.0.1/"
+let jobs = try JobService(broker: broker)
+jobs.on(CountWords.self) { params, job in
+  let lines = try String(contentsOfFile: params.path, encoding: .utf8).split(separator: "\n")
+  var counts: [String: Int] = [:]
+  for (number, line) in lines.enumerated() {
+    try Task.checkCancellation()
+    job.progress(Double(number) / Double(lines.count) * 100, "line \(number + 1)")
+    for word in line.lowercased().split(separator: " ") { counts[String(word), default: 0] += 1 }
+  }
+  let ranking = counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map(\.key)
+  return .init(total: counts.values.reduce(0, +), mostFrequent: Array(ranking.prefix(params.top)))
+}
+try await jobs.runUntilSignal()
