@@ -12,7 +12,8 @@ extension JSONValue {
 
 extension SettingReader {
   private static let keys = [
-    "name", "group", "description", "params", "command", "timeout", "max_retries", "retry_delay",
+    "name", "group", "description", "params", "command", "timeout", "stalled", "max_retries",
+    "retry_delay",
     "backoff", "max_retry_delay", "jitter", "priority", "suspendable", "grace", "working_directory",
     "environment", "max_output_bytes",
   ]
@@ -91,6 +92,7 @@ extension SettingReader {
     let params = params(section)
     let command = command(section, params: params, checks)
     let timeout = duration(section, "timeout") ?? .zero
+    let stalled = duration(section, "stalled") ?? .zero
     let retry = retry(section)
     let priority = integer(section, "priority", in: JobPriority.range) ?? JobPriority.standard
     let suspendable = flag(section, "suspendable") ?? false
@@ -101,8 +103,9 @@ extension SettingReader {
     let output = integer(section, "max_output_bytes", in: 0...JobLimits.result) ?? 64 << 10
     guard let id, let group = groups.usable[id.group], let command else { return nil }
     let description = JobTypeDescription(
-      id: id, description: text, timeout: timeout, retry: retry, priority: priority,
-      params: params, schema: ParamsSchema(defaults: params), suspendable: suspendable)
+      id: id, description: text, timeout: timeout, stallTimeout: stalled, retry: retry,
+      priority: priority, params: params, schema: ParamsSchema(defaults: params),
+      suspendable: suspendable)
     return CommandTypeConfiguration(
       group: group, description: description, command: command, grace: grace,
       workingDirectory: directory, environment: environment, maxOutputBytes: output)

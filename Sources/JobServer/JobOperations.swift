@@ -95,7 +95,9 @@ public struct JobOperations: Sendable {
     let result = try found(answer, id)
     let job = result.job
     guard case .tell(let worker, let attempt) = result.decision else { return job }
-    switch await control.send(.cancel(job: id, attempt: attempt), to: worker) {
+    switch await control.send(
+      .cancel(job: id, attempt: attempt, reason: job.cancelReason), to: worker)
+    {
     case .delivered:
       return job
     case .unknown:
@@ -119,7 +121,9 @@ public struct JobOperations: Sendable {
     return results.map { result in
       guard let result else { return nil }
       if case .tell(let worker, let attempt) = result.decision {
-        tell(worker, .cancel(job: result.job.id, attempt: attempt))
+        tell(
+          worker,
+          .cancel(job: result.job.id, attempt: attempt, reason: result.job.cancelReason))
       }
       return result.job
     }

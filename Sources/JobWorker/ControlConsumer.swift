@@ -56,8 +56,8 @@ struct ControlConsumer: Sendable {
   private func follow(_ delivery: Delivery) -> Question? {
     do {
       switch try WireCoding.command(delivery.message) {
-      case .cancel(let job, let attempt):
-        attempts.tell(RunningAttempt(job: job, attempt: attempt), .cancel)
+      case .cancel(let job, let attempt, let reason):
+        attempts.tell(RunningAttempt(job: job, attempt: attempt), .cancel, because: reason)
       case .suspend(let job, let attempt):
         attempts.tell(RunningAttempt(job: job, attempt: attempt), .suspend)
       case .stop(let job, let attempt):

@@ -6,7 +6,3 @@ public struct IdempotencyKey: Sendable, Hashable, ExpressibleByStringLiteral {
   public init(stringLiteral: String) { uuid = UUID() }
   package func derived(_ t: String) -> IdempotencyKey { self }
 }
-extension JobContext {
-  public var cancelReason: String? { nil }
-}
-extension JobProgress { package init(clamping: Double, _ t: String?) { try! self.init(clamping, t) } }

@@ -24,6 +24,7 @@ let fullExample = """
       params: {path: "", depth: 3, ratio: 0.5, deep: {on: false}, tags: [a], any: null, word: no}
       command: [sha256sum, "{path}", 5]
       timeout: 60s
+      stalled: 30s
       max_retries: 2
       retry_delay: 1s
       backoff: exponential

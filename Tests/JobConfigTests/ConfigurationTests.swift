@@ -36,6 +36,7 @@ struct ConfigurationTests {
     #expect(type.description.description == "SHA-256 of a file")
     #expect(type.command == ["sha256sum", "{path}", "5"])
     #expect(type.description.timeout == .seconds(60))
+    #expect(type.description.stallTimeout == .seconds(30))
     #expect(
       type.description.retry
         == RetryPolicy(
@@ -59,6 +60,7 @@ struct ConfigurationTests {
   func typeDefaults() throws {
     let type = try #require(try parsed(fullExample).types.last)
     #expect(type.description.timeout == .zero)
+    #expect(type.description.stallTimeout == .zero)
     #expect(type.description.retry == .never)
     #expect(type.description.priority == 0)
     #expect(type.description.params == [:])

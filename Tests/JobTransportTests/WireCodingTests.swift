@@ -43,12 +43,15 @@ struct WireCodingTests {
     let outcomes: [JobOutcome] = [
       .completed(result: nil), .completed(result: ["a": .null]),
       .failed(error: "no", permanent: true), .timedOut(error: "late"), .skipped(reason: "done"),
-      .canceled, .returned,
+      .canceled, .returned, .retryAfter(error: "busy", delay: .seconds(30), counted: true),
+      .retryAfter(error: "", delay: .milliseconds(1), counted: false),
+      .snoozed(.seconds(30), reason: "early"), .snoozed(.zero, reason: nil),
     ]
     let reports = WorkerMessage.reports(
       outcomes.map { JobReport(job: job, attempt: 2, worker: worker, content: .ended($0)) }
         + [
-          .progress(try JobProgress(50, "half")), .progress(try JobProgress(0)),
+          .progress(JobProgress(50, "half")), .progress(JobProgress(0)),
+          .progress(JobProgress(nil, "half")),
           .snapshot(["page": 3]),
           .policy(
             RetryPolicy(maxRetries: 3, delay: .seconds(1), backoff: .exponential, jitter: 0.5),
@@ -61,7 +64,8 @@ struct WireCodingTests {
     }
 
     for command in [
-      ControlCommand.cancel(job: job, attempt: 1), .stop(job: job, attempt: 1),
+      ControlCommand.cancel(job: job, attempt: 1),
+      .cancel(job: job, attempt: 1, reason: "no longer needed"), .stop(job: job, attempt: 1),
       .released(job: job, attempt: 1), .suspend(job: job, attempt: 1), .ping,
       .renew(.compute), .wake(.compute), .call(.resume, traced), .announce,
       .reportAgain(job: job, attempt: 2),
@@ -82,6 +86,29 @@ struct WireCodingTests {
     // What a worker and a server tell each other has changed since the third.
     #expect(WireVersion.current == 4)
     #expect(WireCoding.version(of: try WireCoding.message(.farewell(worker))) == 4)
+  }
+
+  @Test("a progress that is none is refused, and one that is too much is 100")
+  func progress() throws {
+    func received(_ percent: Double) throws -> ReceivedWorkerMessage {
+      var report = WireReport()
+      report.job = WireID(job.uuid)
+      report.attempt = 1
+      report.worker = "w"
+      report.progress = .with { $0.percent = percent }
+      let form = WireFromWorker.with { $0.reports.reports = [report] }
+      return try WireCoding.received(message("warren.worker", try form.serializedBytes()))
+    }
+    for wrong in [-0.1, -.infinity, .nan] {
+      let received = try received(wrong)
+      #expect(received.understood == nil)
+      #expect(received.malformed.count == 1)
+    }
+    guard case .reports(let reports) = try received(250).understood else {
+      Issue.record("not understood")
+      return
+    }
+    #expect(reports.map(\.content) == [.progress(JobProgress(100))])
   }
 
   private func message(_ type: String, _ body: [UInt8]) -> Message {
@@ -147,6 +174,8 @@ struct WireCodingTests {
       Array(repeatElement([0x12, 2, 8, 0], count: 17).joined()), empty(0x22, 17),
       nested(0x12, nested(0x0A, empty(0x3A, 65))),
       nested(0x12, nested(0x0A, nested(0x3A, empty(0x0A, 65)))),
+      nested(0x12, nested(0x0A, nested(0x3A, nested(0x3A, empty(0x0A, 65))))),
+      nested(0x12, nested(0x0A, nested(0x3A, nested(0x42, empty(0x12, 65))))),
     ]
     for body in merged {
       let error = #expect(throws: WireError.self) {
@@ -171,11 +200,13 @@ struct WireCodingTests {
   func reportSizes() throws {
     let text = String(repeating: "x", count: 10_000)
     let contents: [JobReport.Content] = [
-      .progress(try JobProgress(50, text)), .snapshot(JSONPayload(.string(text))),
+      .progress(JobProgress(50, text)), .snapshot(JSONPayload(.string(text))),
       .policy(RetryPolicy(maxRetries: 3), timeout: .max),
       .ended(.completed(result: [.string(text)])),
       .ended(.completed(result: nil)), .ended(.failed(error: text, permanent: true)),
       .ended(.timedOut(error: text)), .ended(.skipped(reason: text)), .ended(.returned),
+      .ended(.retryAfter(error: text, delay: .milliseconds(Int64.max), counted: true)),
+      .ended(.snoozed(.milliseconds(Int64.max), reason: text)),
     ]
     for content in contents {
       let report = JobReport(

@@ -10,6 +10,7 @@ struct CatalogCodingTests {
     try JobType(
       group: JobGroup("files", queue: .compute, description: "Work on files"), name: "sum",
       description: "A sum", params: Params(), timeout: .seconds(60),
+      stallTimeout: .milliseconds(1500),
       retry: RetryPolicy(maxRetries: 2, delay: .milliseconds(1500)), suspendable: true
     ) { params, _ in params.path }.description
   }
@@ -24,6 +25,7 @@ struct CatalogCodingTests {
     #expect(members["group"] == "files")
     #expect(members["name"] == "sum")
     #expect(members["timeout_sec"] == 60)
+    #expect(members["stall_timeout_sec"] == 1.5)
     #expect(members["max_retries"] == 2)
     #expect(members["retry_delay_sec"] == 1.5)
     #expect(members["params"] == ["path": "a"])

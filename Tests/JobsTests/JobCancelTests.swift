@@ -4,6 +4,18 @@ import Testing
 
 @Suite("Cancelling and losing workers")
 struct JobCancelTests {
+  @Test("its worker is told the reason that was given first, however often it is told")
+  func reason() throws {
+    var job = try Job.fixture(status: .running)
+    #expect(job.cancelReason == nil)
+    _ = job.cancel(at: .later, reason: "no longer needed")
+    _ = job.cancel(at: .later, reason: "told again")
+    #expect(job.cancelReason == "no longer needed")
+    var silent = try Job.fixture(status: .suspending)
+    _ = silent.cancel(at: .later)
+    #expect(silent.cancelReason == nil)
+  }
+
   @Test(
     "cancelling leads to the end at once, through the worker, or nowhere",
     arguments: JobStatus.allCases)

@@ -10,7 +10,7 @@ import Testing
 struct JobContextTests {
   /// What reaches whoever keeps the job.
   private enum Told: Equatable {
-    case progress(Double, String?)
+    case progress(Double?, String?)
     case snapshot(JSONPayload)
     case policy(RetryPolicy, Duration?)
     case lock(JobID?)
@@ -88,14 +88,20 @@ struct JobContextTests {
     #expect(context.scheduledAt == .later)
   }
 
-  @Test("progress is told as it is, 100 at most; a negative one is an error")
+  @Test("progress is told from 0 to 100, and what is no number leaves it as it was")
   func progress() throws {
     let listener = Listener()
     let context = try Self.context(listener.link)
-    try context.progress(12.5, "an eighth")
-    try context.progress(400)
-    #expect(throws: ProgressError.self) { try context.progress(-1) }
-    #expect(listener.all == [.progress(12.5, "an eighth"), .progress(100, nil)])
+    context.progress(12.5, "an eighth")
+    context.progress(400)
+    context.progress(-1)
+    context.progress(.nan, "who knows")
+    context.progress(.infinity)
+    #expect(
+      listener.all == [
+        .progress(12.5, "an eighth"), .progress(100, nil), .progress(0, nil),
+        .progress(nil, "who knows"), .progress(100, nil),
+      ])
   }
 
   @Test("skipping is an error that says why")

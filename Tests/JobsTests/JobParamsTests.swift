@@ -287,6 +287,29 @@ struct JobParamsTests {
     #expect(try await type.execute(["path": "a", "top": 1], context()) == nil)
   }
 
+  struct Busy: Error {}
+  struct Broken: Error {}
+
+  struct Picky: JobParams {
+    static let job = JobDefinition(
+      "a:picky", stallTimeout: .seconds(5),
+      retry: .constant(3).deciding { $0 is Busy ? .retryAfter(.seconds(9), counted: false) : nil }
+        .when { $0 is Busy || $0 is CancellationError })
+  }
+
+  @Test("what happens after a failure depends on the error, where the type says so")
+  func decisions() throws {
+    let types = Types()
+    types.on(Picky.self) { _, _ in }
+    let type = try #require(types.types.first)
+    #expect(type.description.stallTimeout == .seconds(5))
+    #expect(type.description.retry.maxRetries == 3)
+    let decide = try #require(type.decide)
+    #expect(decide(Busy()) == .retryAfter(.seconds(9), counted: false))
+    #expect(decide(Broken()) == .fail)
+    #expect(decide(CancellationError()) == nil)
+  }
+
   @Test("a closure runs jobs, with a result and without")
   func closures() async throws {
     let types = Types()

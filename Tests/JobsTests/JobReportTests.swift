@@ -19,17 +19,30 @@ struct JobReportTests {
     .completed(result: ["sum": 1]), .failed(error: "no", permanent: false),
     .failed(error: "no", permanent: true), .timedOut(error: "too long"),
     .skipped(reason: "nothing to do"), .canceled, .returned,
+    .retryAfter(error: "busy", delay: .seconds(9), counted: true),
+    .retryAfter(error: "busy", delay: .seconds(9), counted: false),
+    .snoozed(.seconds(9), reason: "early"),
   ]
 
   @Test(
     "each outcome leads where the lifecycle says, from each status in which a worker has the job")
   func destinations() throws {
     let expected: [JobStatus: [JobStatus]] = [
-      .running: [.completed, .failed, .failed, .timedOut, .skipped, .waiting, .waiting],
-      .locked: [.completed, .failed, .failed, .timedOut, .skipped, .waiting, .waiting],
-      .canceling: [.completed, .canceled, .canceled, .timedOut, .skipped, .canceled, .canceled],
+      .running: [
+        .completed, .failed, .failed, .timedOut, .skipped, .waiting, .waiting, .failed, .waiting,
+        .waiting,
+      ],
+      .locked: [
+        .completed, .failed, .failed, .timedOut, .skipped, .waiting, .waiting, .failed, .waiting,
+        .waiting,
+      ],
+      .canceling: [
+        .completed, .canceled, .canceled, .timedOut, .skipped, .canceled, .canceled, .canceled,
+        .canceled, .canceled,
+      ],
       .suspending: [
-        .completed, .suspended, .suspended, .timedOut, .skipped, .suspended, .suspended,
+        .completed, .suspended, .suspended, .timedOut, .skipped, .suspended, .suspended, .suspended,
+        .suspended, .suspended,
       ],
     ]
     for (status, ends) in expected {
@@ -80,6 +93,68 @@ struct JobReportTests {
     #expect(job.retries == 0)
   }
 
+  @Test("a failure that says when to run again waits for that, and not for the policy's delay")
+  func retryAfter() throws {
+    var job = try Job.fixture(
+      status: .running, retry: RetryPolicy(maxRetries: 1, delay: .seconds(3), jitter: 1))
+    _ = end(.retryAfter(error: "busy", delay: .milliseconds(1), counted: true), &job)
+    #expect(job.status == .waiting)
+    #expect(job.retries == 1)
+    #expect(job.scheduledAt == Timestamp(milliseconds: 5001))
+    #expect(job.error == "busy")
+    #expect(job.details == "retry 1 of 1")
+
+    _ = job.start(by: .first, claim: .second, at: Timestamp(milliseconds: 5001))
+    let uncounted = JobOutcome.retryAfter(error: "busier", delay: .seconds(7), counted: false)
+    #expect(
+      job.apply(report(.ended(uncounted), on: job, attempt: 2), at: .later, chance: 0) == .applied)
+    #expect(job.status == .waiting)
+    #expect(job.retries == 1)
+    #expect(job.scheduledAt == Timestamp(milliseconds: 12_000))
+    #expect(job.error == "busier")
+
+    _ = job.start(by: .first, claim: .second, at: Timestamp(milliseconds: 12_000))
+    let last = JobOutcome.retryAfter(error: "never", delay: .seconds(7), counted: true)
+    _ = job.apply(report(.ended(last), on: job, attempt: 3), at: .later, chance: 0)
+    #expect(job.status == .failed)
+    #expect(job.error == "never")
+  }
+
+  @Test("being snoozed is no failure: the job waits with its snapshot, and no retry is counted")
+  func snoozed() throws {
+    var job = try Job.fixture(status: .running)
+    job.snapshot = ["page": 3]
+    _ = end(.snoozed(.seconds(30), reason: "early"), &job)
+    #expect(job.status == .waiting)
+    #expect(job.scheduledAt == Timestamp(milliseconds: 35_000))
+    #expect(job.retries == 0)
+    #expect(job.error == nil)
+    #expect(job.details == "snoozed: early")
+    #expect(job.snapshot == ["page": 3])
+    #expect(job.claim == nil)
+  }
+
+  @Test("what uses up no retry waits for a second at least, and no delay is out of range")
+  func boundedDelays() throws {
+    let second = Timestamp.later + .seconds(1)
+    let last = Timestamp.later + .longest
+    for (delay, counted, uncounted) in [
+      (.zero, Timestamp.later, second), (.seconds(-5), .later, second),
+      (.milliseconds(Int64.min), .later, second),
+      (.milliseconds(999), .later + .milliseconds(999), second), (.seconds(1), second, second),
+      (.milliseconds(Int64.max), last, last),
+    ] as [(Duration, Timestamp, Timestamp)] {
+      func due(_ outcome: JobOutcome) throws -> Timestamp {
+        var job = try Job.fixture(status: .running, retry: RetryPolicy(maxRetries: 1))
+        _ = end(outcome, &job)
+        return job.scheduledAt
+      }
+      #expect(try due(.retryAfter(error: "", delay: delay, counted: true)) == counted)
+      #expect(try due(.retryAfter(error: "", delay: delay, counted: false)) == uncounted)
+      #expect(try due(.snoozed(delay, reason: nil)) == uncounted)
+    }
+  }
+
   @Test("being given back is no failure: no retry is counted")
   func returned() throws {
     var job = try Job.fixture(status: .running)
@@ -118,12 +193,12 @@ struct JobReportTests {
     "progress is kept, gives an estimate of the end, and keeps details that it does not mention")
   func progress() throws {
     var job = try Job.fixture(status: .running)
-    let first = report(.progress(try JobProgress(25, "a quarter")), on: job)
+    let first = report(.progress(JobProgress(25, "a quarter")), on: job)
     #expect(job.apply(first, at: Timestamp(milliseconds: 2000), chance: 0) == .applied)
     #expect(job.progress == 25)
     #expect(job.progressDetails == "a quarter")
     #expect(job.eta == Timestamp(milliseconds: 5000))
-    let second = report(.progress(try JobProgress(50)), on: job)
+    let second = report(.progress(JobProgress(50)), on: job)
     _ = job.apply(second, at: Timestamp(milliseconds: 3000), chance: 0)
     #expect(job.progressDetails == "a quarter")
     #expect(job.eta == Timestamp(milliseconds: 5000))
@@ -135,10 +210,10 @@ struct JobReportTests {
     _ = job.start(by: .first, claim: .first, at: Timestamp(milliseconds: 2000))
     #expect(job.eta == Timestamp(milliseconds: 12_000))
     _ = job.apply(
-      report(.progress(try JobProgress(50)), on: job), at: Timestamp(milliseconds: 4000), chance: 0)
+      report(.progress(JobProgress(50)), on: job), at: Timestamp(milliseconds: 4000), chance: 0)
     #expect(job.eta == Timestamp(milliseconds: 6000))
     _ = job.apply(
-      report(.progress(try JobProgress(1)), on: job), at: Timestamp(milliseconds: 5000), chance: 0)
+      report(.progress(JobProgress(1)), on: job), at: Timestamp(milliseconds: 5000), chance: 0)
     #expect(job.eta == Timestamp(milliseconds: 12_000))
     _ = end(.failed(error: "no", permanent: false), &job)
     #expect(job.eta == nil)
@@ -151,7 +226,7 @@ struct JobReportTests {
     _ = job.start(by: .first, claim: .second, at: Timestamp(milliseconds: 101_000))
     #expect(job.startedAt == Timestamp(milliseconds: 1000))
     #expect(job.eta == nil)
-    let half = report(.progress(try JobProgress(50)), on: job, attempt: 2)
+    let half = report(.progress(JobProgress(50)), on: job, attempt: 2)
     _ = job.apply(half, at: Timestamp(milliseconds: 103_000), chance: 0)
     #expect(job.eta == Timestamp(milliseconds: 105_000))
   }
@@ -166,13 +241,23 @@ struct JobReportTests {
     #expect(job.error == "nothing to do")
   }
 
-  @Test("progress above 100 is 100; negative or no number at all is refused")
-  func progressRange() throws {
-    #expect(try JobProgress(250).percent == 100)
-    #expect(try JobProgress(.infinity).percent == 100)
-    for wrong in [-0.1, -.infinity, .nan] {
-      #expect(throws: ProgressError.self) { try JobProgress(wrong) }
+  @Test("progress is taken to the nearest one from 0 to 100, and no number at all is none")
+  func progressRange() {
+    for (given, percent) in [
+      (250, 100), (.infinity, 100), (-0.1, 0), (-.infinity, 0), (0, 0), (100, 100), (12.5, 12.5),
+      (.nan, nil), (nil, nil),
+    ] as [(Double?, Double?)] {
+      #expect(JobProgress(given).percent == percent)
     }
+  }
+
+  @Test("progress without a percentage leaves that of the job as it is")
+  func detailsAlone() throws {
+    var job = try Job.fixture(status: .running)
+    _ = job.apply(report(.progress(JobProgress(40)), on: job), at: .later, chance: 0)
+    _ = job.apply(report(.progress(JobProgress(nil, "on")), on: job), at: .later, chance: 0)
+    #expect(job.progress == 40)
+    #expect(job.progressDetails == "on")
   }
 
   /// A job whose worker was taken for lost while it ran on.
@@ -196,7 +281,7 @@ struct JobReportTests {
       #expect(job.lostWorkers == 0)
     }
     var job = try lost()
-    let progress = report(.progress(try JobProgress(30)), on: job)
+    let progress = report(.progress(JobProgress(30)), on: job)
     #expect(job.apply(progress, at: .later, chance: 0) == .applied)
     #expect(job.status == .running)
     #expect(job.progress == 30)

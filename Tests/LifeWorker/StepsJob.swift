@@ -38,7 +38,7 @@ enum StepsJob {
         try await Task.sleep(for: .milliseconds(params.milliseconds))
         try trace.note("step \(context.jobID) \(step)")
         try await context.saveSnapshot(Snapshot(done: step + 1))
-        try context.progress(Double(step + 1) / Double(params.steps) * 100)
+        context.progress(Double(step + 1) / Double(params.steps) * 100)
       }
       return params.steps
     }

@@ -172,7 +172,7 @@ extension ControlCommand {
   /// What the worker of a job has to be told that is to end; `nil` for others.
   init?(ending job: Job) {
     switch job.status {
-    case .canceling: self = .cancel(job: job.id, attempt: job.attempt)
+    case .canceling: self = .cancel(job: job.id, attempt: job.attempt, reason: job.cancelReason)
     case .suspending: self = .suspend(job: job.id, attempt: job.attempt)
     default: return nil
     }

@@ -173,8 +173,7 @@ extension JobReport {
     let content: Content =
       switch form.content {
       case .progress(let progress):
-        .progress(
-          try JobProgress(progress.percent, progress.hasDetails ? progress.details : nil))
+        .progress(try JobProgress(progress))
       case .snapshot(let snapshot): .snapshot(JSONPayload(bytes: snapshot))
       case .policy(let policy):
         .policy(
@@ -198,7 +197,7 @@ extension JobReport {
       case .progress(let progress):
         .progress(
           .with {
-            $0.percent = progress.percent
+            if let percent = progress.percent { $0.percent = percent }
             if let details = progress.details { $0.details = details }
           })
       case .snapshot(let snapshot): .snapshot(snapshot.bytes)
@@ -214,6 +213,15 @@ extension JobReport {
   }
 }
 
+extension JobProgress {
+  fileprivate init(_ form: WireProgress) throws {
+    guard !form.hasPercent || form.percent >= 0 else {
+      throw WireContentError("\(form.percent) is no progress; a progress is 0 to 100")
+    }
+    self.init(form.hasPercent ? form.percent : nil, form.hasDetails ? form.details : nil)
+  }
+}
+
 extension JobOutcome {
   init(_ form: WireOutcome) throws {
     self =
@@ -221,6 +229,10 @@ extension JobOutcome {
       case .completed(let end):
         .completed(result: end.hasResult ? JSONPayload(bytes: end.result) : nil)
       case .failed(let end): .failed(error: end.error, permanent: end.permanent)
+      case .retryAfter(let end):
+        .retryAfter(error: end.error, delay: .milliseconds(end.delay), counted: end.counted)
+      case .snoozed(let end):
+        .snoozed(.milliseconds(end.delay), reason: end.hasReason ? end.reason : nil)
       case .timedOut(let error): .timedOut(error: error)
       case .skipped(let reason): .skipped(reason: reason)
       case .canceled: .canceled
@@ -240,6 +252,19 @@ extension JobOutcome {
           .with {
             $0.error = error
             $0.permanent = permanent
+          })
+      case .retryAfter(let error, let delay, let counted):
+        .retryAfter(
+          .with {
+            $0.error = error
+            $0.delay = delay.milliseconds
+            $0.counted = counted
+          })
+      case .snoozed(let delay, let reason):
+        .snoozed(
+          .with {
+            $0.delay = delay.milliseconds
+            if let reason { $0.reason = reason }
           })
       case .timedOut(let error): .timedOut(error)
       case .skipped(let reason): .skipped(reason)

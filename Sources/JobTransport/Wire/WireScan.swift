@@ -23,7 +23,7 @@ struct WireScan {
   static let fromWorker = [
     Level(most: 16, inner: [2]), Level(most: 10_000, inner: [1]),
     Level(most: 64, inner: [4, 6, 7]),
-    Level(most: 64, inner: [1, 2, 5, 6]), Level(most: 64, inner: []),
+    Level(most: 64, inner: [1, 2, 5, 6, 7, 8]), Level(most: 64, inner: []),
   ]
   /// Of all levels together; no worker of Warren's sends a tenth of that.
   private static let mostMembers = 200_000

@@ -370,12 +370,20 @@ nonisolated struct WireReport: Sendable {
   fileprivate var _job: WireID? = nil
 }
 
+/// What is left out stays as it was.
 nonisolated struct WireProgress: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  var percent: Double = 0
+  var percent: Double {
+    get {_percent ?? 0}
+    set {_percent = newValue}
+  }
+  /// Returns true if `percent` has been explicitly set.
+  var hasPercent: Bool {self._percent != nil}
+  /// Clears the value of `percent`. Subsequent reads from it will return its default value.
+  mutating func clearPercent() {self._percent = nil}
 
   var details: String {
     get {_details ?? String()}
@@ -390,6 +398,7 @@ nonisolated struct WireProgress: Sendable {
 
   init() {}
 
+  fileprivate var _percent: Double? = nil
   fileprivate var _details: String? = nil
 }
 
@@ -473,6 +482,22 @@ nonisolated struct WireOutcome: Sendable {
     set {kind = .returned(newValue)}
   }
 
+  var retryAfter: WireRetryAfter {
+    get {
+      if case .retryAfter(let v)? = kind {return v}
+      return WireRetryAfter()
+    }
+    set {kind = .retryAfter(newValue)}
+  }
+
+  var snoozed: WireSnoozed {
+    get {
+      if case .snoozed(let v)? = kind {return v}
+      return WireSnoozed()
+    }
+    set {kind = .snoozed(newValue)}
+  }
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   nonisolated enum OneOf_Kind: Equatable, Sendable {
@@ -482,6 +507,8 @@ nonisolated struct WireOutcome: Sendable {
     case skipped(String)
     case canceled(WireNothing)
     case returned(WireNothing)
+    case retryAfter(WireRetryAfter)
+    case snoozed(WireSnoozed)
 
   }
 
@@ -521,6 +548,46 @@ nonisolated struct WireFailed: Sendable {
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   init() {}
+}
+
+/// Their delays are in milliseconds.
+nonisolated struct WireRetryAfter: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var error: String = String()
+
+  var delay: Int64 = 0
+
+  var counted: Bool = false
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+nonisolated struct WireSnoozed: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var delay: Int64 = 0
+
+  var reason: String {
+    get {_reason ?? String()}
+    set {_reason = newValue}
+  }
+  /// Returns true if `reason` has been explicitly set.
+  var hasReason: Bool {self._reason != nil}
+  /// Clears the value of `reason`. Subsequent reads from it will return its default value.
+  mutating func clearReason() {self._reason = nil}
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+
+  fileprivate var _reason: String? = nil
 }
 
 nonisolated struct WireNothing: Sendable {
@@ -1071,7 +1138,7 @@ nonisolated extension WireProgress: SwiftProtobuf.Message, SwiftProtobuf._Messag
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularDoubleField(value: &self.percent) }()
+      case 1: try { try decoder.decodeSingularDoubleField(value: &self._percent) }()
       case 2: try { try decoder.decodeSingularStringField(value: &self._details) }()
       default: break
       }
@@ -1083,9 +1150,9 @@ nonisolated extension WireProgress: SwiftProtobuf.Message, SwiftProtobuf._Messag
     // allocates stack space for every if/case branch local when no optimizations
     // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
     // https://github.com/apple/swift-protobuf/issues/1182
-    if self.percent.bitPattern != 0 {
-      try visitor.visitSingularDoubleField(value: self.percent, fieldNumber: 1)
-    }
+    try { if let v = self._percent {
+      try visitor.visitSingularDoubleField(value: v, fieldNumber: 1)
+    } }()
     try { if let v = self._details {
       try visitor.visitSingularStringField(value: v, fieldNumber: 2)
     } }()
@@ -1093,7 +1160,7 @@ nonisolated extension WireProgress: SwiftProtobuf.Message, SwiftProtobuf._Messag
   }
 
   static func ==(lhs: WireProgress, rhs: WireProgress) -> Bool {
-    if lhs.percent != rhs.percent {return false}
+    if lhs._percent != rhs._percent {return false}
     if lhs._details != rhs._details {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
@@ -1141,7 +1208,7 @@ nonisolated extension WirePolicy: SwiftProtobuf.Message, SwiftProtobuf._MessageI
 
 nonisolated extension WireOutcome: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".Outcome"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}completed\0\u{1}failed\0\u{3}timed_out\0\u{1}skipped\0\u{1}canceled\0\u{1}returned\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}completed\0\u{1}failed\0\u{3}timed_out\0\u{1}skipped\0\u{1}canceled\0\u{1}returned\0\u{3}retry_after\0\u{1}snoozed\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1217,6 +1284,32 @@ nonisolated extension WireOutcome: SwiftProtobuf.Message, SwiftProtobuf._Message
           self.kind = .returned(v)
         }
       }()
+      case 7: try {
+        var v: WireRetryAfter?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .retryAfter(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .retryAfter(v)
+        }
+      }()
+      case 8: try {
+        var v: WireSnoozed?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .snoozed(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .snoozed(v)
+        }
+      }()
       default: break
       }
     }
@@ -1251,6 +1344,14 @@ nonisolated extension WireOutcome: SwiftProtobuf.Message, SwiftProtobuf._Message
     case .returned?: try {
       guard case .returned(let v)? = self.kind else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+    }()
+    case .retryAfter?: try {
+      guard case .retryAfter(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
+    }()
+    case .snoozed?: try {
+      guard case .snoozed(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
     }()
     case nil: break
     }
@@ -1328,6 +1429,85 @@ nonisolated extension WireFailed: SwiftProtobuf.Message, SwiftProtobuf._MessageI
   static func ==(lhs: WireFailed, rhs: WireFailed) -> Bool {
     if lhs.error != rhs.error {return false}
     if lhs.permanent != rhs.permanent {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireRetryAfter: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".RetryAfter"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}error\0\u{1}delay\0\u{1}counted\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.error) }()
+      case 2: try { try decoder.decodeSingularInt64Field(value: &self.delay) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.counted) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.error.isEmpty {
+      try visitor.visitSingularStringField(value: self.error, fieldNumber: 1)
+    }
+    if self.delay != 0 {
+      try visitor.visitSingularInt64Field(value: self.delay, fieldNumber: 2)
+    }
+    if self.counted != false {
+      try visitor.visitSingularBoolField(value: self.counted, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: WireRetryAfter, rhs: WireRetryAfter) -> Bool {
+    if lhs.error != rhs.error {return false}
+    if lhs.delay != rhs.delay {return false}
+    if lhs.counted != rhs.counted {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireSnoozed: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".Snoozed"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}delay\0\u{1}reason\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularInt64Field(value: &self.delay) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self._reason) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.delay != 0 {
+      try visitor.visitSingularInt64Field(value: self.delay, fieldNumber: 1)
+    }
+    try { if let v = self._reason {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 2)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: WireSnoozed, rhs: WireSnoozed) -> Bool {
+    if lhs.delay != rhs.delay {return false}
+    if lhs._reason != rhs._reason {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -9,7 +9,8 @@ import SystemPackage
 /// environment `WARREN_JOB_ID`, `WARREN_JOB_TYPE`, `WARREN_ATTEMPT` (from 1), `WARREN_RETRIES` (how many failures went
 /// before), `WARREN_TENANT_ID`, `WARREN_USER_ID`, where the job has them `TRACEPARENT`, `TRACESTATE` and `BAGGAGE`
 /// (``CarriedContext``), and `WARREN_REPORT`, the path that takes lines of JSON:
-/// `{"progress": 42, "details": "…"}`, `{"result": …}`, `{"skip": "reason"}`, `{"snapshot": …}`. A snapshot is in the file
+/// `{"progress": 42, "details": "…"}`, `{"result": …}`, `{"skip": "reason"}`, `{"snapshot": …}`, `{"retry_after": 30}`,
+/// `{"snooze": 30}`, `{"heartbeat": true}`. A snapshot is in the file
 /// that `WARREN_SNAPSHOT` names when the job runs again. Standard error goes to the job's log.
 ///
 /// Exit code 0 completes the job, 100 fails it for good, any other fails it. Cancellation and time-out send SIGTERM to the
@@ -36,11 +37,13 @@ public struct CommandJobType: Sendable {
   ///   - params: the default of each param; with them the schema.
   ///   - command: the program and its arguments; `{name}` of a param stands for its value (``CommandTemplate``).
   ///   - timeout: how long one execution may take; zero is without limit.
+  ///   - stallTimeout: how long it may report nothing; zero is for ever.
   ///   - priority: 0 to 9, higher ones first; of jobs that say nothing else.
   /// - Throws: ``CommandJobTypeError``, ``CommandTemplateError``, or ``NameError`` for a name that is none.
   public init(
     group: JobGroup, name: String, description: String = "", params: JSONValue = [:],
-    command: [String], timeout: Duration = .zero, retry: RetryPolicy = .never,
+    command: [String], timeout: Duration = .zero, stallTimeout: Duration = .zero,
+    retry: RetryPolicy = .never,
     priority: Int = JobPriority.standard, suspendable: Bool = false
   ) throws {
     guard params.members != nil else { throw CommandJobTypeError.paramsNotObject(params.kind) }
@@ -48,7 +51,8 @@ public struct CommandJobType: Sendable {
     self.command = try CommandTemplate(command, params: params)
     self.description = JobTypeDescription(
       id: try JobTypeID(group: group.name, name: name), description: description,
-      timeout: timeout, retry: retry, priority: priority, params: params,
+      timeout: timeout, stallTimeout: stallTimeout, retry: retry, priority: priority,
+      params: params,
       schema: ParamsSchema(defaults: params), suspendable: suspendable)
   }
 
@@ -70,6 +74,9 @@ public struct CommandJobType: Sendable {
     switch CommandVerdict(outcome) {
     case .completed(let result): return result.map { JSONPayload($0) }
     case .skipped(let reason): throw JobSkip(reason: reason)
+    case .snoozed(let delay, let reason): throw Snooze(delay, reason)
+    case .retryAfter(let message, let retry):
+      throw RetryAfter(retry.delay, counted: retry.counted, because: message)
     case .interrupted(let message): throw Interruption(description: message)
     case .failed(let message, true): throw PermanentFailure(message)
     case .failed(let message, false):
@@ -152,21 +159,19 @@ public struct CommandJobType: Sendable {
   }
 
   private func handle(_ event: CommandEvent, _ context: JobContext, _ snapshots: SnapshotBox) {
+    if case .report = event { context.heartbeat() }
     switch event {
     case .log(let line):
       context.logger.info("\(line)")
     case .warning(let warning):
       context.logger.warning("\(warning)")
     case .report(.progress(let progress)):
-      do {
-        try context.progress(progress.percent, progress.details)
-      } catch {
-        context.logger.warning("\(error)")
-      }
+      context.report(progress)
     case .report(.snapshot(let snapshot)):
       snapshots.put(snapshot)
-    case .report(.result), .report(.skip):
-      // Part of the outcome.
+    case .report(.result), .report(.skip), .report(.retryAfter), .report(.snooze),
+      .report(.heartbeat):
+      // Part of the outcome, or of no more to say.
       break
     }
   }

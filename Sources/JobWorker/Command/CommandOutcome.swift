@@ -50,6 +50,8 @@ struct CommandOutcome: Sendable, Hashable {
   var errorTail: String
   /// The last result or skip that it reported, if it did.
   var conclusion: Conclusion?
+  /// When it is to run again should it fail, if it has said so.
+  var retry: CommandRetry?
   /// It was told to end from outside, and not by its worker: all processes of its service were, mostly.
   var isInterrupted = false
   /// What it reported and is lost, and why.
@@ -58,6 +60,7 @@ struct CommandOutcome: Sendable, Hashable {
   enum Conclusion: Sendable, Hashable {
     case result(JSONValue)
     case skip(String)
+    case snooze(Duration, String?)
   }
 }
 
@@ -69,8 +72,10 @@ struct CommandOutcome: Sendable, Hashable {
 /// | exit code 0, `skip` reported last | skipped |
 /// | exit code 0, `result` reported last | completed with that |
 /// | exit code 0, neither reported | completed with standard output as a string |
+/// | any, `snooze` reported last, and no report lost | snoozed |
 /// | exit code 100 | failed for good: no retry |
 /// | any other, after a signal to all processes | interrupted: given back |
+/// | any other, `retry_after` reported | failed, run again after that time |
 /// | any other exit code, or a signal | failed: retried as the job's type says |
 ///
 /// Standard output over its limit does not fail the job, whose work is done after all: the result
@@ -81,20 +86,32 @@ enum CommandVerdict: Sendable, Hashable {
   case completed(JSONValue?)
   case skipped(String)
   case failed(message: String, permanent: Bool)
+  case retryAfter(message: String, CommandRetry)
+  case snoozed(Duration, String?)
   case interrupted(String)
 
   /// The exit code by which a program says that another try would fail as well.
   static let permanentFailure: Int32 = 100
 
   init(_ outcome: CommandOutcome) {
+    if outcome.lostReport == nil, case .snooze(let delay, let reason) = outcome.conclusion {
+      self = .snoozed(delay, reason)
+      return
+    }
     guard outcome.end == .exited(0) else {
       var message = "\(outcome.end)"
       if !outcome.errorTail.isEmpty { message += ": \(outcome.errorTail)" }
       if let lost = outcome.lostReport { message += "; \(lost)" }
       let isPermanent = outcome.end == .exited(Self.permanentFailure)
-      self =
-        outcome.isInterrupted && !isPermanent
-        ? .interrupted(message) : .failed(message: message, permanent: isPermanent)
+      if isPermanent {
+        self = .failed(message: message, permanent: true)
+      } else if outcome.isInterrupted {
+        self = .interrupted(message)
+      } else if let retry = outcome.retry {
+        self = .retryAfter(message: message, retry)
+      } else {
+        self = .failed(message: message, permanent: false)
+      }
       return
     }
     if let lost = outcome.lostReport {
@@ -103,6 +120,7 @@ enum CommandVerdict: Sendable, Hashable {
     }
     switch outcome.conclusion {
     case .skip(let reason): self = .skipped(reason)
+    case .snooze(let delay, let reason): self = .snoozed(delay, reason)
     case .result(let value): self = .completed(value)
     case nil where outcome.output.total == 0: self = .completed(nil)
     case nil: self = .completed(.string(outcome.output.text))

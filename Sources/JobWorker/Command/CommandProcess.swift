@@ -147,7 +147,7 @@ struct CommandProcess: Sendable {
     return CommandOutcome(
       // A shepherd that was killed has told of no end; its program was killed with it.
       end: told.end ?? end, output: output, errorTail: tail, conclusion: finding.conclusion,
-      isInterrupted: told.isInterrupted, lostReport: finding.lostReport)
+      retry: finding.retry, isInterrupted: told.isInterrupted, lostReport: finding.lostReport)
   }
 
   /// Whether an error of execve(2) lies in the program or its arguments, so that another try would fail as well. The others

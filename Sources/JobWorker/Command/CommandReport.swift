@@ -7,6 +7,9 @@ import Jobs
 /// echo '{"result": {"sum": 7}}' >> "$WARREN_REPORT"
 /// echo '{"skip": "nothing to do"}' >> "$WARREN_REPORT"
 /// echo '{"snapshot": {"page": 3}}' >> "$WARREN_REPORT"
+/// echo '{"heartbeat": true}' >> "$WARREN_REPORT"
+/// echo '{"retry_after": 30}' >> "$WARREN_REPORT"
+/// echo '{"snooze": 30, "reason": "not there yet"}' >> "$WARREN_REPORT"
 /// ```
 ///
 /// A line of up to 4,096 bytes is never mixed with another process's (PIPE_BUF, pipe(7)).
@@ -17,8 +20,14 @@ enum CommandReport: Sendable, Hashable {
   case result(JSONValue)
   /// There is nothing to do; takes the place of a result.
   case skip(String)
+  /// The work goes on, as every other report says too.
+  case heartbeat
   /// What to continue from another time.
   case snapshot(JSONValue)
+  /// When the job runs again, if it fails.
+  case retryAfter(CommandRetry)
+  /// It is too early: the job runs again after this time; takes the place of a result.
+  case snooze(Duration, String?)
 
   /// Reads one line, which may report several things at once, as in `{"progress": 30, "snapshot": 3}`. Members that this
   /// worker does not know are passed over: a program may be newer than it.
@@ -40,52 +49,91 @@ enum CommandReport: Sendable, Hashable {
     if members["details"] != nil, members["progress"] == nil {
       throw CommandReportError("details can only stand beside progress")
     }
-    if members["result"] != nil, members["skip"] != nil {
-      throw CommandReportError("a skipped job has no result: it takes one of result and skip")
+    guard ["result", "skip", "snooze"].count(where: { members[$0] != nil }) <= 1 else {
+      throw CommandReportError("a job has one end: it takes one of result, skip and snooze")
     }
     var reports: [CommandReport] = []
     for name in names {
       guard let member = members[name] else { continue }
-      reports.append(try CommandReport(name, member, details: members["details"]))
+      reports.append(try CommandReport(name, member, among: members))
     }
     return reports
   }
 
+  static var known: String { names.sorted().joined(separator: ", ") }
+
   /// In the order in which they are told: the end comes last.
-  private static let names = ["progress", "snapshot", "result", "skip"]
+  private static let names = [
+    "heartbeat", "progress", "snapshot", "result", "skip", "retry_after", "snooze",
+  ]
 
   private init(
-    _ name: String, _ value: JSONValue, details: JSONValue?
+    _ name: String, _ value: JSONValue, among members: [String: JSONValue]
   ) throws(CommandReportError) {
-    switch (name, value) {
-    case ("progress", .integer(let percent)):
-      self = try .progress(Self.progress(Double(percent), details))
-    case ("progress", .number(let percent)):
-      self = try .progress(Self.progress(percent, details))
-    case ("progress", _): throw CommandReportError("progress must be a number")
-    case ("result", _): self = .result(value)
-    case ("snapshot", _): self = .snapshot(value)
-    case (_, .string(let reason)): self = .skip(reason)
-    default: throw CommandReportError("skip must be a string, the reason")
+    switch name {
+    case "progress":
+      guard let percent = Self.number(value) else {
+        throw CommandReportError("progress must be a number")
+      }
+      // Below 0 is as much as above 100: a slip of the program's arithmetic, and no reason to fail.
+      self = .progress(JobProgress(percent, try Self.text("details", members)))
+    case "heartbeat":
+      guard value == .bool(true) else { throw CommandReportError("heartbeat must be true") }
+      self = .heartbeat
+    case "result": self = .result(value)
+    case "snapshot": self = .snapshot(value)
+    case "retry_after":
+      let isCounted: Bool
+      switch members["counted"] {
+      case .bool(let given): isCounted = given
+      case .null, .none: isCounted = true
+      default: throw CommandReportError("counted must be true or false")
+      }
+      self = .retryAfter(CommandRetry(delay: try Self.duration(name, value), counted: isCounted))
+    case "snooze":
+      self = .snooze(try Self.duration(name, value), try Self.text("reason", members))
+    default:
+      guard case .string(let reason) = value else {
+        throw CommandReportError("skip must be a string, the reason")
+      }
+      self = .skip(reason)
     }
   }
 
-  private static func progress(
-    _ percent: Double, _ details: JSONValue?
-  ) throws(CommandReportError) -> JobProgress {
-    let text: String?
-    switch details {
-    case .string(let given): text = given
-    case .null, .none: text = nil
-    default: throw CommandReportError("details must be a string")
-    }
-    do {
-      // Below 0 is as much as above 100: a slip of the program's arithmetic, and no reason to fail.
-      return try JobProgress(max(0, percent), text)
-    } catch {
-      throw CommandReportError(error.description)
+  private static func number(_ value: JSONValue) -> Double? {
+    switch value {
+    case .integer(let number): Double(number)
+    case .number(let number): number
+    default: nil
     }
   }
+
+  private static func duration(
+    _ name: String, _ value: JSONValue
+  ) throws(CommandReportError) -> Duration {
+    guard let duration = number(value).flatMap(Duration.init(checkedSeconds:)) else {
+      throw CommandReportError(
+        "\(name) must be a number of seconds from 0 to \(Int64(Duration.longest.seconds))")
+    }
+    return duration
+  }
+
+  private static func text(
+    _ name: String, _ members: [String: JSONValue]
+  ) throws(CommandReportError) -> String? {
+    switch members[name] {
+    case .string(let given): given
+    case .null, .none: nil
+    default: throw CommandReportError("\(name) must be a string")
+    }
+  }
+}
+
+/// When a job runs again whose program fails.
+struct CommandRetry: Sendable, Hashable {
+  let delay: Duration
+  /// Whether that uses up a retry.
+  var counted = true
 }
 
 /// Why a line that a program wrote to `WARREN_REPORT` is no report.
@@ -106,6 +154,8 @@ struct ReportReader: Sendable {
   struct Finding: Sendable, Hashable {
     /// The result or skip that was reported last.
     var conclusion: CommandOutcome.Conclusion?
+    /// The last that was reported.
+    var retry: CommandRetry?
     private var lost: Lost?
 
     /// The first line that was no report, and how many there were.
@@ -155,7 +205,9 @@ struct ReportReader: Sendable {
       switch report {
       case .result(let value): finding.conclusion = .result(value)
       case .skip(let reason): finding.conclusion = .skip(reason)
-      case .progress, .snapshot: break
+      case .snooze(let delay, let reason): finding.conclusion = .snooze(delay, reason)
+      case .retryAfter(let retry): finding.retry = retry
+      case .progress, .snapshot, .heartbeat: break
       }
       await onEvent(.report(report))
     }
@@ -181,8 +233,8 @@ struct ReportReader: Sendable {
   }
 
   private func unknown(_ line: LineSplitter.Line) -> String {
-    "a line in WARREN_REPORT has none of progress, result, skip and snapshot, and tells nothing to "
-      + "this worker; it begins: \(line.beginning)"
+    "a line in WARREN_REPORT has none of \(CommandReport.known), and tells nothing to this worker; it"
+      + " begins: \(line.beginning)"
   }
 }
 

@@ -19,6 +19,27 @@ struct AttemptOrders: OptionSet, Sendable, Hashable {
   static let abandon = AttemptOrders(rawValue: 1 << 4)
   /// The job is suspended.
   static let suspend = AttemptOrders(rawValue: 1 << 5)
+  /// Nothing has been heard of it for too long.
+  static let stall = AttemptOrders(rawValue: 1 << 6)
+}
+
+extension AttemptOrders {
+  /// It has taken too long, or said nothing for too long.
+  static let outOfTime: AttemptOrders = [.timeOut, .stall]
+}
+
+/// How long an attempt may take, and how long it may say nothing; zero is without limit.
+struct AttemptTimeLimit: Sendable, Hashable {
+  var timeout: Duration = .zero
+  var stall: Duration = .zero
+
+  /// Which of the two it has outrun.
+  func excess(_ orders: AttemptOrders) -> String {
+    if orders.contains(.timeOut) { return "took longer than its time-out of \(timeout)" }
+    let whole = Double(Int64(stall.seconds)) == stall.seconds
+    let seconds = whole ? "\(Int64(stall.seconds))" : "\(stall.seconds)"
+    return "stalled: no progress for \(seconds) s"
+  }
 }
 
 /// Told what happens to an attempt while its callback runs.
@@ -35,6 +56,8 @@ protocol AttemptObserver: AnyObject, Sendable {
 final class Attempt: Sendable {
   private struct State {
     var orders: AttemptOrders = []
+    /// What was given as the reason of a cancellation.
+    var reason: String?
     var task: Task<Void, Never>?
     /// `nil` before the start, and after the end.
     var observer: (any AttemptObserver)?
@@ -44,6 +67,9 @@ final class Attempt: Sendable {
 
   /// What it has been told so far.
   var orders: AttemptOrders { state.withLock(\.orders) }
+
+  /// Why it was told to end.
+  var cancelReason: CancelReason? { state.withLock { CancelReason($0.orders, $0.reason) } }
 
   /// Runs `work`, which calls ``end()`` when the callback has ended. With orders that were given before, it calls none.
   ///
@@ -71,11 +97,14 @@ final class Attempt: Sendable {
   }
 
   /// Gives orders, on top of those given before.
-  func order(_ orders: AttemptOrders) {
+  ///
+  /// - Parameter reason: what somebody gave for a cancellation; the first one counts.
+  func order(_ orders: AttemptOrders, because reason: String? = nil) {
     guard !orders.isEmpty else { return }
     let (task, observer, isNews) = state.withLock { state in
       let isNews = !orders.isSubset(of: state.orders)
       state.orders.formUnion(orders)
+      if state.reason == nil { state.reason = reason }
       defer { if orders.contains(.abandon) { state.observer = nil } }
       return (state.task, state.observer, isNews)
     }
@@ -90,6 +119,19 @@ final class Attempt: Sendable {
   }
 }
 
+extension CancelReason {
+  /// Of several orders the one that decides, as in ``AttemptOutcome``.
+  init?(_ orders: AttemptOrders, _ reason: String?) {
+    let all: [(AttemptOrders, CancelReason)] = [
+      (.stop, .fenced), (.cancel, .canceled(reason: reason)), (.suspend, .suspending),
+      (.timeOut, .timedOut), (.stall, .stalled), (.giveBack, .shuttingDown),
+      (.abandon, .shuttingDown),
+    ]
+    guard let first = all.first(where: { orders.contains($0.0) }) else { return nil }
+    self = first.1
+  }
+}
+
 /// The work was ended from outside, as everything else on its machine may have been: nobody's failure.
 struct Interruption: Error, Hashable, CustomStringConvertible {
   let description: String
@@ -97,23 +139,27 @@ struct Interruption: Error, Hashable, CustomStringConvertible {
 
 /// What is reported of an attempt: a function of how its callback ended and what it had been told by then.
 ///
-/// | | ended by itself | canceled or suspended | timed out | given back |
+/// | | ended by itself | canceled or suspended | timed out or stalled | given back |
 /// |---|---|---|---|---|
 /// | returned a result | completed | completed | completed | completed |
 /// | threw ``JobSkip`` | skipped | skipped | skipped | skipped |
 /// | threw ``PermanentFailure`` | failed, permanent | canceled | timed out | failed, permanent |
+/// | threw ``RetryAfter`` | failed, again after that time | canceled | timed out | failed, again after that time |
+/// | threw ``Snooze`` | snoozed | canceled | timed out | snoozed |
 /// | threw ``WorkerTrouble`` or ``Interruption`` | returned | canceled | timed out | returned |
-/// | threw anything else | failed | canceled | timed out | returned |
+/// | threw anything else | what the type decides, else failed | canceled | timed out | returned |
 ///
 /// With several orders, the leftmost decides. Of one that was stopped or abandoned nothing is reported.
 enum AttemptOutcome: Sendable, Hashable {
   case report(JobOutcome)
   case silence
 
-  /// - Parameter timeout: what it was allowed; for the message.
+  /// - Parameters:
+  ///   - limit: what it was allowed; for the message.
+  ///   - decide: what the type makes of an error.
   init(
-    of result: Result<JSONPayload?, any Error>, orders: AttemptOrders, timeout: Duration,
-    limits: OutcomeLimits
+    of result: Result<JSONPayload?, any Error>, orders: AttemptOrders, limit: AttemptTimeLimit,
+    limits: OutcomeLimits, decide: (@Sendable (any Error) -> RetryDecision?)? = nil
   ) {
     guard orders.isDisjoint(with: [.stop, .abandon]) else {
       self = .silence
@@ -125,15 +171,16 @@ enum AttemptOutcome: Sendable, Hashable {
     case .failure(let skip as JobSkip):
       self = .report(.skipped(reason: limits.bounded(skip.reason)))
     case .failure(let error):
-      self = .report(Self.failed(error, orders, timeout, limits))
+      self = .report(Self.failed(error, orders, limit, limits, decide))
     }
   }
 
-  /// What is said of an attempt that is past its time-out and does not end.
-  static func overdue(timeout: Duration, grace: Duration) -> JobOutcome {
+  /// What is said of an attempt that has run out of time and does not end.
+  static func overdue(
+    _ limit: AttemptTimeLimit, after orders: AttemptOrders, grace: Duration
+  ) -> JobOutcome {
     .timedOut(
-      error: "took longer than its time-out of \(timeout), and has not ended within \(grace)"
-        + " of being told to")
+      error: "\(limit.excess(orders)), and has not ended within \(grace) of being told to")
   }
 
   private static func completed(_ value: JSONPayload?, _ limits: OutcomeLimits) -> JobOutcome {
@@ -153,21 +200,39 @@ enum AttemptOutcome: Sendable, Hashable {
   }
 
   private static func failed(
-    _ error: any Error, _ orders: AttemptOrders, _ timeout: Duration, _ limits: OutcomeLimits
+    _ error: any Error, _ orders: AttemptOrders, _ limit: AttemptTimeLimit,
+    _ limits: OutcomeLimits,
+    _ decide: (@Sendable (any Error) -> RetryDecision?)?
   ) -> JobOutcome {
     // Which of the two it is, the job's status tells the server.
     if !orders.isDisjoint(with: [.cancel, .suspend]) { return .canceled }
-    if orders.contains(.timeOut) {
+    if !orders.isDisjoint(with: .outOfTime) {
       let reason = error is CancellationError ? "" : ": \(error)"
-      return .timedOut(
-        error: limits.bounded("took longer than its time-out of \(timeout)\(reason)"))
+      return .timedOut(error: limits.bounded("\(limit.excess(orders))\(reason)"))
     }
-    if let failure = error as? PermanentFailure {
+    switch error {
+    case let failure as PermanentFailure:
       return .failed(error: limits.bounded(failure.description), permanent: true)
-    }
-    if orders.contains(.giveBack) || error is WorkerTrouble || error is Interruption {
+    case let retry as RetryAfter:
+      return .retryAfter(
+        error: limits.bounded(retry.description), delay: retry.delay, counted: retry.counted)
+    case let snooze as Snooze:
+      return .snoozed(snooze.delay, reason: snooze.reason.map(limits.bounded))
+    case is WorkerTrouble, is Interruption:
       return .returned
+    default:
+      if orders.contains(.giveBack) { return .returned }
+      return decided(limits.bounded(String(describing: error)), decide?(error))
     }
-    return .failed(error: limits.bounded(String(describing: error)), permanent: false)
+  }
+
+  private static func decided(_ error: String, _ decision: RetryDecision?) -> JobOutcome {
+    switch decision {
+    case .retry, nil: .failed(error: error, permanent: false)
+    case .fail: .failed(error: error, permanent: true)
+    case .retryAfter(let delay, let counted):
+      .retryAfter(error: error, delay: delay, counted: counted)
+    case .snooze(let delay): .snoozed(delay, reason: error)
+    }
   }
 }

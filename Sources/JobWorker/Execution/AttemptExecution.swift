@@ -12,7 +12,9 @@ final class AttemptExecution<Authority: JobAuthority>: AttemptObserver {
     /// Of the wait for its end after it was told to: first the grace period, then the time for which it may be stuck.
     var deadline: DeadlineQueue.ID?
     var isStuck = false
-    /// Reports that it is past its time-out and does not end; the value is whether that is durable.
+    /// Of the next look for a sign of life, where its type has a stall time-out.
+    var nextLook: DeadlineQueue.ID?
+    /// Reports that it has run out of time and does not end; the value is whether that is durable.
     var overdueReport: Task<Bool, Never>?
     /// How often the callback has scheduled just the same.
     var repetitions: [IdempotencyKey: Int] = [:]
@@ -27,6 +29,8 @@ final class AttemptExecution<Authority: JobAuthority>: AttemptObserver {
   private let timeout: DeadlineQueue.ID?
   private let onEnd: @Sendable (Executor<Authority>.Ending) async -> Void
   private let state = Mutex(State())
+  /// When the callback has last said something, by the clock of the deadlines.
+  private let lastSign = Atomic<UInt64>(0)
 
   init(
     _ executor: Executor<Authority>, _ assignment: JobAssignment, _ type: RegisteredJobType,
@@ -54,6 +58,10 @@ final class AttemptExecution<Authority: JobAuthority>: AttemptObserver {
 
   func start() {
     updates?.tell(.running)
+    if limit.stall > .zero {
+      noteSign()
+      look(after: limit.stall)
+    }
     attempt.start(self) { early in await self.run(early) }
   }
 
@@ -74,8 +82,8 @@ final class AttemptExecution<Authority: JobAuthority>: AttemptObserver {
       await executor.onTrouble(trouble, queue)
     }
     let outcome = AttemptOutcome(
-      of: amended(result), orders: orders, timeout: assignment.allowance ?? .zero,
-      limits: settings.limits)
+      of: amended(result), orders: orders, limit: limit,
+      limits: settings.limits, decide: type.decide)
     if executor.logger.logLevel <= .debug {
       logger.debug("ended", metadata: ["outcome": "\(outcome)"])
     }
@@ -99,6 +107,7 @@ final class AttemptExecution<Authority: JobAuthority>: AttemptObserver {
     var link = JobLink(
       progress: { self.note($0) },
       snapshot: { snapshot in
+        self.noteSign()
         try self.settings.limits.check(snapshot)
         try await self.keep(.snapshot(snapshot))
       },
@@ -106,7 +115,9 @@ final class AttemptExecution<Authority: JobAuthority>: AttemptObserver {
         try await self.keep(.policy(policy, timeout: timeout?.milliseconds))
         self.updates?.allow(retries: policy.maxRetries)
       },
-      lock: { try await self.lock(by: $0) })
+      lock: { try await self.lock(by: $0) },
+      heartbeat: { self.noteSign() },
+      cancelReason: { [attempt] in attempt.cancelReason })
     link.scheduling = settings.scheduling
     link.repetition = { self.count($0) }
     return link
@@ -120,6 +131,8 @@ final class AttemptExecution<Authority: JobAuthority>: AttemptObserver {
   }
 
   private func note(_ progress: JobProgress) {
+    noteSign()
+    guard !progress.isEmpty else { return }
     let reporter = state.withLock { state in
       if state.progress == nil, !state.isOver { state.progress = progressReporter() }
       return state.progress
@@ -149,6 +162,39 @@ final class AttemptExecution<Authority: JobAuthority>: AttemptObserver {
       job: assignment.job, attempt: assignment.attempt, worker: executor.worker, by: other)
     if case .refused(let error) = try await executor.decide(request) { throw error }
     updates?.tell(other == nil ? .running : .locked)
+  }
+
+  // MARK: Whether it says something
+
+  private var limit: AttemptTimeLimit {
+    AttemptTimeLimit(
+      timeout: assignment.allowance ?? .zero, stall: type.description.stallTimeout)
+  }
+
+  /// Sets no deadline: the one that there is finds the sign when its time comes, and is set anew then.
+  private func noteSign() {
+    guard limit.stall > .zero else { return }
+    lastSign.store(executor.deadlines.now, ordering: .relaxed)
+  }
+
+  private func look(after time: Duration) {
+    state.withLock { state in
+      guard !state.isOver else { return }
+      state.nextLook = executor.deadlines.after(time) { [weak self] in self?.lookForSign() }
+    }
+  }
+
+  private func lookForSign() {
+    // One that was told to end already gets no other reason.
+    guard attempt.orders.isEmpty else { return }
+    let now = executor.deadlines.now
+    let last = lastSign.load(ordering: .relaxed)
+    let silence = Duration.nanoseconds(Int64(clamping: now > last ? now - last : 0))
+    if silence >= limit.stall {
+      attempt.order(.stall)
+    } else {
+      look(after: limit.stall - silence)
+    }
   }
 
   // MARK: What it is told
@@ -193,11 +239,11 @@ final class AttemptExecution<Authority: JobAuthority>: AttemptObserver {
       }
       let since = Timestamp.now
       note(stuckSince: since, isSettled: orders.contains(.stop))
-      guard orders.contains(.timeOut), orders.isDisjoint(with: [.stop, .abandon]) else {
+      guard !orders.isDisjoint(with: .outOfTime), orders.isDisjoint(with: [.stop, .abandon]) else {
         return false
       }
       state.overdueReport = Task {
-        let report = assignment.report(.ended(overdue), by: executor.worker)
+        let report = assignment.report(.ended(overdue(orders)), by: executor.worker)
         guard await executor.sender.send([report], of: attempt) else { return false }
         note(stuckSince: since, isSettled: true)
         return true
@@ -214,8 +260,8 @@ final class AttemptExecution<Authority: JobAuthority>: AttemptObserver {
         queue: type.group.queue, since: since, isSettled: isSettled))
   }
 
-  private var overdue: JobOutcome {
-    AttemptOutcome.overdue(timeout: assignment.allowance ?? .zero, grace: grace)
+  private func overdue(_ orders: AttemptOrders) -> JobOutcome {
+    AttemptOutcome.overdue(limit, after: orders, grace: grace)
   }
 
   // MARK: The end
@@ -225,6 +271,7 @@ final class AttemptExecution<Authority: JobAuthority>: AttemptObserver {
     let (progress, overdueReport, isStuck) = state.withLock { state in
       state.isOver = true
       executor.deadlines.cancel(state.deadline)
+      executor.deadlines.cancel(state.nextLook)
       return (state.progress, state.overdueReport, state.isStuck)
     }
     executor.deadlines.cancel(timeout)
@@ -235,7 +282,7 @@ final class AttemptExecution<Authority: JobAuthority>: AttemptObserver {
     let ending: Executor<Authority>.Ending
     if isReported {
       logger.warning("its time-out has been reported; how it ended is not")
-      updates?.tell(overdue, after: attempt.orders)
+      updates?.tell(overdue(attempt.orders), after: attempt.orders)
       ending = .reported
     } else {
       ending = await report(outcome, last)

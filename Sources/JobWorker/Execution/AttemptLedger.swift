@@ -14,6 +14,8 @@ struct AttemptLedger<Attempt: Sendable>: Sendable {
     var isRepeated = false
     /// What it has to be told at once; empty when it may run.
     var orders: AttemptOrders = []
+    /// What was given as the reason for that.
+    var reason: String?
     /// Attempts of the same job that are no longer the job's.
     var superseded: [Attempt] = []
   }
@@ -28,7 +30,7 @@ struct AttemptLedger<Attempt: Sendable>: Sendable {
   /// What was said of a job that is not here, while claims were in flight: one of them may have been granted it.
   private struct Early {
     /// The latest attempt that is to end, and how.
-    var told: (attempt: Int, orders: AttemptOrders)?
+    var told: (attempt: Int, orders: AttemptOrders, reason: String?)?
     /// The latest attempt that is no longer the job's.
     var stop: Int?
     /// The last claim that was in flight.
@@ -81,6 +83,7 @@ struct AttemptLedger<Attempt: Sendable>: Sendable {
       if let stop = early.stop, attempt.attempt <= stop { beginning.orders.insert(.stop) }
       if let told = early.told, told.attempt == attempt.attempt {
         beginning.orders.formUnion(told.orders)
+        beginning.reason = told.reason
       }
     }
     guard var entry = entries[attempt.job] else {
@@ -130,14 +133,20 @@ struct AttemptLedger<Attempt: Sendable>: Sendable {
 
   /// The server wants an attempt to end, canceled or suspended.
   ///
+  /// - Parameter reason: what somebody gave for it.
   /// - Returns: the attempt to be told, when it runs here.
-  mutating func tell(_ attempt: RunningAttempt, _ orders: AttemptOrders) -> Attempt? {
+  mutating func tell(
+    _ attempt: RunningAttempt, _ orders: AttemptOrders, because reason: String? = nil
+  ) -> Attempt? {
     if let handle = self.attempt(attempt) { return handle }
     remember(attempt.job) { early in
       if let told = early.told, told.attempt >= attempt.attempt {
-        if told.attempt == attempt.attempt { early.told?.orders.formUnion(orders) }
+        if told.attempt == attempt.attempt {
+          early.told?.orders.formUnion(orders)
+          early.told?.reason = told.reason ?? reason
+        }
       } else {
-        early.told = (attempt.attempt, orders)
+        early.told = (attempt.attempt, orders, reason)
       }
     }
     return nil

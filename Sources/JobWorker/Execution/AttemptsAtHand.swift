@@ -20,7 +20,7 @@ final class AttemptsAtHand: Sendable {
     return zip(granted, beginnings).map { granted, beginning in
       for attempt in beginning.superseded { attempt.order(.stop) }
       guard !beginning.isRepeated else { return nil }
-      granted.handle.order(beginning.orders)
+      granted.handle.order(beginning.orders, because: beginning.reason)
       return granted.handle
     }
   }
@@ -28,8 +28,8 @@ final class AttemptsAtHand: Sendable {
   func leave(_ attempt: RunningAttempt) { ledger.withLock { $0.leave(attempt) } }
 
   /// Has an attempt end: canceled, or suspended.
-  func tell(_ attempt: RunningAttempt, _ orders: AttemptOrders) {
-    ledger.withLock { $0.tell(attempt, orders) }?.order(orders)
+  func tell(_ attempt: RunningAttempt, _ orders: AttemptOrders, because reason: String? = nil) {
+    ledger.withLock { $0.tell(attempt, orders, because: reason) }?.order(orders, because: reason)
   }
 
   /// The job that an attempt was locked by has ended.

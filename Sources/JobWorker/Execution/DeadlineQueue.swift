@@ -126,6 +126,9 @@ final class DeadlineQueue: Sendable {
   /// How many are waited for.
   var count: Int { state.withLock(\.heap.count) }
 
+  /// The time that deadlines go by, in nanoseconds.
+  var now: UInt64 { DispatchTime.now().uptimeNanoseconds }
+
   /// Does something after some time, unless it is cancelled before. What is done must not take long: others wait for it.
   func after(_ duration: Duration, do action: @escaping Action) -> ID {
     let milliseconds = UInt64(clamping: min(max(duration, .zero), .longest).milliseconds)

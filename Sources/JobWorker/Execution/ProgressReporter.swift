@@ -8,14 +8,14 @@ struct LatestProgress: Sendable {
 
   var isEmpty: Bool { latest == nil }
 
-  /// Replaces what was there. Details that have not been taken stay until there are new ones.
+  /// Replaces what was there. What it leaves as it was stays until there is something new.
   mutating func put(_ progress: JobProgress) {
-    latest = progress.keeping(details: latest?.details)
+    latest = progress.keeping(latest)
   }
 
   /// Puts back what could not be passed on, unless there is something newer.
   mutating func putBack(_ progress: JobProgress) {
-    latest = latest?.keeping(details: progress.details) ?? progress
+    latest = latest?.keeping(progress) ?? progress
   }
 
   mutating func take() -> JobProgress? {
@@ -105,17 +105,10 @@ final class ProgressReporter: Sendable {
 }
 
 extension JobProgress {
-  /// With these details when it has none of its own.
-  func keeping(details earlier: String?) -> JobProgress {
-    guard details == nil, let earlier else { return self }
-    // A percentage that has been accepted is accepted again.
-    return (try? JobProgress(percent, earlier)) ?? self
-  }
-
   /// With details of a bearable length.
   func bounded(by limits: OutcomeLimits) -> JobProgress {
     guard let details, details.utf8.count > limits.message else { return self }
-    return (try? JobProgress(percent, limits.bounded(details))) ?? self
+    return JobProgress(percent, limits.bounded(details))
   }
 }
 
@@ -166,7 +159,7 @@ final class StateUpdates: Sendable {
       let status = status ?? told.status
       guard status != told.status || progress != nil else { return }
       told.status = status
-      if let progress { told.progress = progress.keeping(details: told.progress?.details) }
+      if let progress { told.progress = progress.keeping(told.progress) }
       // Under the lock, so that what is told later comes later.
       states.yield(
         JobState(
@@ -187,14 +180,17 @@ final class StateUpdates: Sendable {
   ///   - last: a progress that was reported with the outcome.
   func tell(_ outcome: JobOutcome, after orders: AttemptOrders, _ last: JobProgress? = nil) {
     switch outcome {
-    case .completed: tell(.completed, .finished(last))
+    case .completed: tell(.completed, JobProgress(100, last?.details))
     case .failed(let error, let isPermanent):
       let isRetried = !isPermanent && assignment.retries < told.withLock(\.maxRetries)
+      tell(isRetried ? .waiting : .failed, last, error: error)
+    case .retryAfter(let error, _, let isCounted):
+      let isRetried = !isCounted || assignment.retries < told.withLock(\.maxRetries)
       tell(isRetried ? .waiting : .failed, last, error: error)
     case .timedOut(let error): tell(.timedOut, last, error: error)
     case .skipped(let reason): tell(.skipped, last, error: reason)
     case .canceled: tell(orders.contains(.cancel) ? .canceled : .suspended, last)
-    case .returned: tell(.waiting, last)
+    case .returned, .snoozed: tell(.waiting, last)
     }
   }
 
@@ -207,13 +203,5 @@ final class StateUpdates: Sendable {
     defer { deadlines.cancel(deadline) }
     for await isThrough in ends { return isThrough }
     return false
-  }
-}
-
-extension JobProgress {
-  /// What a job has come to that is completed.
-  fileprivate static func finished(_ last: JobProgress?) -> JobProgress? {
-    // 100 is always accepted.
-    (try? JobProgress(100, last?.details)) ?? last
   }
 }

@@ -134,7 +134,7 @@ extension Job {
   }
 
   private mutating func note(_ progress: JobProgress, at now: Timestamp) {
-    self.progress = progress.percent
+    if let percent = progress.percent { self.progress = percent }
     if let details = progress.details { progressDetails = details }
     updatedAt = max(now, updatedAt)
     eta = estimatedEnd(at: now)
@@ -167,11 +167,20 @@ extension Job {
         complete(at: now)
       } catch {
         self.error = "the result cannot be read: \(error)"
-        fail(permanent: true, at: now, chance: chance)
+        fail(.never, at: now)
       }
     case .failed(let message, let permanent):
       error = message
-      fail(permanent: permanent, at: now, chance: chance)
+      fail(permanent ? .never : .byPolicy(chance: chance), at: now)
+    case .retryAfter(let message, let delay, let counted):
+      error = message
+      fail(.after(delay, counted: counted), at: now)
+    case .snoozed(let delay, let reason):
+      stop(at: now) { job in
+        job.wait(
+          until: now + Self.uncounted(delay), at: now,
+          because: "snoozed" + (reason.map { ": \($0)" } ?? ""))
+      }
     case .timedOut(let message):
       error = message
       move(to: .timedOut, at: now)
@@ -182,7 +191,7 @@ extension Job {
       if status == .locked { move(to: .running, at: now) }
       move(to: .skipped, at: now)
     case .canceled, .returned:
-      stop(at: now)
+      stop(at: now) { $0.wait(until: now, at: now, because: "given back by its worker") }
     }
   }
 
@@ -191,30 +200,48 @@ extension Job {
     move(to: .completed, at: now)
   }
 
+  /// Which attempt follows one that has failed.
+  private enum Next {
+    case never
+    /// - Parameter chance: places the delay within its jitter.
+    case byPolicy(chance: Double)
+    case after(Duration, counted: Bool)
+  }
+
   /// An error while canceling is canceled, while suspending suspended, with retries left waiting, else failed.
-  private mutating func fail(permanent: Bool, at now: Timestamp, chance: Double) {
-    switch status {
-    case .canceling:
-      move(to: .canceled, at: now)
-    case .suspending:
-      rest(at: now)
-    default:
-      guard !permanent, retries < retry.maxRetries else {
-        move(to: .failed, at: now)
-        return
+  private mutating func fail(_ next: Next, at now: Timestamp) {
+    stop(at: now) { job in
+      switch next {
+      case .after(let delay, counted: false):
+        job.wait(
+          until: now + Self.uncounted(delay), at: now, because: "a retry that is not counted")
+      case .after(let delay, counted: true) where job.retries < job.retry.maxRetries:
+        job.retry(after: min(max(.zero, delay), .longest), at: now)
+      case .byPolicy(let chance) where job.retries < job.retry.maxRetries:
+        job.retry(
+          after: job.retry.delay(beforeRetry: job.retries + 1, chance: chance), at: now)
+      case .never, .byPolicy, .after:
+        job.move(to: .failed, at: now)
       }
-      retries += 1
-      let delay = retry.delay(beforeRetry: retries, chance: chance)
-      wait(until: now + delay, at: now, because: "retry \(retries) of \(retry.maxRetries)")
     }
   }
 
-  /// The attempt ended before its work did, and nothing was wrong with the job.
-  private mutating func stop(at now: Timestamp) {
+  private mutating func retry(after delay: Duration, at now: Timestamp) {
+    retries += 1
+    wait(until: now + delay, at: now, because: "retry \(retries) of \(retry.maxRetries)")
+  }
+
+  /// What uses up no retry must not go on without end at full speed.
+  private static func uncounted(_ delay: Duration) -> Duration {
+    min(max(RetryAfter.shortestUncounted, delay), .longest)
+  }
+
+  /// The attempt ended before its work did: that is what was asked for, unless nobody has.
+  private mutating func stop(at now: Timestamp, otherwise goOn: (inout Job) -> Void) {
     switch status {
     case .canceling: move(to: .canceled, at: now)
     case .suspending: rest(at: now)
-    default: wait(until: now, at: now, because: "given back by its worker")
+    default: goOn(&self)
     }
   }
 }

@@ -88,6 +88,12 @@ extension Job {
     }
   }
 
+  /// What was given as the reason, of a job that is being canceled.
+  package var cancelReason: String? {
+    // Nothing else gives details to a job that a worker has.
+    status == .canceling && !details.isEmpty ? details : nil
+  }
+
   private mutating func tellWorker(at now: Timestamp) -> CancelDecision {
     guard let worker else {
       move(to: .canceled, at: now)

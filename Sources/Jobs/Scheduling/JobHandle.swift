@@ -83,7 +83,7 @@ public struct JobHandle<Params: JobParams>: Sendable {
   /// How far the job has come: now, and after each change, until it is at rest. What comes faster than it is read is coalesced.
   public var progress: some AsyncSequence<JobProgress, any Error> & Sendable {
     desk.changes(of: id, tenant: receipt.tenant).map { job in
-      JobProgress(clamping: job.progress, job.progressDetails.isEmpty ? nil : job.progressDetails)
+      JobProgress(job.progress, job.progressDetails.isEmpty ? nil : job.progressDetails)
     }
   }
 

@@ -51,14 +51,29 @@ public struct JobContext: Sendable {
   /// When the job was due: what has passed between that and now, it has waited.
   public var scheduledAt: Timestamp { assignment.scheduledAt }
 
+  /// Why the callback was told to end, in whatever of its tasks that is asked; `nil` for as long as it was not. Of several
+  /// reasons it is the one that decides what becomes of the job.
+  public var cancelReason: CancelReason? { link.cancelReason() }
+
   /// Reports progress. Cheap: what is reported faster than it is stored is coalesced, and the last value always lands.
   ///
   /// - Parameters:
-  ///   - percent: 0 to 100; more is taken as 100.
-  ///   - details: what is being done, for people.
-  /// - Throws: ``ProgressError`` when `percent` is negative or no number.
-  public func progress(_ percent: Double, _ details: String? = nil) throws(ProgressError) {
-    link.progress(try JobProgress(percent, details))
+  ///   - percent: 0 to 100; what is out of range is taken to the nearest one in range, and what is no number leaves the
+  ///     percentage as it is.
+  ///   - details: what is being done, for people; `nil` leaves what was said before.
+  public func progress(_ percent: Double, _ details: String? = nil) {
+    report(JobProgress(percent, details))
+  }
+
+  /// The same, for whoever has the two as one.
+  package func report(_ progress: JobProgress) {
+    link.progress(progress)
+  }
+
+  /// Says that the work goes on, where there is no progress to be reported: a type with a stall time-out ends an attempt that
+  /// says nothing for that long. Reporting progress and saving a snapshot say it as well. It costs next to nothing.
+  public func heartbeat() {
+    link.heartbeat()
   }
 
   /// Ends the job as `skipped`: there was nothing to do. To be used as `throw context.skip("…")`.
@@ -126,6 +141,10 @@ public struct JobLink: Sendable {
   public var policy: @Sendable (RetryPolicy, Duration?) async throws -> Void
   /// Locks the job by another one, or unlocks it with `nil`; returns when the server has decided.
   public var lock: @Sendable (JobID?) async throws -> Void
+  /// Notes that the work goes on; returns at once.
+  public var heartbeat: @Sendable () -> Void
+  /// Why the attempt was told to end; `nil` when it was not.
+  public var cancelReason: @Sendable () -> CancelReason?
   /// Schedules what the callback schedules; it cannot when it is `nil`.
   package var scheduling: (any JobScheduling)?
   /// Counts how often the attempt has scheduled the same: the answer is how often it had before.
@@ -136,38 +155,39 @@ public struct JobLink: Sendable {
     progress: @escaping @Sendable (JobProgress) -> Void = { _ in },
     snapshot: @escaping @Sendable (JSONPayload) async throws -> Void = { _ in },
     policy: @escaping @Sendable (RetryPolicy, Duration?) async throws -> Void = { _, _ in },
-    lock: @escaping @Sendable (JobID?) async throws -> Void = { _ in }
+    lock: @escaping @Sendable (JobID?) async throws -> Void = { _ in },
+    heartbeat: @escaping @Sendable () -> Void = {},
+    cancelReason: @escaping @Sendable () -> CancelReason? = { nil }
   ) {
     self.progress = progress
     self.snapshot = snapshot
     self.policy = policy
     self.lock = lock
+    self.heartbeat = heartbeat
+    self.cancelReason = cancelReason
   }
 }
 
 /// How far a job has come.
 public struct JobProgress: Sendable, Hashable {
-  /// 0 to 100.
-  public let percent: Double
+  /// 0 to 100; `nil` leaves what was said before.
+  public let percent: Double?
   /// What is being done, for people; `nil` leaves what was said before.
   public let details: String?
 
-  /// - Parameter percent: from 0; more than 100 is taken as 100.
-  /// - Throws: ``ProgressError`` when `percent` is negative or no number.
-  public init(_ percent: Double, _ details: String? = nil) throws(ProgressError) {
-    guard percent >= 0 else { throw ProgressError(percent: percent) }
-    self.percent = min(percent, 100)
+  /// - Parameter percent: taken to the nearest one from 0 to 100; what is no number is none.
+  public init(_ percent: Double?, _ details: String? = nil) {
+    self.percent = percent.flatMap { $0.isNaN ? nil : min(max(0, $0), 100) }
     self.details = details
   }
 
-  public init(from decoder: any Decoder) throws {
-    let container = try decoder.container(keyedBy: CodingKeys.self)
-    try self.init(
-      container.decode(Double.self, forKey: .percent),
-      container.decodeIfPresent(String.self, forKey: .details))
-  }
+  /// Whether it says nothing.
+  package var isEmpty: Bool { percent == nil && details == nil }
 
-  private enum CodingKeys: String, CodingKey { case percent, details }
+  /// With what it leaves as it was.
+  package func keeping(_ earlier: JobProgress?) -> JobProgress {
+    JobProgress(percent ?? earlier?.percent, details ?? earlier?.details)
+  }
 }
 
 /// What a state-update callback is told: the facts that a job's change may have changed.
@@ -193,38 +213,6 @@ public struct JobState: Sendable, Hashable {
     self.details = details
     self.error = error
   }
-}
-
-/// Thrown by an execution callback that found nothing to do: the job ends as `skipped`.
-public struct JobSkip: Error, Hashable, CustomStringConvertible {
-  /// Why, for people; it becomes the job's details.
-  public let reason: String
-
-  /// To be thrown; ``JobContext/skip(_:)`` makes one too.
-  public init(reason: String) {
-    self.reason = reason
-  }
-
-  public var description: String { "skipped: \(reason)" }
-}
-
-/// Thrown by an execution callback whose job would fail again however often it is run: no retry.
-public struct PermanentFailure: Error, Hashable, CustomStringConvertible {
-  /// What went wrong; it becomes the job's error.
-  public let description: String
-
-  /// - Parameter message: what went wrong, for people.
-  public init(_ message: String) {
-    description = message
-  }
-}
-
-/// A progress that is none: negative, or no number.
-public struct ProgressError: Error, CustomStringConvertible {
-  /// What was given.
-  public let percent: Double
-
-  public var description: String { "\(percent) is no progress; a progress is 0 to 100" }
 }
 
 /// Why a snapshot cannot be saved or read.

@@ -119,6 +119,7 @@ extension RegisteredJobType {
       try Self.payload(
         of: try await handler.run(try Self.decode(Handler.Params.self, params), job))
     }
+    decide = Handler.Params.job.retry.decide
   }
 
   private static func prepare(_ handler: some JobPreparing) -> Callback {

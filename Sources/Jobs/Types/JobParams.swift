@@ -49,6 +49,9 @@ public struct JobDefinition: Sendable {
   public let description: String
   /// How long one execution may take; zero is without limit.
   public let timeout: Duration
+  /// How long an attempt may neither report progress nor call ``JobContext/heartbeat()`` before it ends as one that took too long;
+  /// zero is without limit.
+  public let stallTimeout: Duration
   /// What happens after a failure.
   public let retry: Retry
   /// 0 to 9; of the jobs of a queue that are due, those with the higher one run first.
@@ -61,13 +64,14 @@ public struct JobDefinition: Sendable {
   /// - Parameter id: `group:name`, each of `a-z A-Z 0-9 _ -`. One that is none ends the process when it is first used.
   public init(
     _ id: StaticString, queue: JobQueueName = .compute, description: String = "",
-    timeout: Duration = .zero, retry: Retry = .never, priority: Int = JobPriority.standard,
-    suspendable: Bool = false
+    timeout: Duration = .zero, stallTimeout: Duration = .zero, retry: Retry = .never,
+    priority: Int = JobPriority.standard, suspendable: Bool = false
   ) {
     self.id = .named(id)
     self.queue = queue
     self.description = description
     self.timeout = timeout
+    self.stallTimeout = stallTimeout
     self.retry = retry
     self.priority = priority
     self.isSuspendable = suspendable
@@ -78,6 +82,8 @@ public struct JobDefinition: Sendable {
 public struct Retry: Sendable {
   /// What the server goes by.
   public var policy: RetryPolicy
+  /// Asked by the worker about each error that does not say itself what happens next (as ``RetryAfter`` does).
+  var decide: (@Sendable (any Error) -> RetryDecision?)?
 
   /// Whatever the policy says.
   public init(_ policy: RetryPolicy) {
@@ -114,6 +120,28 @@ public struct Retry: Sendable {
     _ times: Int, every delay: Duration = .seconds(1), jitter: Double = 0
   ) -> Retry {
     Retry(RetryPolicy(maxRetries: times, delay: delay, backoff: .constant, jitter: jitter))
+  }
+}
+
+extension Retry {
+  /// The same, for errors of which `isWorthIt` says so; any other fails the job for good.
+  ///
+  /// ```swift
+  /// retry: .exponential(3).when { $0 is TimeoutError }
+  /// ```
+  public func when(_ isWorthIt: @escaping @Sendable (any Error) -> Bool) -> Retry {
+    deciding { isWorthIt($0) ? nil : .fail }
+  }
+
+  /// The same, unless `decide` says something else of an error.
+  ///
+  /// - Parameter decide: what happens after an error; `nil` leaves it to the policy.
+  public func deciding(
+    _ decide: @escaping @Sendable (any Error) -> RetryDecision?
+  ) -> Retry {
+    var retry = self
+    retry.decide = { [earlier = self.decide] error in earlier?(error) ?? decide(error) }
+    return retry
   }
 }
 
@@ -171,8 +199,8 @@ extension JobParams {
         }
       }
       return JobTypeDescription(
-        id: job.id, description: job.description, timeout: job.timeout, retry: job.retry.policy,
-        priority: job.priority, params: .object(defaults), schema: schema,
+        id: job.id, description: job.description, timeout: job.timeout,
+        stallTimeout: job.stallTimeout, retry: job.retry.policy, priority: job.priority, params: .object(defaults), schema: schema,
         suspendable: job.isSuspendable, callbacks: callbacks)
     } catch {
       throw JobParamsError(type: job.id, params: "\(Self.self)", reason: "\(error)")

@@ -70,6 +70,10 @@ public struct RegisteredJobType: Sendable {
   public let suspend: Callback?
   /// Called before a job is resumed.
   public let resume: Callback?
+  /// What becomes of a job whose callback has thrown an error; `nil` leaves it to the retry policy. It is not asked about errors
+  /// that say it themselves (``PermanentFailure``, ``RetryAfter``, ``Snooze``, ``JobSkip``), nor about what a callback throws
+  /// because it was told to end.
+  public var decide: (@Sendable (any Error) -> RetryDecision?)?
 
   /// A type whose work is done without a Swift type for its params: a program, say.
   ///

@@ -33,6 +33,8 @@ public struct JobType<Params: Codable & Sendable, Result: Codable & Sendable>: S
   ///   - description: what it does, for people.
   ///   - params: the default instance.
   ///   - timeout: how long one execution may take; zero is without limit.
+  ///   - stallTimeout: how long it may report neither progress nor a heartbeat before it ends as one that took too long; zero is
+  ///     for ever.
   ///   - retry: what happens after a failure.
   ///   - priority: 0 to 9, of jobs that name none; of those that are due, higher ones run first.
   ///   - suspendable: whether jobs of this type can be suspended and resumed.
@@ -44,7 +46,7 @@ public struct JobType<Params: Codable & Sendable, Result: Codable & Sendable>: S
   /// - Throws: ``NameError`` for a name that is none, ``JSONError`` for a default instance that cannot be written as JSON.
   public init(
     group: JobGroup, name: String, description: String = "", params: Params,
-    timeout: Duration = .zero, retry: RetryPolicy = .never,
+    timeout: Duration = .zero, stallTimeout: Duration = .zero, retry: RetryPolicy = .never,
     priority: Int = JobPriority.standard, suspendable: Bool = false,
     initialize: Initialize? = nil, stateUpdate: StateUpdate? = nil, suspend: Intervene? = nil,
     resume: Intervene? = nil, execute: @escaping Execute
@@ -56,7 +58,7 @@ public struct JobType<Params: Codable & Sendable, Result: Codable & Sendable>: S
     if resume != nil { callbacks.insert(.resume) }
     self.description = JobTypeDescription(
       id: try JobTypeID(group: group.name, name: name), description: description,
-      timeout: timeout, retry: retry, priority: priority,
+      timeout: timeout, stallTimeout: stallTimeout, retry: retry, priority: priority,
       params: try JSONValue(encoding: params),
       schema: try ParamsSchema(defaults: params), suspendable: suspendable, callbacks: callbacks)
     self.initialize = initialize
@@ -93,7 +95,7 @@ extension JobType where Result == NoResult {
   /// Declares a job type without a result; otherwise as the other initialiser.
   public init(
     group: JobGroup, name: String, description: String = "", params: Params,
-    timeout: Duration = .zero, retry: RetryPolicy = .never,
+    timeout: Duration = .zero, stallTimeout: Duration = .zero, retry: RetryPolicy = .never,
     priority: Int = JobPriority.standard, suspendable: Bool = false,
     initialize: Initialize? = nil, stateUpdate: StateUpdate? = nil, suspend: Intervene? = nil,
     resume: Intervene? = nil,
@@ -101,7 +103,8 @@ extension JobType where Result == NoResult {
   ) throws {
     try self.init(
       group: group, name: name, description: description, params: params, timeout: timeout,
-      retry: retry, priority: priority, suspendable: suspendable, initialize: initialize,
+      stallTimeout: stallTimeout, retry: retry, priority: priority, suspendable: suspendable,
+      initialize: initialize,
       stateUpdate: stateUpdate,
       suspend: suspend, resume: resume,
       execute: { params, context in

@@ -6,6 +6,8 @@ public struct JobTypeDescription: Sendable, Hashable {
   public let description: String
   /// How long one execution may take; zero is without limit.
   public let timeout: Duration
+  /// How long an attempt may say nothing, neither progress nor a heartbeat, before it ends as one that is late; zero is for ever.
+  public let stallTimeout: Duration
   /// What happens after a failure, unless a job says otherwise.
   public let retry: RetryPolicy
   /// 0 to 9: higher ones first; of jobs that say nothing else.
@@ -21,13 +23,15 @@ public struct JobTypeDescription: Sendable, Hashable {
 
   /// A description; ``JobType`` makes it from its defaults.
   public init(
-    id: JobTypeID, description: String, timeout: Duration, retry: RetryPolicy,
-    priority: Int = JobPriority.standard, params: JSONValue, schema: ParamsSchema,
+    id: JobTypeID, description: String, timeout: Duration, stallTimeout: Duration = .zero,
+    retry: RetryPolicy, priority: Int = JobPriority.standard, params: JSONValue,
+    schema: ParamsSchema,
     suspendable: Bool, callbacks: Set<JobCallback> = []
   ) {
     self.id = id
     self.description = description
     self.timeout = min(max(.zero, timeout), .longest)
+    self.stallTimeout = min(max(.zero, stallTimeout), .longest)
     self.retry = retry
     self.priority = JobPriority.clamped(priority)
     self.params = params
@@ -42,6 +46,7 @@ extension JobTypeDescription: Codable {
     case id = "type_id"
     case description, group, name, params, priority, suspendable, backoff, jitter, callbacks
     case timeout = "timeout_sec"
+    case stallTimeout = "stall_timeout_sec"
     case maxRetries = "max_retries"
     case retryDelay = "retry_delay_sec"
     case maxRetryDelay = "max_retry_delay_sec"
@@ -70,6 +75,7 @@ extension JobTypeDescription: Codable {
       id: try container.decode(JobTypeID.self, forKey: .id),
       description: try container.decode(String.self, forKey: .description),
       timeout: try duration(.timeout),
+      stallTimeout: container.contains(.stallTimeout) ? try duration(.stallTimeout) : .zero,
       retry: RetryPolicy(
         maxRetries: try container.decode(Int.self, forKey: .maxRetries),
         delay: try duration(.retryDelay),
@@ -90,6 +96,7 @@ extension JobTypeDescription: Codable {
     try container.encode(id.group, forKey: .group)
     try container.encode(id.name, forKey: .name)
     try container.encode(timeout.seconds, forKey: .timeout)
+    try container.encode(stallTimeout.seconds, forKey: .stallTimeout)
     try container.encode(retry.maxRetries, forKey: .maxRetries)
     try container.encode(retry.delay.seconds, forKey: .retryDelay)
     try container.encode(retry.maxDelay.seconds, forKey: .maxRetryDelay)

@@ -1,7 +1,7 @@
 /// What the server tells or asks a worker.
 public enum ControlCommand: Sendable, Hashable, Codable {
-  /// Cancel the job's attempt: its outcome is to be reported.
-  case cancel(job: JobID, attempt: Int)
+  /// Cancel the job's attempt: its outcome is to be reported. The reason is what somebody gave for it.
+  case cancel(job: JobID, attempt: Int, reason: String? = nil)
   /// Suspend the job's attempt: its outcome is to be reported.
   case suspend(job: JobID, attempt: Int)
   /// The attempt is no longer the job's: stop it and report nothing.

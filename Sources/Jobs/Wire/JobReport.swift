@@ -48,8 +48,9 @@ extension JobOutcome {
   fileprivate var sizeBound: Int {
     switch self {
     case .completed(let result): result?.bytes.count ?? 0
-    case .failed(let text, _), .timedOut(let text), .skipped(let text):
+    case .failed(let text, _), .retryAfter(let text, _, _), .timedOut(let text), .skipped(let text):
       text.utf8.count
+    case .snoozed(_, let reason): reason?.utf8.count ?? 0
     case .canceled, .returned: 0
     }
   }
@@ -60,6 +61,10 @@ public enum JobOutcome: Sendable, Hashable {
   case completed(result: JSONPayload?)
   /// The callback threw; `permanent` forbids a retry.
   case failed(error: String, permanent: Bool)
+  /// The callback threw, and said when to run again; where that is counted, it uses up a retry.
+  case retryAfter(error: String, delay: Duration, counted: Bool)
+  /// It was too early for the callback: the job is run again after this time. That is no failure and no retry.
+  case snoozed(Duration, reason: String?)
   /// The attempt outran its time-out and was stopped.
   case timedOut(error: String)
   case skipped(reason: String)

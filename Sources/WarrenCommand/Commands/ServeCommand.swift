@@ -181,7 +181,9 @@ extension CommandTypeConfiguration {
     var type = try CommandJobType(
       group: group, name: description.id.name, description: description.description,
       params: description.params, command: command,
-      timeout: description.timeout, retry: description.retry, priority: description.priority,
+      timeout: description.timeout,
+      stallTimeout: description.stallTimeout, retry: description.retry,
+      priority: description.priority,
       suspendable: description.suspendable)
     type.environment = environment
     type.workingDirectory = workingDirectory

@@ -74,9 +74,9 @@ struct AuthorityConformanceTests {
       let worker = try await harness.worker()
       let id = try await harness.job()
       _ = try await harness.claim(1, by: worker)
-      let last = try JobProgress(60, "more")
+      let last = JobProgress(60, "more")
       let contents: [JobReport.Content] = [
-        .progress(try JobProgress(40, "some")), .progress(last),
+        .progress(JobProgress(40, "some")), .progress(last),
         .ended(.completed(result: ["sum": 3])),
       ]
       let reports = contents.map {

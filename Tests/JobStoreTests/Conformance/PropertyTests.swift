@@ -381,7 +381,7 @@ private struct Walk {
     let held = known.values.filter(\.status.isHeld).map(\.id).sorted()
     let id = held.isEmpty || chance(20) ? job() : pick(held)
     let content: JobReport.Content =
-      switch completes ? 4 : Int.random(in: 0..<12, using: &random) {
+      switch completes ? 4 : Int.random(in: 0..<15, using: &random) {
       case 0, 1: .progress(progress())
       case 2: .snapshot(["at": .integer(Int64(number))])
       case 3: .policy(RetryPolicy(maxRetries: pick([0, 2])), timeout: chance(50) ? 1000 : nil)
@@ -390,6 +390,11 @@ private struct Walk {
       case 8: .ended(.timedOut(error: "late"))
       case 9: .ended(.skipped(reason: chance(50) ? "nothing" : ""))
       case 10: .ended(.canceled)
+      case 11, 12:
+        .ended(
+          .retryAfter(
+            error: "busy", delay: .milliseconds(pick([0, 2000])), counted: chance(50)))
+      case 13: .ended(.snoozed(.milliseconds(pick([0, 2000])), reason: chance(50) ? "early" : nil))
       default: .ended(.returned)
       }
     return JobReport(
@@ -399,8 +404,7 @@ private struct Walk {
 
   private mutating func progress() -> JobProgress {
     let percent = Double(Int.random(in: 0...100, using: &random))
-    // What is in range is accepted.
-    return try! JobProgress(percent, chance(50) ? "some" : nil)
+    return JobProgress(percent, chance(50) ? "some" : nil)
   }
 
   private mutating func lock() -> LockRequest {

@@ -302,7 +302,7 @@ import Testing
     try await Subject.with(implementation) { subject in
       let jobs = try await subject.running(2)
       let contents: [JobReport.Content] = [
-        .progress(try JobProgress(40, "some")), .snapshot(["at": 4]),
+        .progress(JobProgress(40, "some")), .snapshot(["at": 4]),
         .policy(RetryPolicy(maxRetries: 7), timeout: 5000),
         .ended(.completed(result: ["sum": 3])), .ended(.completed(result: ["sum": 4])),
       ]
@@ -590,7 +590,7 @@ import Testing
   func held(_ implementation: Implementation) async throws {
     try await Subject.with(implementation) { subject in
       let jobs = try await subject.running(4).sorted { $0.id < $1.id }
-      try await subject.report(jobs[0].id, .progress(try JobProgress(1)), at: now + 100)
+      try await subject.report(jobs[0].id, .progress(JobProgress(1)), at: now + 100)
       _ = try await subject.apply(.cancel(reason: nil), to: jobs[1].id)
       #expect(
         try await subject.store.jobs(heldBy: worker, after: jobs[0].id, limit: 2).map(\.id)

@@ -7,12 +7,13 @@ import Testing
 @Suite(.timeLimit(.minutes(3))) struct CommandJobTypeTests {
   private func run(
     _ script: String, params: JSONValue = ["word": "x"], context: [String: String] = [:],
-    harness: ExecutorHarness,
+    stallTimeout: Duration = .zero, harness: ExecutorHarness,
     configure: (inout CommandJobType) -> Void = { _ in }
   ) async throws -> [JobOutcome] {
     var type = try CommandJobType(
       group: JobGroup("test", queue: .compute), name: "job", params: params,
-      command: ["sh", "-c", script, "sh", "{word}"])
+      command: ["sh", "-c", script, "sh", "{word}"],
+      stallTimeout: stallTimeout)
     type.grace = .milliseconds(500)
     configure(&type)
     let assignment = JobAssignment(
@@ -53,7 +54,7 @@ import Testing
     let outcomes = try await run(
       """
       echo '{"progress": 42, "details": "going"}' >> "$WARREN_REPORT"
-      echo '{"heartbeat": -1}' >> "$WARREN_REPORT"
+      echo '{"what-is-not-known": -1}' >> "$WARREN_REPORT"
       echo '{"result": {"n": 1}}' >> "$WARREN_REPORT"
       echo ignored
       """, harness: harness)
@@ -67,9 +68,40 @@ import Testing
     ("echo no >&2; exit 100", .failed(error: "exit code 100: no", permanent: true)),
     (#"echo '{"skip": "old"}' >> "$WARREN_REPORT""#, .skipped(reason: "old")),
     ("", .completed(result: nil)),
+    (
+      #"echo '{"retry_after": 30, "counted": false}' >> "$WARREN_REPORT"; echo no >&2; exit 3"#,
+      .retryAfter(error: "exit code 3: no", delay: .seconds(30), counted: false)
+    ),
+    (
+      #"echo '{"snooze": 30, "reason": "early"}' >> "$WARREN_REPORT"; exit 3"#,
+      .snoozed(.seconds(30), reason: "early")
+    ),
   ])
   func theEndDecides(script: String, outcome: JobOutcome) async throws {
     #expect(try await run(script, harness: ExecutorHarness()) == [outcome])
+  }
+
+  @Test func aProgramThatReportsNothingIsStalledAndAnyReportIsASignOfLife() async throws {
+    let silent = try ExecutorHarness()
+    let stalled = try await run(
+      "exec sleep 600", stallTimeout: .milliseconds(200), harness: silent)
+    guard case .timedOut(let error) = stalled.first else {
+      Issue.record("\(stalled)")
+      return
+    }
+    #expect(error.hasPrefix("stalled: no progress for 0.2 s"))
+    let signs = Recorder<Void>()
+    let link = JobLink(heartbeat: { signs.add(()) })
+    let context = JobContext(
+      assignment: silent.assignment, logger: .init(label: "test"), link: link)
+    let type = try CommandJobType(
+      group: JobGroup("test", queue: .compute), name: "job",
+      command: [
+        "sh", "-c",
+        #"echo '{"heartbeat": true}' >> "$WARREN_REPORT"; echo '{"result": 1}' >> "$WARREN_REPORT""#,
+      ])
+    _ = try await type.registered(in: CommandRuntime()).execute([:], context)
+    #expect(signs.all.count == 2)
   }
 
   @Test func cancellationEndsTheProgram() async throws {

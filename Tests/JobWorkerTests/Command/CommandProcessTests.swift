@@ -122,9 +122,9 @@ import Testing
       """#)
     #expect(
       events == [
-        .report(.progress(try JobProgress(1, "step 1"))),
-        .report(.progress(try JobProgress(2, "step 2"))),
-        .report(.progress(try JobProgress(3, "step 3"))),
+        .report(.progress(JobProgress(1, "step 1"))),
+        .report(.progress(JobProgress(2, "step 2"))),
+        .report(.progress(JobProgress(3, "step 3"))),
         .report(.snapshot(["page": 3])), .report(.result(1)), .report(.result(["sum": 7])),
       ])
     #expect(outcome.conclusion == .result(["sum": 7]))

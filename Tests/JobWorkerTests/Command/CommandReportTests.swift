@@ -19,6 +19,13 @@ import Testing
     #expect(try read(#"{"result": null}"#) == .result(.null))
     #expect(try read(#"{"skip": "nothing new"}"#) == .skip("nothing new"))
     #expect(try read(#"{"snapshot": 3}"#) == .snapshot(3))
+    #expect(try read(#"{"retry_after": 30}"#) == .retryAfter(CommandRetry(delay: .seconds(30))))
+    #expect(
+      try read(#"{"retry_after": 0.5, "counted": false}"#)
+        == .retryAfter(CommandRetry(delay: .milliseconds(500), counted: false)))
+    #expect(try read(#"{"heartbeat": true}"#) == .heartbeat)
+    #expect(try read(#"{"snooze": 30}"#) == .snooze(.seconds(30), nil))
+    #expect(try read(#"{"snooze": 0, "reason": "early"}"#) == .snooze(.zero, "early"))
   }
 
   @Test func oneLineMayReportSeveralThingsAndTheEndIsTheLast() throws {
@@ -31,9 +38,9 @@ import Testing
 
   @Test func membersThatAreUnknownArePassedOver() throws {
     #expect(
-      try CommandReport.reports(in: #"{"progress": 1, "heartbeat": {"a": 2}}"#.utf8)
+      try CommandReport.reports(in: #"{"progress": 1, "what-is-not-known": {"a": 2}}"#.utf8)
         == [.progress(JobProgress(1))])
-    #expect(try CommandReport.reports(in: #"{"heartbeat": 2}"#.utf8) == [])
+    #expect(try CommandReport.reports(in: #"{"what-is-not-known": 2}"#.utf8) == [])
     #expect(try CommandReport.reports(in: "{}".utf8) == [])
   }
 
@@ -49,7 +56,14 @@ import Testing
 
   @Test(arguments: [
     ("nonsense", "JSON"), ("{\"progress\": 1", "JSON"), ("42", "integer"), ("[]", "array"),
-    (#"{"skip": "a", "result": 2}"#, "one of result and skip"),
+    (#"{"skip": "a", "result": 2}"#, "one of result, skip and snooze"),
+    (#"{"snooze": 1, "result": 2}"#, "one of result, skip and snooze"),
+    (#"{"heartbeat": 1}"#, "heartbeat must be true"),
+    (#"{"snooze": "1"}"#, "snooze must be a number of seconds"),
+    (#"{"snooze": -1}"#, "snooze must be a number of seconds"),
+    (#"{"snooze": 1, "reason": 5}"#, "reason must be a string"),
+    (#"{"retry_after": 1e300}"#, "retry_after must be a number of seconds"),
+    (#"{"retry_after": 1, "counted": 1}"#, "counted must be true or false"),
     (#"{"details": "x"}"#, "beside progress"),
     (#"{"result": 1, "details": "x"}"#, "beside progress"),
     (#"{"progress": "42"}"#, "number"),

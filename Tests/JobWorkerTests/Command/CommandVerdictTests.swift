@@ -6,12 +6,45 @@ import Testing
 @Suite struct CommandVerdictTests {
   private func verdict(
     _ end: CommandEnd, output: String = "", error: String = "",
-    conclusion: CommandOutcome.Conclusion? = nil
+    conclusion: CommandOutcome.Conclusion? = nil, retry: CommandRetry? = nil,
+    isInterrupted: Bool = false, lost: String? = nil
   ) -> CommandVerdict {
     var head = OutputHead(limit: 10)
     head.append(output.utf8)
     return CommandVerdict(
-      CommandOutcome(end: end, output: head, errorTail: error, conclusion: conclusion))
+      CommandOutcome(
+        end: end, output: head, errorTail: error, conclusion: conclusion, retry: retry,
+        isInterrupted: isInterrupted, lostReport: lost))
+  }
+
+  @Test func aProgramSaysWhenItsJobRunsAgainIfItFails() {
+    let retry = CommandRetry(delay: .seconds(30), counted: false)
+    #expect(
+      verdict(.exited(3), error: "busy", retry: retry)
+        == .retryAfter(message: "exit code 3: busy", retry))
+    #expect(
+      verdict(.signaled(9), retry: retry) == .retryAfter(message: "killed by SIGKILL (9)", retry))
+    #expect(verdict(.exited(0), conclusion: .result(1), retry: retry) == .completed(1))
+    #expect(
+      verdict(.exited(100), retry: retry) == .failed(message: "exit code 100", permanent: true))
+    #expect(
+      verdict(.exited(3), retry: retry, isInterrupted: true) == .interrupted("exit code 3"))
+  }
+
+  @Test func aProgramHasItsJobSnoozedWhateverItsExitCode() {
+    let snooze = CommandOutcome.Conclusion.snooze(.seconds(30), "early")
+    for end in [CommandEnd.exited(0), .exited(3), .exited(100), .signaled(15)] {
+      #expect(
+        verdict(end, output: "out", conclusion: snooze, isInterrupted: true)
+          == .snoozed(.seconds(30), "early"))
+    }
+    // What it told besides is not known.
+    #expect(
+      verdict(.exited(0), conclusion: snooze, lost: "a line")
+        == .failed(message: "a line", permanent: true))
+    #expect(
+      verdict(.exited(3), conclusion: snooze, lost: "a line")
+        == .failed(message: "exit code 3; a line", permanent: false))
   }
 
   @Test func exitCodeZeroCompletes() {

@@ -12,6 +12,51 @@ import Testing
     #expect(harness.job?.status == .completed)
   }
 
+  @Test func aJobThatIsSnoozedWaitsWithItsSnapshot() async throws {
+    let harness = try ExecutorHarness()
+    try await harness.run { context in
+      try await context.saveSnapshot(["line": 7])
+      throw Snooze(.seconds(60), "not there yet")
+    }
+    #expect(harness.authority.outcomes == [.snoozed(.seconds(60), reason: "not there yet")])
+    #expect(harness.job?.status == .waiting)
+    #expect(harness.job?.snapshot == ["line": 7])
+  }
+
+  @Test func theTypesDecisionIsReported() async throws {
+    let harness = try ExecutorHarness()
+    var type = try testType { _ in throw TestFailure() }
+    type.decide = { $0 is TestFailure ? .fail : nil }
+    _ = await harness.executor.run(harness.assignment, type, harness.attempt)
+    #expect(
+      harness.authority.outcomes == [.failed(error: "the disk is on fire", permanent: true)])
+  }
+
+  @Test(arguments: [
+    (AttemptOrders.cancel, CancelReason.canceled(reason: "no longer needed")),
+    (.suspend, .suspending), (.giveBack, .shuttingDown), (.stop, .fenced), (.timeOut, .timedOut),
+  ])
+  func aCallbackLearnsWhyItIsToEnd(order: AttemptOrders, reason: CancelReason) async throws {
+    let harness = try ExecutorHarness()
+    let before = Recorder<CancelReason?>()
+    let after = Recorder<CancelReason?>()
+    let running = Signal()
+    async let ending = harness.run { context in
+      before.add(context.cancelReason)
+      running.fire()
+      await untilCancelled()
+      // In a child task as well.
+      async let seen = context.cancelReason
+      after.add(await seen)
+      return nil
+    }
+    #expect(await running.wait(for: .seconds(30)))
+    harness.attempt.order(order, because: "no longer needed")
+    _ = try await ending
+    #expect(before.all == [nil])
+    #expect(after.all == [reason])
+  }
+
   @Test func aTimeOutEndsTheCallback() async throws {
     let harness = try ExecutorHarness(timeout: .milliseconds(50))
     #expect(

@@ -10,8 +10,8 @@ import Testing
     let clock = ContinuousClock()
     let start = clock.now
     try await harness.run { context in
-      for step in 0..<1_000_000 { try context.progress(Double(step) / 20_000) }
-      try context.progress(99.5, "almost")
+      for step in 0..<1_000_000 { context.progress(Double(step) / 20_000) }
+      context.progress(99.5, "almost")
       return nil
     }
     let seconds = (clock.now - start).seconds
@@ -26,8 +26,8 @@ import Testing
   @Test func theLastProgressComesBeforeTheOutcome() async throws {
     let harness = try ExecutorHarness()
     try await harness.run { context in
-      try context.progress(10, "begun")
-      try context.progress(80)
+      context.progress(10, "begun")
+      context.progress(80)
       throw TestFailure()
     }
     let reports = harness.authority.reports.all
@@ -42,7 +42,7 @@ import Testing
       settings: ExecutionSettings(progressInterval: .seconds(3_600)))
     let release = Signal()
     async let ending = harness.run { context in
-      try context.progress(1)
+      context.progress(1)
       _ = await release.wait(for: .seconds(30))
       return nil
     }
@@ -57,8 +57,8 @@ import Testing
     harness.authority.isAway = true
     let reported = Signal()
     async let ending = harness.run { context in
-      try context.progress(1, "first")
-      try context.progress(2)
+      context.progress(1, "first")
+      context.progress(2)
       reported.fire()
       await untilCancelled()
       return nil
@@ -75,17 +75,32 @@ import Testing
   @Test func theLatestIsKept() throws {
     var latest = LatestProgress()
     #expect(latest.take() == nil)
-    latest.put(try JobProgress(1, "a"))
-    latest.put(try JobProgress(2))
+    latest.put(JobProgress(1, "a"))
+    latest.put(JobProgress(2))
     #expect(!latest.isEmpty)
-    #expect(try latest.take() == JobProgress(2, "a"))
+    #expect(latest.take() == JobProgress(2, "a"))
     #expect(latest.take() == nil)
-    latest.put(try JobProgress(4))
-    latest.putBack(try JobProgress(3, "b"))
-    #expect(try latest.take() == JobProgress(4, "b"))
-    latest.putBack(try JobProgress(5))
-    #expect(try latest.take() == JobProgress(5))
+    latest.put(JobProgress(4))
+    latest.putBack(JobProgress(3, "b"))
+    #expect(latest.take() == JobProgress(4, "b"))
+    latest.putBack(JobProgress(5))
+    #expect(latest.take() == JobProgress(5))
     #expect(latest.isEmpty)
+  }
+
+  @Test func whatIsNoNumberLeavesThePercentageAsItWas() async throws {
+    let harness = try ExecutorHarness()
+    try await harness.run { context in
+      context.progress(30, "begun")
+      _ = await harness.authority.reports.wait { !$0.isEmpty }
+      context.progress(.nan, "who knows")
+      context.progress(.nan)
+      return nil
+    }
+    #expect(
+      harness.authority.reports.all.compactMap(\.progress)
+        == [JobProgress(30, "begun"), JobProgress(nil, "who knows")])
+    #expect(harness.job?.progressDetails == "who knows")
   }
 
   @Test func noProgressIsPassedOnAfterTheEnd() async throws {
@@ -95,7 +110,7 @@ import Testing
       contexts.add(context)
       return nil
     }
-    try contexts.all.first?.progress(70)
+    contexts.all.first?.progress(70)
     #expect(harness.authority.reports.all.compactMap(\.progress).isEmpty)
     #expect(harness.deadlines.count == 0)
   }
@@ -104,9 +119,9 @@ import Testing
     let harness = try ExecutorHarness(
       settings: ExecutionSettings(progressInterval: .seconds(3_600)))
     try await harness.run { context in
-      try context.progress(1)
+      context.progress(1)
       _ = await harness.authority.reports.wait { !$0.isEmpty }
-      try context.progress(2)
+      context.progress(2)
       return nil
     }
     #expect(harness.authority.reports.all.compactMap(\.progress?.percent) == [1, 2])

@@ -12,7 +12,7 @@ import Testing
     try await harness.run(
       stateUpdate: { _, state in states.add(state) },
       { context in
-        try context.progress(50, "half")
+        context.progress(50, "half")
         _ = await states.wait { $0.count >= 2 }
         return nil
       })
@@ -36,7 +36,7 @@ import Testing
     let states = Recorder<JobState>()
     let updates = try updates(states, maxRetries: 1)
     updates.tell(.running)
-    updates.tell(nil, try JobProgress(40, "more"))
+    updates.tell(nil, JobProgress(40, "more"))
     updates.tell(outcome, after: orders)
     #expect(await updates.finish(within: .seconds(10), DeadlineQueue()))
     let last = try #require(states.all.last)
@@ -64,7 +64,7 @@ import Testing
       stateUpdate: { _, state in states.add(state) },
       { context in
         try await context.setLocked(by: JobID())
-        try context.progress(10)
+        context.progress(10)
         _ = await states.wait { $0.count >= 3 }
         harness.attempt.release()
         try await context.setUnlocked()
@@ -79,6 +79,24 @@ import Testing
         .running, .locked, .locked, .running, .suspending, .canceling, .canceled,
       ])
     #expect(states.all.map(\.progress) == [0, 0, 10, 10, 10, 10, 10])
+  }
+
+  @Test func aJobThatIsRunAgainWaitsIfARetryIsLeftOrNoneIsNeeded() async throws {
+    let ends: [(JobOutcome, maxRetries: Int, JobStatus, String?)] = [
+      (.retryAfter(error: "busy", delay: .zero, counted: true), 0, .failed, "busy"),
+      (.retryAfter(error: "busy", delay: .zero, counted: true), 1, .waiting, "busy"),
+      (.retryAfter(error: "busy", delay: .zero, counted: false), 0, .waiting, "busy"),
+      (.snoozed(.zero, reason: "early"), 0, .waiting, nil),
+    ]
+    for (outcome, maxRetries, status, error) in ends {
+      let states = Recorder<JobState>()
+      let updates = try updates(states, maxRetries: maxRetries)
+      updates.tell(.running)
+      updates.tell(outcome, after: [])
+      #expect(await updates.finish(within: .seconds(30), DeadlineQueue()))
+      #expect(states.all.last?.status == status)
+      #expect(states.all.last?.error == error)
+    }
   }
 
   private func updates(_ states: Recorder<JobState>, maxRetries: Int) throws -> StateUpdates {

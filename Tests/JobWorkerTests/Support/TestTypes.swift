@@ -11,12 +11,14 @@ let silent: Logger = {
 
 /// A job type `test:<name>` of the queue compute, whose work is this closure.
 func testType(
-  _ name: String = "job", stateUpdate: (@Sendable (NoParams, JobState) async -> Void)? = nil,
+  _ name: String = "job", stallTimeout: Duration = .zero,
+  stateUpdate: (@Sendable (NoParams, JobState) async -> Void)? = nil,
   execute: @escaping @Sendable (JobContext) async throws -> JSONValue?
 ) throws -> RegisteredJobType {
   RegisteredJobType(
     try JobType(
       group: JobGroup("test", queue: .compute), name: name, params: NoParams(),
+      stallTimeout: stallTimeout,
       stateUpdate: stateUpdate,
       execute: { _, context in try await execute(context) }))
 }

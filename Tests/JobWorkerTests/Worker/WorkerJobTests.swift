@@ -9,7 +9,7 @@ import Testing
 @Suite(.needsBroker, .timeLimit(.minutes(2))) struct WorkerJobTests {
   @Test func aTicketIsClaimedRunReportedAndAcknowledged() async throws {
     let type = try testType { context in
-      try context.progress(50)
+      context.progress(50)
       return ["attempt": .integer(Int64(context.assignment.attempt))]
     }
     try await BrokerHarness.with { harness in
