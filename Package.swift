@@ -192,7 +192,7 @@ let package = Package(
       ],
       swiftSettings: strict),
     .testTarget(
-      name: "JobTransportTests", dependencies: ["AMQP", "Jobs", "JobTransport"],
+      name: "JobTransportTests", dependencies: ["AMQP", "Jobs", "JobTransport", logging],
       swiftSettings: strict),
     .testTarget(
       name: "JobStoreTests",
@@ -236,7 +236,8 @@ let package = Package(
       ],
       path: "Tests/FakeAPI", swiftSettings: strict),
     .testTarget(
-      name: "JobClientTests", dependencies: ["FakeAPI", "JobClient", "Jobs", "TestSupport"],
+      name: "JobClientTests",
+      dependencies: ["FakeAPI", "JobClient", "Jobs", "TestSupport", logging],
       swiftSettings: strict),
     .testTarget(
       name: "WarrenServiceTests",
@@ -253,7 +254,7 @@ let package = Package(
       name: "WarrenTests",
       dependencies: [
         "FakeAPI", "JobClient", "JobConfig", "JobStore", "Jobs", "TestSupport", "WarrenCommand",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        logging, .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
     .testTarget(

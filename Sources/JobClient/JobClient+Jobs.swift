@@ -1,4 +1,4 @@
-public import Foundation
+import Foundation
 public import Jobs
 import NIOHTTP1
 
@@ -47,9 +47,18 @@ extension JobClient {
     try await connection.send(APIRequest(path: ["jobs", id.description])).value
   }
 
+  /// What is kept of what a job logged: its newest lines.
+  ///
+  /// - Parameter number: only lines after it, as the last one of an earlier answer.
+  public func log(of id: JobID, after number: Int64 = 0) async throws(JobClientError) -> JobLog {
+    var request = APIRequest(path: ["jobs", id.description, "log"])
+    if number > 0 { request.query = [("after", String(number))] }
+    return try await connection.send(request).value
+  }
+
   /// The job that an idempotency key has made, if any.
-  public func find(idempotencyKey: UUID) async throws(JobClientError) -> Job? {
-    let query = [(name: "idempotency_key", value: idempotencyKey.uuidString.lowercased())]
+  public func find(idempotencyKey: IdempotencyKey) async throws(JobClientError) -> Job? {
+    let query = [(name: "idempotency_key", value: idempotencyKey.description)]
     return try await connection.send(
       APIRequest(path: ["jobs"], query: query), as: JobList.self
     ).value.jobs.first

@@ -1,4 +1,3 @@
-public import Foundation
 public import Jobs
 
 /// A job to be scheduled: the body of `POST /jobs`.
@@ -9,7 +8,7 @@ public struct ScheduleRequest: Sendable, Hashable {
   public var params: JSONValue
   /// Two requests with the same key (within one tenant) are one job. Made anew for each request, so that sending the same
   /// request again is safe.
-  public var idempotencyKey: UUID
+  public var idempotencyKey: IdempotencyKey
   /// Not before this time is it run; `nil` is at once.
   public var scheduledAt: Timestamp?
   /// How long one execution may take; `nil` is what the type says, as with the following.
@@ -31,7 +30,7 @@ public struct ScheduleRequest: Sendable, Hashable {
 
   /// A request; what is left out is taken from the type.
   public init(
-    type: JobTypeID, params: JSONValue = [:], idempotencyKey: UUID = UUID(),
+    type: JobTypeID, params: JSONValue = [:], idempotencyKey: IdempotencyKey = .unique(),
     scheduledAt: Timestamp? = nil, timeout: Duration? = nil, maxRetries: Int? = nil,
     retryDelay: Duration? = nil, backoff: Backoff? = nil, maxRetryDelay: Duration? = nil,
     jitter: Double? = nil, priority: Int? = nil, context: [String: String] = [:]
@@ -66,7 +65,7 @@ extension ScheduleRequest: Encodable {
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode(type, forKey: .type)
     try container.encode(params, forKey: .params)
-    try container.encode(idempotencyKey.uuidString.lowercased(), forKey: .idempotencyKey)
+    try container.encode(idempotencyKey, forKey: .idempotencyKey)
     try container.encodeIfPresent(scheduledAt, forKey: .scheduledAt)
     try container.encodeIfPresent(timeout?.seconds, forKey: .timeout)
     try container.encodeIfPresent(maxRetries, forKey: .maxRetries)

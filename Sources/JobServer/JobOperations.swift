@@ -77,6 +77,18 @@ public struct JobOperations: Sendable {
     }
   }
 
+  /// What is kept of what a job logged.
+  ///
+  /// - Parameter number: only lines after it.
+  public func log(
+    of id: JobID, tenant: UUID, after number: Int64
+  ) async throws(JobOperationError) -> JobLog {
+    try found(
+      try await reading { () throws(StoreError) in
+        try await store.log(of: id, tenant: tenant, after: number)
+      }, id)
+  }
+
   public func list(_ query: JobQuery) async throws(JobOperationError) -> JobPage {
     try await reading { () throws(StoreError) in try await store.list(query) }
   }

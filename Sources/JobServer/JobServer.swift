@@ -60,8 +60,8 @@ public struct JobServer: Sendable {
     let reconcile = Signal()
     let intake = Intake(catalog: catalog, store: store, names: names, clock: clock)
     authority = ServerAuthority(
-      store: store, parked: parked, claims: claims, control: control, commands: commands,
-      answerBytes: WireCoding.mostOfAnswer, clock: clock, log: log)
+      store: store, parked: parked, watches: hub.watches, claims: claims, control: control,
+      commands: commands, answerBytes: WireCoding.mostOfAnswer, clock: clock, log: log)
     let retention = Retention(
       store: store, policy: configuration.retention, clock: clock, log: log)
     service = JobOperations(
@@ -96,6 +96,11 @@ public struct JobServer: Sendable {
       ClaimConsumer(
         authority: authority, consuming: consuming, publishing: publishing, names: names,
         log: log),
+      LookupConsumer(
+        store: store, watches: hub.watches, consuming: consuming, publishing: publishing,
+        names: names, clock: clock, log: log),
+      WatchPublisher(
+        watches: hub.watches, store: store, broker: publishing, clock: clock, log: log),
       SubmitConsumer(
         intake: intake, service: service, initializer: initializer, broker: consuming,
         deadLetters: deadLetters, names: names, maxBodyBytes: configuration.maxBodyBytes,

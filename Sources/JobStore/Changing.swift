@@ -309,7 +309,7 @@ enum Changes {
     WHERE j.id = ?
     """
   static let removals = [
-    "DELETE FROM event WHERE job = ?", "DELETE FROM payload WHERE number = ?",
-    "DELETE FROM job WHERE number = ?",
+    "DELETE FROM event WHERE job = ?", "DELETE FROM job_log WHERE job = ?",
+    "DELETE FROM payload WHERE number = ?", "DELETE FROM job WHERE number = ?",
   ]
 }

@@ -26,7 +26,8 @@ enum Pruning {
   static let due = """
     SELECT j.number, j.id, j.tenant, j.queue,
       coalesce(length(p.params), 0) + coalesce(length(p.submitted), 0)
-        + coalesce(length(p.result), 0) + coalesce(length(p.snapshot), 0),
+        + coalesce(length(p.result), 0) + coalesce(length(p.snapshot), 0)
+        + coalesce((SELECT sum(length(body)) FROM job_log WHERE job = j.number), 0),
       (SELECT count(*) FROM (SELECT 1 FROM event WHERE job = j.number LIMIT \(events)))
     FROM job j INDEXED BY job_ended LEFT JOIN payload p ON p.number = j.number
     WHERE j.replies = 0 AND j.status BETWEEN 8 AND 12 AND j.status = ?1 AND j.type = ?2
@@ -35,6 +36,7 @@ enum Pruning {
     """
   static let removals = [
     "DELETE FROM event WHERE job IN (SELECT value FROM json_each(?))",
+    "DELETE FROM job_log WHERE job IN (SELECT value FROM json_each(?))",
     "DELETE FROM payload WHERE number IN (SELECT value FROM json_each(?))",
     "DELETE FROM job WHERE number IN (SELECT value FROM json_each(?))",
   ]

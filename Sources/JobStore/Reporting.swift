@@ -56,6 +56,9 @@ extension Transaction {
     var job = stored.job
     let decision = job.apply(report, at: now, chance: chance)
     try write(stored, job, at: now)
+    if decision == .applied, case .log(let set) = report.content {
+      try keep(set, of: stored.number, attempt: report.attempt)
+    }
     return decision
   }
 

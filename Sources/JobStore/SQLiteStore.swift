@@ -184,23 +184,67 @@ public final class SQLiteStore: JobStore {
   }
 
   public func job(idempotencyKey: UUID, tenant: UUID) async throws(StoreError) -> Job? {
-    try await read { db in
-      let number = try Int64.fetchOne(
-        db.cachedStatement(sql: "SELECT number FROM tenant WHERE id = ?"), arguments: [tenant])
-      guard let number else { return nil }
-      if let stored = try StoredJob.fetchOne(
-        db.cachedStatement(sql: StoredJob.byKey),
-        [number.databaseValue, idempotencyKey.databaseValue])
-      {
-        return stored.job
-      }
-      let stored = try StoredJob.fetchOne(
-        db.cachedStatement(sql: StoredJob.byID), [idempotencyKey.databaseValue])
-      guard let stored, stored.tenant == number, stored.job.idempotencyKey == idempotencyKey else {
-        return nil
-      }
-      return stored.job
+    try await read { db in try Self.find(key: idempotencyKey, tenant: tenant, db)?.job }
+  }
+
+  public func log(
+    of job: JobID, tenant: UUID?, after number: Int64
+  ) async throws(StoreError) -> JobLog? {
+    let found = try await read { db -> (log: JobLog?, skipped: [String]) in
+      var skipped: [String] = []
+      let log = try JobLogs.fetch(job, tenant, after: number, db, skipped: &skipped)
+      return (log, skipped)
     }
+    damageLog.noteSkipped(found.skipped)
+    return found.log
+  }
+
+  public func find(
+    _ lookups: [JobLookup], bytes: Int
+  ) async throws(StoreError) -> [JobFinding] {
+    guard !lookups.isEmpty else { return [] }
+    let (findings, damaged) = try await read { db -> ([JobFinding], [UnreadableRow]) in
+      var read = ReadJobs()
+      var findings: [JobFinding] = []
+      var room = bytes
+      for lookup in lookups {
+        guard room > 0 else {
+          findings.append(.left)
+          continue
+        }
+        let job = try read.add(includesDamaged: true) { try Self.find(lookup, db) }
+        room -= job.map { $0.params.sizeBound + ($0.result?.sizeBound ?? 0) } ?? 0
+        findings.append(job.map { .found($0) } ?? .unknown)
+      }
+      return (findings, read.damaged)
+    }
+    await setAside(damaged)
+    return findings
+  }
+
+  private static func find(_ lookup: JobLookup, _ db: Database) throws -> StoredJob? {
+    switch lookup {
+    case .id(let id, let tenant):
+      let stored = try StoredJob.fetchOne(
+        db.cachedStatement(sql: StoredJob.byID), [id.uuid.databaseValue])
+      return stored?.job.tenantID == tenant ? stored : nil
+    case .key(let key, let tenant): return try find(key: key, tenant: tenant, db)
+    }
+  }
+
+  private static func find(key: UUID, tenant: UUID, _ db: Database) throws -> StoredJob? {
+    let number = try Int64.fetchOne(
+      db.cachedStatement(sql: "SELECT number FROM tenant WHERE id = ?"), arguments: [tenant])
+    guard let number else { return nil }
+    if let stored = try StoredJob.fetchOne(
+      db.cachedStatement(sql: StoredJob.byKey), [number.databaseValue, key.databaseValue])
+    {
+      return stored
+    }
+    let stored = try StoredJob.fetchOne(
+      db.cachedStatement(sql: StoredJob.byID), [key.databaseValue])
+    guard let stored, stored.tenant == number, stored.job.idempotencyKey == key else { return nil }
+    return stored
   }
 
   public func jobs(_ ids: [JobID]) async throws(StoreError) -> [JobID: Job] {

@@ -11,6 +11,7 @@ enum Schema {
     migrator.registerMigration("baseline") { db in try db.execute(sql: baseline) }
     migrator.registerMigration("retention") { db in try db.execute(sql: retention) }
     migrator.registerMigration("context") { db in try db.execute(sql: context) }
+    migrator.registerMigration("log") { db in try db.execute(sql: log) }
     return migrator
   }
 
@@ -157,6 +158,24 @@ enum Schema {
 
   /// What travels with a job besides its params, as a JSON object. A job without has no byte of it.
   private static let context = "ALTER TABLE payload ADD COLUMN context BLOB"
+}
+
+extension Schema {
+  /// What jobs logged, in the sets in which it was reported: `last` is the number of a set's last line, `position` which line of
+  /// its attempt that is, and `lines` and `bytes` are how much the job has logged up to there, dropped lines not counted.
+  fileprivate static let log = """
+    CREATE TABLE job_log (
+      number INTEGER PRIMARY KEY,
+      job INTEGER NOT NULL,
+      last INTEGER NOT NULL,
+      lines INTEGER NOT NULL,
+      bytes INTEGER NOT NULL,
+      attempt INTEGER NOT NULL,
+      position INTEGER NOT NULL,
+      body BLOB NOT NULL
+    ) STRICT;
+    CREATE UNIQUE INDEX job_log_job ON job_log (job, last, lines, bytes);
+    """
 }
 
 /// How a status is stored. The numbers stand in the schema's text.

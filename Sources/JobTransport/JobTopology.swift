@@ -39,7 +39,7 @@ public enum JobTopology {
     return topology
   }
 
-  /// What a producer needs: the intake, and where it leads to what cannot stay there.
+  /// What a producer needs: the intake, where it leads to what cannot stay there, and where to ask about jobs.
   public static func producer(
     _ names: TransportNames, broker: BrokerInfo.Version?
   ) -> Topology {
@@ -51,6 +51,8 @@ public enum JobTopology {
       queues: [
         .quorum(names.dead, arguments: withoutLimit(broker)),
         kept(names.submit, names, broker),
+        // No dead letters: a request expires with its asker's patience.
+        .classic(names.requests),
       ],
       bindings: [
         Binding(queue: names.dead, source: names.dead, routingKey: ""),
@@ -157,6 +159,8 @@ public struct TransportNames: Sendable, Hashable {
   public var dead: String { "\(prefix).dead" }
   /// Classic queue: claims of workers.
   public var claims: String { "\(prefix).claims" }
+  /// Classic queue: what producers ask about jobs.
+  public var requests: String { "\(prefix).requests" }
   /// Quorum queue: reports of workers.
   public var reports: String { "\(prefix).reports" }
   /// Quorum queue: reports of workers that are newer than the server, kept for a server that knows them.

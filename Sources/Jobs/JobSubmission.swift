@@ -18,7 +18,7 @@ public struct JobSubmission: Sendable, Hashable {
   /// Who schedules it.
   public var userID: UUID
   /// Two submissions with the same key (within one tenant) are one job.
-  public var idempotencyKey: UUID?
+  public var idempotencyKey: IdempotencyKey?
   /// Not before this time is it run.
   public var scheduledAt: Timestamp?
   /// How long one execution may take; `nil` is what the type says, as with the following.
@@ -43,7 +43,7 @@ public struct JobSubmission: Sendable, Hashable {
   /// A submission; what is left out is taken from the type, or made by the server.
   public init(
     type: JobTypeID, params: JSONValue = [:], id: JobID? = nil, tenantID: UUID = .zero,
-    userID: UUID = .zero, idempotencyKey: UUID? = nil, scheduledAt: Timestamp? = nil,
+    userID: UUID = .zero, idempotencyKey: IdempotencyKey? = nil, scheduledAt: Timestamp? = nil,
     timeout: Duration? = nil, maxRetries: Int? = nil, retryDelay: Duration? = nil,
     backoff: Backoff? = nil, maxRetryDelay: Duration? = nil, jitter: Double? = nil,
     priority: Int? = nil, reply: JobReply? = nil, context: [String: String] = [:]
@@ -82,7 +82,7 @@ public struct JobSubmission: Sendable, Hashable {
     var job = Job(
       id: id, tenantID: tenantID, userID: userID,
       // The same id again is the same job.
-      idempotencyKey: idempotencyKey ?? id.uuid, type: type, queue: queue,
+      idempotencyKey: idempotencyKey?.uuid ?? id.uuid, type: type, queue: queue,
       params: try description.schema.complete(params),
       timeout: min(max(.zero, timeout ?? description.timeout), .longest), retry: retry,
       priority: priority ?? description.priority, context: context,

@@ -40,7 +40,7 @@ public struct JobQueueName: Sendable, Hashable, Comparable, CustomStringConverti
 
   /// What the broker's queues of Warren's own are called after their prefix.
   static let reserved: Set = [
-    "claims", "control", "dead", "events", "reports", "submit", "worker",
+    "claims", "control", "dead", "events", "reports", "requests", "submit", "worker",
   ]
 
   /// - Throws: ``NameError`` when the text is no ``JobName``, or is one that Warren uses for a queue of its own.

@@ -20,7 +20,7 @@ struct Warren: AsyncParsableCommand {
       """,
     version: "warren \(WarrenVersion.current)",
     subcommands: [
-      ScheduleCommand.self, GetCommand.self, ListCommand.self, WaitCommand.self,
+      ScheduleCommand.self, GetCommand.self, LogsCommand.self, ListCommand.self, WaitCommand.self,
       CancelCommand.self, SuspendCommand.self, ResumeCommand.self, DeleteCommand.self,
       TypesCommand.self, GroupsCommand.self,
       QueuesCommand.self, WorkersCommand.self, PruneCommand.self, HealthCommand.self,

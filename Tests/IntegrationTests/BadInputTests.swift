@@ -33,7 +33,7 @@ extension SystemTests {
           ("a bad id", try await api.get("/jobs/xyz"), 400, ["xyz"]),
           (
             "a bad key",
-            try await api.post("/jobs", ["type": "files:note", "idempotency_key": "abc"]), 400,
+            try await api.post("/jobs", ["type": "files:note", "idempotency_key": ""]), 400,
             ["idempotency_key"]
           ),
           (

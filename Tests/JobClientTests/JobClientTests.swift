@@ -2,6 +2,7 @@ import FakeAPI
 import Foundation
 import JobClient
 import Jobs
+import Logging
 import Testing
 
 @Suite("The client of the HTTP API", .timeLimit(.minutes(1)))
@@ -23,7 +24,7 @@ struct JobClientTests {
       let scheduled = try await client.schedule(
         JobTypeID("files:checksum"), params: Params(path: "a", level: 2)
       ) {
-        $0.idempotencyKey = key
+        $0.idempotencyKey = IdempotencyKey(uuid: key)
         $0.scheduledAt = Timestamp(milliseconds: 5)
         $0.timeout = .milliseconds(1500)
         $0.maxRetries = 3
@@ -57,7 +58,7 @@ struct JobClientTests {
       let members = try #require(try JSONValue(parsing: call.body.utf8).members)
       #expect(members.keys.sorted() == ["idempotency_key", "params", "type"])
       #expect(
-        members["idempotency_key"] == .string(request.idempotencyKey.uuidString.lowercased()))
+        members["idempotency_key"] == .string(request.idempotencyKey.description))
       #expect(call.headers["x-tenant-id"] == nil)
       #expect(call.headers["x-user-id"] == nil)
     }
@@ -178,8 +179,22 @@ struct JobClientTests {
         200, JobList(pageSize: 50, pageNumber: 1, order: "id", total: jobs.count, jobs: jobs))
     }).serve { api in
       let client = try JobClient(server: api.url)
-      #expect(try await client.find(idempotencyKey: key) == job)
-      #expect(try await client.find(idempotencyKey: UUID()) == nil)
+      #expect(try await client.find(idempotencyKey: IdempotencyKey(uuid: key)) == job)
+      #expect(try await client.find(idempotencyKey: "another") == nil)
+    }
+  }
+
+  @Test("reads a job's log, from a line on")
+  func log() async throws {
+    let line = JobLogLine(
+      number: 4, time: Timestamp(milliseconds: 5), level: .info, attempt: 1, text: "x")
+    let log = JobLog(lines: [line], dropped: 3)
+    try await FakeAPI({ _ in try .json(200, log) }).serve { api in
+      let client = try JobClient(server: api.url)
+      let id = JobID()
+      #expect(try await client.log(of: id) == log)
+      #expect(try await client.log(of: id, after: 3) == log)
+      #expect(api.calls.map(\.target) == ["/jobs/\(id)/log", "/jobs/\(id)/log?after=3"])
     }
   }
 

@@ -8,7 +8,7 @@ import Testing
 /// SQLite's own word on how it will run a statement.
 enum QueryPlan {
   /// The tables that have a row for each job, or more.
-  private static let large = ["job", "j", "payload", "p", "event", "e", "tombstone"]
+  private static let large = ["job", "j", "payload", "p", "event", "e", "tombstone", "job_log"]
   /// Indexes that have only what waits for something, in the order in which it is to be looked at.
   private static let queues = ["job_later", "job_held", "job_between", "job_telling"]
 
@@ -47,7 +47,8 @@ enum QueryPlan {
         Listing.sizes,
         Catalogs.saveQueue, Catalogs.saveGroup, Catalogs.saveType, Health.touch, Pruning.next,
         Pruning.count, Pruning.due, Pruning.history, Pruning.tombstones, Pruning.countTombstones,
-        Counts.removeEmpty,
+        Counts.removeEmpty, JobLogs.newest, JobLogs.insert, JobLogs.prune, JobLogs.owner,
+        JobLogs.ofJob,
       ] + Changes.removals + Pruning.removals
     // In an order that no index has, of what is no more than the workers have slots, or of names.
     let sorting = [Claims.granted, Lookups.silent, Counts.due, Counts.byQueue, Counts.held]

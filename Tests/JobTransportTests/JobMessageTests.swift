@@ -62,7 +62,7 @@ struct JobMessageTests {
   func roundTrip() throws {
     let submission = JobSubmission(
       type: try JobTypeID("files:checksum"), params: ["path": "ä", "n": 1], id: JobID(),
-      tenantID: UUID(), userID: UUID(), idempotencyKey: key,
+      tenantID: UUID(), userID: UUID(), idempotencyKey: key.map(IdempotencyKey.init(uuid:)),
       scheduledAt: Timestamp(milliseconds: 1_900_000_000_000), timeout: .milliseconds(1500),
       maxRetries: 3, retryDelay: .seconds(2), priority: 7,
       context: ["request-id": "17", "traceparent": "00-a-b-01", "baggage": "k=v"])
@@ -122,7 +122,13 @@ struct JobMessageTests {
     #expect(refusal(message(id: "7"))?.description.contains("message_id") == true)
     #expect(refusal(message(body: "{"))?.reason == .badBody)
     #expect(refusal(message(body: "[1]"))?.description.contains("not array") == true)
-    for header in ["idempotency-key", "tenant-id", "user-id"] {
+    for key in ["", String(repeating: "x", count: 256)] {
+      let error = refusal(message(headers: ["idempotency-key": .string(key)]))
+      #expect(error?.reason == .badHeader)
+      #expect(error?.description.contains("idempotency-key") == true)
+      #expect(error?.description.contains("1 to 255 bytes") == true)
+    }
+    for header in ["tenant-id", "user-id"] {
       let error = refusal(message(headers: [header: "x"]))
       #expect(error?.reason == .badHeader)
       #expect(error?.description.contains(header) == true)

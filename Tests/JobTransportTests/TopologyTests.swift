@@ -28,6 +28,15 @@ struct TopologyTests {
     return all.queues
   }
 
+  @Test("producers and the server declare where to ask about jobs")
+  func requests() {
+    for topology in [
+      JobTopology.producer(names, broker: nil), JobTopology.server(names, queues: [], broker: nil),
+    ] {
+      #expect(topology.queues.contains { $0.name == "jobs.requests" && !isQuorum($0) })
+    }
+  }
+
   private func isQuorum(_ queue: QueueDeclaration) -> Bool {
     queue.arguments["x-queue-type"] == "quorum"
   }

@@ -1,6 +1,7 @@
 import AMQP
 import Foundation
 import Jobs
+import Logging
 import Testing
 
 @testable import JobTransport
@@ -57,6 +58,12 @@ struct WireCodingTests {
             RetryPolicy(maxRetries: 3, delay: .seconds(1), backoff: .exponential, jitter: 0.5),
             timeout: 5),
           .policy(.never, timeout: nil),
+          .log(
+            JobLogSet(
+              first: 7,
+              lines: (0..<JobLogSet.mostLines).map {
+                .init(time: Timestamp(milliseconds: 5), level: .warning, text: "line \($0)")
+              })),
         ].map { JobReport(job: job, attempt: 2, worker: worker, content: $0) })
     #expect(try WireCoding.received(WireCoding.message(reports)).understood == reports)
     for message in [WorkerMessage.farewell(worker), .mark(UUID())] {
@@ -90,14 +97,17 @@ struct WireCodingTests {
 
   @Test("a progress that is none is refused, and one that is too much is 100")
   func progress() throws {
+    // No report of ours has another percentage than is allowed: it is changed on its way.
+    let report = JobReport(
+      job: job, attempt: 1, worker: worker, content: .progress(JobProgress(50)))
+    let message = try WireCoding.message(.reports([report]))
+    func bytes(_ number: Double) -> [UInt8] {
+      withUnsafeBytes(of: number.bitPattern.littleEndian, Array.init)
+    }
     func received(_ percent: Double) throws -> ReceivedWorkerMessage {
-      var report = WireReport()
-      report.job = WireID(job.uuid)
-      report.attempt = 1
-      report.worker = "w"
-      report.progress = .with { $0.percent = percent }
-      let form = WireFromWorker.with { $0.reports.reports = [report] }
-      return try WireCoding.received(message("warren.worker", try form.serializedBytes()))
+      var changed = message
+      changed.body = Array(message.body.replacing(bytes(50), with: bytes(percent)))
+      return try WireCoding.received(changed)
     }
     for wrong in [-0.1, -.infinity, .nan] {
       let received = try received(wrong)
@@ -109,6 +119,22 @@ struct WireCodingTests {
       return
     }
     #expect(reports.map(\.content) == [.progress(JobProgress(100))])
+  }
+
+  @Test("lines of a log that no worker reports are refused, and nothing beside them")
+  func badLogs() throws {
+    let line = JobLogSet.Line(time: .now, level: .info, text: "x")
+    let good = JobReport(job: job, attempt: 2, worker: worker, content: .ended(.returned))
+    for set in [
+      JobLogSet(first: 0, lines: [line]), JobLogSet(first: .max, lines: [line]),
+      JobLogSet(first: 1, lines: []),
+      JobLogSet(first: 1, lines: Array(repeating: line, count: JobLogSet.mostLines + 1)),
+    ] {
+      let bad = JobReport(job: job, attempt: 2, worker: worker, content: .log(set))
+      let received = try WireCoding.received(WireCoding.message(.reports([bad, good])))
+      #expect(received.understood == .reports([good]))
+      #expect(received.malformed.count == 1)
+    }
   }
 
   private func message(_ type: String, _ body: [UInt8]) -> Message {

@@ -51,7 +51,7 @@ struct IdentityTests {
 
   @Test(
     "a job queue cannot take the name of one of Warren's own",
-    arguments: ["submit", "dead", "worker"])
+    arguments: ["submit", "dead", "worker", "requests"])
   func reserved(name: String) {
     #expect(throws: NameError.self) { try JobQueueName(name) }
   }

@@ -110,6 +110,7 @@ struct JobClaimTests {
   private static let actions: [JobCommand.Action] = [
     .cancel(reason: "enough"), .suspend, .resume, .finishInitialization,
     .failInitialization("refused"), .lose(attempt: 1, poisonLimit: 5), .noteReplies([]),
+    .addReply(JobReply(address: "a")),
   ]
 
   @Test(
@@ -148,6 +149,9 @@ struct JobClaimTests {
       #expect(decision == (status.isHeld ? .done : .pointless))
     case .noteReplies:
       #expect(decision == .pointless)
+    case .addReply(let reply):
+      expected.add([reply])
+      #expect(decision == .done)
     }
     #expect(job == expected)
   }
@@ -158,6 +162,20 @@ struct JobClaimTests {
     let before = job
     #expect(job.apply(.lose(attempt: 2, poisonLimit: 5), at: .later) == .pointless)
     #expect(job == before)
+  }
+
+  @Test("note once who wants to be told of an end, and of many the latest")
+  func addedReplies() throws {
+    var job = try Job.fixture(status: .running)
+    let reply = JobReply(address: "a")
+    #expect(job.apply(.addReply(reply), at: .later) == .done)
+    #expect(job.apply(.addReply(reply), at: .later) == .pointless)
+    #expect(job.replies == [reply])
+    for number in 0..<JobReply.mostOfOneJob {
+      _ = job.apply(.addReply(JobReply(address: "\(number)")), at: .later)
+    }
+    #expect(job.replies.count == JobReply.mostOfOneJob)
+    #expect(!job.replies.contains(reply))
   }
 
   @Test("note who was told of an end, once it has ended")

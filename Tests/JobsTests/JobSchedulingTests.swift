@@ -89,7 +89,7 @@ struct JobSchedulingTests {
     let outbox = Outbox()
     let key = IdempotencyKey(uuid: UUID())
     let handle = try await attempt(1, outbox).schedule(Child(number: 1), key: key)
-    #expect(outbox.all.first?.idempotencyKey == key.uuid)
+    #expect(outbox.all.first?.idempotencyKey == key)
     #expect(handle.key == key)
     let handles = try await attempt(1, outbox).schedule(
       [Child(number: 1), Child(number: 2)], options: JobOptions(key: key))

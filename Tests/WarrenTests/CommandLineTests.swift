@@ -20,7 +20,7 @@ struct CommandLineTests {
       ]) as? ScheduleCommand)
     #expect(command.jobType.description == "files:checksum")
     #expect(command.assignments == [try ParamAssignment("path=-x"), try ParamAssignment("n=1")])
-    #expect(command.idempotencyKey == key)
+    #expect(command.idempotencyKey == IdempotencyKey(uuid: key))
     #expect(command.delay == .seconds(90))
     #expect(command.timeout == .seconds(5))
     #expect(command.maxRetries == 2)

@@ -52,7 +52,7 @@ struct ExitStatusTests {
       ["schedule", "a:b", "--param", "x"], ["schedule", "a:b", "--param", "x=1", "--params", "{}"],
       ["schedule", "a:b", "--in", "5"], ["schedule", "a:b", "--at", "tomorrow"],
       ["schedule", "a:b", "--at", "2030-01-01T00:00:00Z", "--in", "5s"],
-      ["schedule", "a:b", "--idempotency-key", "x"], ["schedule", "a:b", "--max-retries", "x"],
+      ["schedule", "a:b", "--idempotency-key", ""], ["schedule", "a:b", "--max-retries", "x"],
       ["schedule", "a:b", "--wait-timeout", "5s"], ["list", "--status", "done"],
       ["list", "--queue", "a b"], ["list", "--after", "4", "--page", "2"],
       ["schedule", "a:b", "--priority", "10"], ["schedule", "a:b", "--priority=-1"],

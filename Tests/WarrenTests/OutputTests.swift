@@ -1,5 +1,6 @@
 import FakeAPI
 import Jobs
+import Logging
 import Testing
 
 @testable import WarrenCommand
@@ -26,6 +27,26 @@ struct OutputTests {
         \(id) files:checksum failed       0 % 10 s ago  4.5 s exit 1 bad  [31mfile
 
         """)
+  }
+
+  @Test("a log has a line for each, in which nothing can be hidden")
+  func log() {
+    let lines = [
+      JobLogLine(
+        number: 8, time: Timestamp(milliseconds: 1_700_000_000_007), level: .info, attempt: 1,
+        text: "a\tb"),
+      JobLogLine(
+        number: 9, time: Timestamp(milliseconds: 1_700_000_001_000), level: .critical, attempt: 12,
+        text: "x\n\u{1B}[31m\u{202E}y"),
+    ]
+    #expect(
+      LogLines.text(JobLog(lines: lines, dropped: 7)) == """
+        (7 lines are gone)
+        2023-11-14T22:13:20.007Z info     1 a\tb
+        2023-11-14T22:13:21.000Z critical 12 x\\u{A}\\u{1B}[31m\\u{202E}y
+
+        """)
+    #expect(LogLines.text(JobLog(lines: [], dropped: 0)) == "")
   }
 
   @Test("an empty table is none, and the list says why")

@@ -2,6 +2,7 @@ import FakeAPI
 import Foundation
 import JobClient
 import Jobs
+import Logging
 import Synchronization
 import TestSupport
 import Testing
@@ -219,6 +220,20 @@ struct WarrenProcessTests {
       #expect(ended.status == 130)
       #expect(ended.output.isEmpty)
       #expect(api.calls.allSatisfy { $0.method == "GET" })
+    }
+  }
+
+  @Test("logs prints a job's log, and of one that is not there says so")
+  func logs() async throws {
+    let line = JobLogLine(
+      number: 1, time: Timestamp(milliseconds: 0), level: .info, attempt: 1, text: "begun")
+    try await FakeAPI({ _ in try .json(200, JobLog(lines: [line], dropped: 0)) }).serve { api in
+      let ended = try await WarrenProcess.run(["logs", "\(JobID())", "--server", api.url])
+      #expect(ended.status == 0)
+      #expect(ended.output == "1970-01-01T00:00:00.000Z info     1 begun\n")
+      let json = try await WarrenProcess.run(
+        ["logs", "\(JobID())", "--json", "--server", api.url])
+      #expect(json.output.contains("\"text\" : \"begun\""))
     }
   }
 

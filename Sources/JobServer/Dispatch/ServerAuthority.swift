@@ -7,6 +7,7 @@ import Synchronization
 public struct ServerAuthority: JobAuthority {
   let store: any JobStore
   let parked: ParkedWorkers
+  let watches: JobWatches
   let claims: ClaimCounts
   let control: WorkerControl
   /// What is said to workers without waiting for them.
@@ -59,6 +60,9 @@ public struct ServerAuthority: JobAuthority {
     guard !reports.isEmpty else { return }
     let decisions = try await store.report(
       reports, chances: reports.map { _ in Double.random(in: 0..<1) }, at: clock.now)
+    // What changes a status, the store's commit has told.
+    watches.note(
+      zip(reports, decisions).lazy.filter { $0.isProgress && $1 == .applied }.map(\.0.job))
     for (report, decision) in zip(reports, decisions) {
       switch decision {
       case .applied, .ignored: break
@@ -93,6 +97,12 @@ public struct ServerAuthority: JobAuthority {
       _ = await control.send(.stop(job: attempt.job, attempt: attempt.attempt), to: worker)
     }
     if !isTaken { log.count(\.droppedCommands) }
+  }
+}
+
+extension JobReport {
+  fileprivate var isProgress: Bool {
+    if case .progress = content { true } else { false }
   }
 }
 

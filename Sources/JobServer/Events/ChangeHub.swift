@@ -25,14 +25,19 @@ final class ChangeHub: Sendable {
   /// Raised when somebody may have to be told of a job's end.
   let endings = Signal()
   let events = EventQueue()
+  /// Who is told of the changes of single jobs.
+  let watches: JobWatches
   /// Attempts that were locked, and are no longer.
   let releases: AsyncStream<Release>
   private let release: AsyncStream<Release>.Continuation
   private let state = Mutex(State())
 
-  init(plan: DispatchPlan, parked: ParkedWorkers) {
+  init(
+    plan: DispatchPlan, parked: ParkedWorkers, watches: JobWatches = JobWatches()
+  ) {
     self.plan = plan
     self.parked = parked
+    self.watches = watches
     // Whoever is released is told as a courtesy: nothing depends on it.
     (releases, release) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(10_000))
   }
@@ -49,6 +54,8 @@ final class ChangeHub: Sendable {
     parked.wake(for: commit.due)
     if commit.hasReplies { endings.raise() }
     events.append(commit.transitions)
+    watches.note(commit.transitions.lazy.map(\.job))
+    watches.note(commit.deleted)
   }
 
   private func tellWatchers(_ commit: StoreCommit) {

@@ -12,6 +12,8 @@ public struct ServerCounters: Sendable, Hashable, Codable {
   public internal(set) var badReports = 0
   /// Messages in the claims queue that nobody can answer.
   public internal(set) var badClaims = 0
+  /// Messages in the requests queue that are refused, or that nobody can answer.
+  public internal(set) var badRequests = 0
   /// Tickets that the broker did not take.
   public internal(set) var refusedTickets = 0
   /// Answers to producers that could not be delivered and are tried again.
@@ -34,6 +36,7 @@ public struct ServerCounters: Sendable, Hashable, Codable {
     case unknownReports = "unknown_reports"
     case badReports = "bad_reports"
     case badClaims = "bad_claims"
+    case badRequests = "bad_requests"
     case refusedTickets = "refused_tickets"
     case failedReplies = "failed_replies"
     case silentHolders = "silent_holders"

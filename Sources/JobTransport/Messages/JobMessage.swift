@@ -32,7 +32,7 @@ public enum JobMessage {
       }
       submission.id = id
     }
-    submission.idempotencyKey = try headers.uuid(idempotencyKey)
+    submission.idempotencyKey = try headers.idempotencyKey(idempotencyKey)
     submission.tenantID = try headers.uuid(tenantID) ?? .zero
     submission.userID = try headers.uuid(userID) ?? .zero
     submission.scheduledAt = try headers.integer(scheduledAt, in: JobSubmission.moments)
@@ -61,7 +61,7 @@ public enum JobMessage {
     properties.deliveryMode = .persistent
     properties.messageID = submission.id?.description
     var headers = FieldTable()
-    if let key = submission.idempotencyKey { headers[idempotencyKey] = .string(text(key)) }
+    if let key = submission.idempotencyKey { headers[idempotencyKey] = .string(key.description) }
     if submission.tenantID != .zero { headers[tenantID] = .string(text(submission.tenantID)) }
     if submission.userID != .zero { headers[userID] = .string(text(submission.userID)) }
     if let at = submission.scheduledAt { headers[scheduledAt] = .int64(at.milliseconds) }
@@ -139,6 +139,18 @@ struct JobMessageHeaders {
       throw JobMessageError(.badHeader, "the header \(name) must be a UUID, not \(value)")
     }
     return uuid
+  }
+
+  func idempotencyKey(_ name: String) throws(JobMessageError) -> IdempotencyKey? {
+    guard let value = table[name] else { return nil }
+    guard let text = value.stringValue else {
+      throw JobMessageError(.badHeader, "the header \(name) must be a text, not \(value)")
+    }
+    do {
+      return try IdempotencyKey(text)
+    } catch {
+      throw JobMessageError(.badHeader, "the header \(name): \(error)")
+    }
   }
 
   func integer(

@@ -88,7 +88,7 @@ extension WireReport {
     switch content {
     case nil: return !unknownFields.data.isEmpty
     case .ended(let outcome): return outcome.kind == nil && !outcome.unknownFields.data.isEmpty
-    case .progress, .snapshot, .policy: return false
+    case .progress, .snapshot, .policy, .log: return false
     }
   }
 }

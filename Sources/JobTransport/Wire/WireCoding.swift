@@ -219,6 +219,8 @@ enum MessageKind {
   static let job = "warren.job"
   static let lease = "warren.lease"
   static let event = "warren.event"
+  static let request = "warren.request"
+  static let answer = "warren.answer"
 }
 
 /// A message that is not what its place says it is.

@@ -1,5 +1,6 @@
 import Foundation
 import Jobs
+import Logging
 import SwiftProtobuf
 
 // What goes over the wire for every job, as Protocol Buffers (wire.proto), and back. Reading refuses what a worker of
@@ -180,6 +181,7 @@ extension JobReport {
           try WireCoding.json(RetryPolicy.self, policy.retry),
           timeout: policy.hasTimeout ? policy.timeout : nil)
       case .ended(let outcome): .ended(try JobOutcome(outcome))
+      case .log(let log): .log(try JobLogSet(log))
       case nil: throw WireContentError("a report of job \(form.job.uuid) tells nothing")
       }
     self.init(
@@ -208,6 +210,7 @@ extension JobReport {
             if let timeout { $0.timeout = timeout }
           })
       case .ended(let outcome): .ended(outcome.form())
+      case .log(let set): .log(set.form())
       }
     return form
   }
@@ -219,6 +222,38 @@ extension JobProgress {
       throw WireContentError("\(form.percent) is no progress; a progress is 0 to 100")
     }
     self.init(form.hasPercent ? form.percent : nil, form.hasDetails ? form.details : nil)
+  }
+}
+
+extension JobLogSet {
+  /// More than any attempt logs, so that sums of them are numbers.
+  private static let mostOfAttempt: Int64 = 1 << 40
+
+  init(_ form: WireLog) throws {
+    guard (1...Self.mostOfAttempt).contains(form.first), !form.lines.isEmpty,
+      form.lines.count <= Self.mostLines
+    else { throw WireContentError("\(form.lines.count) lines of a log, from \(form.first)") }
+    self.init(
+      first: form.first,
+      lines: try form.lines.map { line in
+        guard let level = Logger.Level(rawValue: line.level) else {
+          throw WireContentError("a line of a log has the level '\(line.level.shortened(to: 100))'")
+        }
+        return Line(time: Timestamp(milliseconds: line.time), level: level, text: line.text)
+      })
+  }
+
+  func form() -> WireLog {
+    .with {
+      $0.first = first
+      $0.lines = lines.map { line in
+        .with {
+          $0.time = line.time.milliseconds
+          $0.level = line.level.rawValue
+          $0.text = line.text
+        }
+      }
+    }
   }
 }
 

@@ -19,11 +19,11 @@ struct WireScan {
   }
 
   static let claims = [Level(most: 10_000, inner: [1]), Level(most: 20_000, inner: [])]
-  /// Kinds, reports, what a report has, its content, an outcome's.
+  /// Kinds, reports, what a report has, its content (a log has up to 100 lines), an outcome's or a line's.
   static let fromWorker = [
     Level(most: 16, inner: [2]), Level(most: 10_000, inner: [1]),
-    Level(most: 64, inner: [4, 6, 7]),
-    Level(most: 64, inner: [1, 2, 5, 6, 7, 8]), Level(most: 64, inner: []),
+    Level(most: 64, inner: [4, 6, 7, 8]),
+    Level(most: 128, inner: [1, 2, 5, 6, 7, 8]), Level(most: 64, inner: []),
   ]
   /// Of all levels together; no worker of Warren's sends a tenth of that.
   private static let mostMembers = 200_000

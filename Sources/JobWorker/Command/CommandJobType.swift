@@ -163,6 +163,8 @@ public struct CommandJobType: Sendable {
     switch event {
     case .log(let line):
       context.logger.info("\(line)")
+    case .keptLog(let line):
+      context.keep(line, level: .info)
     case .warning(let warning):
       context.logger.warning("\(warning)")
     case .report(.progress(let progress)):

@@ -37,6 +37,8 @@ enum CommandEnd: Sendable, Hashable, CustomStringConvertible {
 enum CommandEvent: Sendable, Hashable {
   /// A line of its standard error, for the job's log.
   case log(String)
+  /// A line of its standard error that is one too many for the process's log: it is kept with the job alone.
+  case keptLog(String)
   /// Something is amiss, for the job's log.
   case warning(String)
   case report(CommandReport)

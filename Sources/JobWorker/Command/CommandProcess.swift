@@ -184,8 +184,8 @@ struct CommandProcess: Sendable {
     var splitter = LineSplitter(limit: limits.logLine)
     var logged = 0
     func log(_ line: LineSplitter.Line) async {
-      guard logged <= limits.log else { return }
       let text = line.logText
+      guard logged <= limits.log else { return await onEvent(.keptLog(text)) }
       logged += text.utf8.count + 1
       if logged <= limits.log {
         await onEvent(.log(text))
@@ -193,6 +193,7 @@ struct CommandProcess: Sendable {
         await onEvent(
           .warning(
             "standard error goes on, and is logged no further: its first \(limits.log) bytes were"))
+        await onEvent(.keptLog(text))
       }
     }
     for try await buffer in stream {

@@ -9,6 +9,7 @@ final class AttemptExecution<Authority: JobAuthority>: AttemptObserver {
     var isOver = false
     /// Made with the first progress.
     var progress: ProgressReporter?
+    var log: AttemptLog?
     /// Of the wait for its end after it was told to: first the grace period, then the time for which it may be stuck.
     var deadline: DeadlineQueue.ID?
     var isStuck = false
@@ -106,6 +107,7 @@ final class AttemptExecution<Authority: JobAuthority>: AttemptObserver {
   private var link: JobLink {
     var link = JobLink(
       progress: { self.note($0) },
+      log: { self.note($0) },
       snapshot: { snapshot in
         self.noteSign()
         try self.settings.limits.check(snapshot)
@@ -149,6 +151,23 @@ final class AttemptExecution<Authority: JobAuthority>: AttemptObserver {
       try await executor.authority.report([
         assignment.report(.progress(progress), by: executor.worker)
       ])
+    }
+  }
+
+  private func note(_ line: JobLogSet.Line) {
+    let log = state.withLock { state in
+      if state.log == nil, !state.isOver { state.log = attemptLog() }
+      return state.log
+    }
+    log?.put(line)
+  }
+
+  private func attemptLog() -> AttemptLog {
+    AttemptLog(
+      gathering: settings.logInterval, pause: settings.progressInterval,
+      deadlines: executor.deadlines, logger: logger
+    ) { [executor, assignment] set in
+      try await executor.authority.report([assignment.report(.log(set), by: executor.worker)])
     }
   }
 
@@ -242,9 +261,10 @@ final class AttemptExecution<Authority: JobAuthority>: AttemptObserver {
       guard !orders.isDisjoint(with: .outOfTime), orders.isDisjoint(with: [.stop, .abandon]) else {
         return false
       }
-      state.overdueReport = Task {
-        let report = assignment.report(.ended(overdue(orders)), by: executor.worker)
-        guard await executor.sender.send([report], of: attempt) else { return false }
+      state.overdueReport = Task { [log = state.log] in
+        let contents = (await log?.end() ?? []).map(JobReport.Content.log) + [.ended(overdue(orders))]
+        let reports = contents.map { assignment.report($0, by: executor.worker) }
+        guard await executor.sender.send(reports, of: attempt) else { return false }
         note(stuckSince: since, isSettled: true)
         return true
       }
@@ -268,14 +288,15 @@ final class AttemptExecution<Authority: JobAuthority>: AttemptObserver {
 
   /// Reports the outcome, unless a time-out has been reported before, and tells whoever wants to know.
   private func conclude(_ outcome: AttemptOutcome) async {
-    let (progress, overdueReport, isStuck) = state.withLock { state in
+    let (progress, log, overdueReport, isStuck) = state.withLock { state in
       state.isOver = true
       executor.deadlines.cancel(state.deadline)
       executor.deadlines.cancel(state.nextLook)
-      return (state.progress, state.overdueReport, state.isStuck)
+      return (state.progress, state.log, state.overdueReport, state.isStuck)
     }
     executor.deadlines.cancel(timeout)
     let last = await progress?.end()
+    let lines = await log?.end() ?? []
     let isReported = await overdueReport?.value ?? false
     if isStuck { executor.condition.remove(assignment.job) }
 
@@ -285,7 +306,7 @@ final class AttemptExecution<Authority: JobAuthority>: AttemptObserver {
       updates?.tell(overdue(attempt.orders), after: attempt.orders)
       ending = .reported
     } else {
-      ending = await report(outcome, last)
+      ending = await report(outcome, last, lines)
     }
     if let updates, await !updates.finish(within: settings.grace, executor.deadlines) {
       logger.warning("the state-update callback takes too long; it is left alone")
@@ -294,12 +315,14 @@ final class AttemptExecution<Authority: JobAuthority>: AttemptObserver {
   }
 
   private func report(
-    _ outcome: AttemptOutcome, _ last: JobProgress?
+    _ outcome: AttemptOutcome, _ last: JobProgress?, _ lines: [JobLogSet]
   ) async -> Executor<Authority>.Ending {
     guard case .report(let outcome) = outcome else { return .silent }
     let last = last?.bounded(by: settings.limits)
-    let reports = [last.map(JobReport.Content.progress), .ended(outcome)].compactMap(\.self)
-      .map { assignment.report($0, by: executor.worker) }
+    var contents = lines.map(JobReport.Content.log)
+    if let last { contents.append(.progress(last)) }
+    contents.append(.ended(outcome))
+    let reports = contents.map { assignment.report($0, by: executor.worker) }
     guard await executor.sender.send(reports, of: attempt) else { return .silent }
     updates?.tell(outcome, after: attempt.orders, last)
     return .reported

@@ -104,6 +104,8 @@ struct ReportSender<Authority: JobAuthority>: Sendable {
 struct ExecutionSettings: Sendable {
   /// The shortest time between two reports of one attempt's progress.
   var progressInterval: Duration = .milliseconds(100)
+  /// How long lines of an attempt's log are gathered.
+  var logInterval: Duration = .seconds(1)
   /// How long a callback may take to end after it was told to, before it counts as stuck.
   var grace: Duration = .seconds(10)
   /// How long it may be stuck before the worker ends itself; `nil` is for ever.

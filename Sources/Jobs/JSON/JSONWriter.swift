@@ -48,6 +48,9 @@ package struct JSONWriter {
     bytes.append(UInt8(ascii: ":"))
   }
 
+  /// A value that is JSON already.
+  package mutating func raw(_ json: [UInt8]) { bytes += json }
+
   package mutating func null() { bytes += "null".utf8 }
 
   package mutating func bool(_ value: Bool) { bytes += (value ? "true" : "false").utf8 }

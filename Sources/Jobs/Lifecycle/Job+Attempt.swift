@@ -116,6 +116,9 @@ extension Job {
     switch report.content {
     case .progress(let progress):
       note(progress, at: now)
+    case .log:
+      // The store keeps it, beside the job.
+      break
     case .snapshot(let snapshot):
       do throws(JSONError) {
         self.snapshot = try snapshot.value()

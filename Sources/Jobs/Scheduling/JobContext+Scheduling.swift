@@ -20,7 +20,7 @@ extension JobContext: JobScheduling {
     if child.idempotencyKey == nil {
       let key = IdempotencyKey(uuid: jobID.uuid).derived("\(child.type) \(child.params.text)")
       let repetition = link.repetition(key)
-      child.idempotencyKey = (repetition == 0 ? key : key.derived("\(repetition)")).uuid
+      child.idempotencyKey = repetition == 0 ? key : key.derived("\(repetition)")
     }
     return child
   }

@@ -113,9 +113,7 @@ public struct JobReceipt: Sendable, Hashable {
 
   /// Of a submission with an id.
   package init(_ submission: JobSubmission, id: JobID) {
-    self.init(
-      id: id, key: submission.idempotencyKey.map { IdempotencyKey(uuid: $0) },
-      tenant: submission.tenantID)
+    self.init(id: id, key: submission.idempotencyKey, tenant: submission.tenantID)
   }
 
   /// Whether the key may have made a job with another id.

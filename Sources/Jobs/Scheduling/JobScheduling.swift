@@ -114,7 +114,7 @@ extension JobSubmission {
     self.init(
       type: Params.job.id, params: try JSONValue(encoding: params), id: id,
       tenantID: options.tenant ?? .zero, userID: options.user ?? .zero,
-      idempotencyKey: options.key?.uuid,
+      idempotencyKey: options.key,
       scheduledAt: options.scheduledAt, timeout: options.timeout,
       maxRetries: options.retry?.maxRetries, retryDelay: options.retry?.delay,
       backoff: options.retry?.backoff, maxRetryDelay: options.retry?.maxDelay,

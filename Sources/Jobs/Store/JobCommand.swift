@@ -15,6 +15,8 @@ public struct JobCommand: Sendable, Hashable {
     case lose(attempt: Int, poisonLimit: Int)
     /// These have been told of its end, or never can be.
     case noteReplies([JobReply])
+    /// One more wants to be told of its end; at once, should it have ended.
+    case addReply(JobReply)
   }
 
   public let job: JobID
@@ -84,7 +86,14 @@ extension Job {
       lose(attempt, at: now, poisonLimit: poisonLimit) ? .done : .pointless
     case .noteReplies(let told):
       noteReplies(Set(told)) ? .done : .pointless
+    case .addReply(let reply):
+      replies.contains(reply) ? .pointless : added(reply)
     }
+  }
+
+  private mutating func added(_ reply: JobReply) -> JobCommand.Decision {
+    add([reply])
+    return .done
   }
 
   private mutating func lose(_ attempt: Int, at now: Timestamp, poisonLimit: Int) -> Bool {

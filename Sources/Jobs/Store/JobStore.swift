@@ -109,6 +109,22 @@ public protocol JobStore: Sendable {
 
   func job(idempotencyKey: UUID, tenant: UUID) async throws(StoreError) -> Job?
 
+  /// What is kept of what a job logged.
+  ///
+  /// - Parameters:
+  ///   - tenant: `nil` for anyone's.
+  ///   - number: only lines after it.
+  /// - Returns: `nil` for a job that is not there, or another tenant's.
+  func log(
+    of job: JobID, tenant: UUID?, after number: Int64
+  ) async throws(StoreError) -> JobLog?
+
+  /// Looks for jobs.
+  ///
+  /// - Parameter bytes: about how much params and results of the found jobs may have together; at least one is found.
+  /// - Returns: what became of each, in their order.
+  func find(_ lookups: [JobLookup], bytes: Int) async throws(StoreError) -> [JobFinding]
+
   /// Those that are there.
   func jobs(_ ids: [JobID]) async throws(StoreError) -> [JobID: Job]
 

@@ -15,13 +15,20 @@ public struct JobContext: Sendable {
     self.link = link
   }
 
-  /// A logger whose lines carry the job's id, type and attempt. It is made each time: most jobs log nothing.
+  /// A logger whose lines carry the job's id, type and attempt, and of which lines of level `info` and above are kept with the
+  /// job as well (``JobLog``). It is made each time: most jobs log nothing.
   public var logger: Logger {
     var logger = base
     logger[metadataKey: "job"] = "\(assignment.job)"
     logger[metadataKey: "type"] = "\(assignment.type)"
     logger[metadataKey: "attempt"] = "\(assignment.attempt)"
+    if let keep = link.log { logger.handler = JobLogHandler(logger.handler, keep: keep) }
     return logger
+  }
+
+  /// Keeps a line with the job, and logs it nowhere else.
+  package func keep(_ line: String, level: Logger.Level) {
+    link.log?(JobLogSet.Line(time: .now, level: level, text: line))
   }
 
   /// The job that is running.
@@ -135,6 +142,8 @@ public struct JobContext: Sendable {
 public struct JobLink: Sendable {
   /// Takes progress; returns at once.
   public var progress: @Sendable (JobProgress) -> Void
+  /// Keeps a line of the log; returns at once. With `nil` nothing is kept.
+  public var log: (@Sendable (JobLogSet.Line) -> Void)?
   /// Keeps a snapshot; returns when it is durable.
   public var snapshot: @Sendable (JSONPayload) async throws -> Void
   /// Keeps a retry policy, and a time-out for later attempts; returns when they are durable.
@@ -153,6 +162,7 @@ public struct JobLink: Sendable {
   /// What is left out does nothing, which is enough for tests of a callback.
   public init(
     progress: @escaping @Sendable (JobProgress) -> Void = { _ in },
+    log: (@Sendable (JobLogSet.Line) -> Void)? = nil,
     snapshot: @escaping @Sendable (JSONPayload) async throws -> Void = { _ in },
     policy: @escaping @Sendable (RetryPolicy, Duration?) async throws -> Void = { _, _ in },
     lock: @escaping @Sendable (JobID?) async throws -> Void = { _ in },
@@ -160,6 +170,7 @@ public struct JobLink: Sendable {
     cancelReason: @escaping @Sendable () -> CancelReason? = { nil }
   ) {
     self.progress = progress
+    self.log = log
     self.snapshot = snapshot
     self.policy = policy
     self.lock = lock

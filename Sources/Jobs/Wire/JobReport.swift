@@ -5,6 +5,8 @@ public struct JobReport: Sendable, Hashable {
   /// What there is to tell.
   public enum Content: Sendable, Hashable {
     case progress(JobProgress)
+    /// What is to be kept of what it logs.
+    case log(JobLogSet)
     /// What to go on from after a suspension, a retry or the loss of the worker; replaces an earlier one.
     case snapshot(JSONPayload)
     /// What happens after a failure of this job, from now on, and how long an attempt may take, in milliseconds.
@@ -37,6 +39,7 @@ extension JobReport {
     return switch content {
     case .progress(let progress):
       envelope + (progress.details?.utf8.count ?? 0)
+    case .log(let set): envelope + set.bytes + 64 * set.lines.count
     case .snapshot(let snapshot): envelope + snapshot.bytes.count
     case .policy: envelope
     case .ended(let outcome): envelope + outcome.sizeBound

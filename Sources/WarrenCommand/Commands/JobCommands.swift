@@ -14,6 +14,23 @@ struct GetCommand: AsyncParsableCommand {
   }
 }
 
+struct LogsCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "logs", abstract: "Shows what a job logged.",
+    discussion: """
+      A line each: time, level, attempt, text. The newest \(JobLog.mostLines) lines are kept, of \(JobLog.mostBytes >> 10) \
+      KiB in all; how many are gone stands in front.
+      """)
+
+  @OptionGroup var job: JobArgument
+  @OptionGroup var server: ServerOptions
+
+  func run() async throws {
+    let log = try await server.client().log(of: job.id)
+    Console.write(try server.json ? JSONOutput.text(log) : LogLines.text(log), to: .output)
+  }
+}
+
 struct WaitCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "wait", abstract: "Waits for the end of jobs, and shows the progress of one.",

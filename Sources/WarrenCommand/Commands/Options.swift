@@ -88,6 +88,10 @@ enum ArgumentText {
     return uuid
   }
 
+  static func idempotencyKey(_ text: String) throws -> IdempotencyKey {
+    try IdempotencyKey(text)
+  }
+
   static func jobType(_ text: String) throws -> JobTypeID {
     try JobTypeID(text)
   }

@@ -27,9 +27,11 @@ struct ScheduleCommand: AsyncParsableCommand {
   var params: String?
 
   @Option(
-    help: ArgumentHelp("Scheduling again with the same key gives the same job.", valueName: "uuid"),
-    transform: ArgumentText.uuid)
-  var idempotencyKey: UUID?
+    help: ArgumentHelp(
+      "Scheduling again with the same key gives the same job: a text, or a UUID.",
+      valueName: "key"),
+    transform: ArgumentText.idempotencyKey)
+  var idempotencyKey: IdempotencyKey?
 
   @Option(
     name: .customLong("at"),
@@ -114,7 +116,8 @@ struct ScheduleCommand: AsyncParsableCommand {
     let client = try server.client()
     let scheduled = try await schedule(
       ScheduleRequest(
-        type: jobType, params: try await params(client), idempotencyKey: idempotencyKey ?? UUID(),
+        type: jobType, params: try await params(client),
+        idempotencyKey: idempotencyKey ?? .unique(),
         scheduledAt: moment ?? delay.map { .now + $0 }, timeout: timeout, maxRetries: maxRetries,
         retryDelay: retryDelay, backoff: backoff, maxRetryDelay: maxRetryDelay, jitter: jitter,
         priority: priority,
@@ -139,7 +142,7 @@ struct ScheduleCommand: AsyncParsableCommand {
       case .unreachable, .unexpectedAnswer, .cancelled:
         Console.write(
           "should the job be scheduled nonetheless, the same command with --idempotency-key"
-            + " \(request.idempotencyKey.uuidString.lowercased()) makes no second one\n", to: .error
+            + " \(request.idempotencyKey) makes no second one\n", to: .error
         )
       case .invalidRequest, .problem, .timedOut: break
       }

@@ -51,6 +51,20 @@ enum TerminalText {
         text.unicodeScalars.map { isControl($0) && $0 != "\n" && $0 != "\t" ? " " : $0 }))
   }
 
+  /// One line, with control characters spelled out: `\u{1B}` stands for an escape character.
+  static func spelled(_ text: String) -> String {
+    var spelled = String.UnicodeScalarView()
+    for scalar in text.unicodeScalars {
+      guard isControl(scalar), scalar != "\t" else {
+        spelled.append(scalar)
+        continue
+      }
+      let code = String(scalar.value, radix: 16, uppercase: true)
+      spelled.append(contentsOf: "\\u{\(code)}".unicodeScalars)
+    }
+    return String(spelled)
+  }
+
   /// Control characters, and those that change the direction of what follows.
   private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar.properties.generalCategory {

@@ -1,5 +1,7 @@
 import ArgumentParser
+import Foundation
 import Jobs
+import Logging
 
 /// Prints the job that a command is about.
 struct JobPrinter {
@@ -114,6 +116,26 @@ enum JobText {
   }
 }
 
+/// A job's log, told to people.
+enum LogLines {
+  /// Time, level, attempt and text of each line; control characters in it are spelled out.
+  static func text(_ log: JobLog) -> String {
+    var text = log.dropped > 0 ? "(\(log.dropped) lines are gone)\n" : ""
+    for line in log.lines {
+      text +=
+        "\(HumanTime.stamp(line.time)) \(line.level.rawValue.padded(to: 8)) \(line.attempt) "
+        + TerminalText.spelled(line.text) + "\n"
+    }
+    return text
+  }
+}
+
+extension String {
+  fileprivate func padded(to width: Int) -> String {
+    self + String(repeating: " ", count: max(0, width - count))
+  }
+}
+
 /// Times as people say them.
 enum HumanTime {
   /// How a moment lies to now: `12 s ago`, `in 5 min`.
@@ -121,6 +143,13 @@ enum HumanTime {
     let distance = now - moment
     if distance > .milliseconds(-500), distance < .milliseconds(500) { return "now" }
     return distance > .zero ? "\(text(distance)) ago" : "in \(text(.zero - distance))"
+  }
+
+  /// A moment by ISO 8601, in UTC, with milliseconds.
+  static func stamp(_ moment: Timestamp) -> String {
+    let (seconds, rest) = moment.milliseconds.quotientAndRemainder(dividingBy: 1000)
+    let whole = Date(timeIntervalSince1970: TimeInterval(seconds)).ISO8601Format()
+    return "\(whole.dropLast()).\(String(1000 + abs(rest)).dropFirst())Z"
   }
 
   /// How long something took, in at most two units: `0.4 s`, `12 s`, `3 min 5 s`, `2 h`.

@@ -3,6 +3,7 @@ import HTTPTypes
 import HummingbirdTesting
 import JobStore
 import Jobs
+import Logging
 import NIOCore
 import Testing
 
@@ -93,6 +94,29 @@ struct JobRoutesTests {
         #expect(problem.status == 409)
         #expect(problem.detail.contains(first.id.description))
         #expect(problem.jobID == first.id)
+      }
+    }
+  }
+
+  @Test("a key is any text, and finds its job as itself and as its UUID")
+  func textKey() async throws {
+    try await APIFixture.with { fixture in
+      try await fixture.test { client in
+        let body = #"{"type": "files:count", "idempotency_key": "order 7/ä"}"#
+        let first: Job = try await client.read(.post, "/jobs", status: .accepted, body: body)
+        let again: Job = try await client.read(.post, "/jobs", status: .ok, body: body)
+        #expect(again.id == first.id)
+        for key in ["order%207%2F%C3%A4", first.idempotencyKey.uuidString.lowercased()] {
+          let list: JobList = try await client.read(.get, "/jobs?idempotency_key=\(key)")
+          #expect(list.jobs.map(\.id) == [first.id])
+        }
+        for length in [0, 256] {
+          let key = String(repeating: "x", count: length)
+          let body = #"{"type": "files:count", "idempotency_key": "\#(key)"}"#
+          let problem = try await client.problem(.post, "/jobs", body: body)
+          #expect(problem.status == 400)
+          #expect(problem.detail.contains("1 to 255 bytes"))
+        }
       }
     }
   }
@@ -412,6 +436,42 @@ struct JobRoutesTests {
     }
   }
 
+  @Test("a job's log is what its worker reported of it")
+  func log() async throws {
+    try await APIFixture.with { fixture in
+      let job = try await fixture.scheduled()
+      try await fixture.test { client in
+        let empty: JobLog = try await client.read(.get, "/jobs/\(job.id)/log")
+        #expect(empty == JobLog(lines: [], dropped: 0))
+        let worker = WorkerID(rawValue: "w")
+        _ = try await fixture.store.register(WorkerRegistration(worker: worker, epoch: 1), at: .now)
+        _ = try await fixture.store.claim(
+          [
+            ClaimRequest(
+              worker: worker, epoch: 1, queue: job.queue, count: 1, types: [job.type])
+          ], bytes: 1 << 20, at: .now)
+        let lines = ["one", "two\u{0}"].map {
+          JobLogSet.Line(time: Timestamp(milliseconds: 5), level: .warning, text: $0)
+        }
+        _ = try await fixture.store.report(
+          [
+            JobReport(
+              job: job.id, attempt: 1, worker: worker,
+              content: .log(JobLogSet(first: 3, lines: lines)))
+          ], chances: [0], at: .now)
+        let log: JobLog = try await client.read(.get, "/jobs/\(job.id)/log")
+        #expect(log.dropped == 2)
+        #expect(log.lines.map(\.text) == ["one", "two\u{0}"])
+        let rest: JobLog = try await client.read(.get, "/jobs/\(job.id)/log?after=3")
+        #expect(rest.lines.map(\.number) == [4])
+        for query in ["after=-1", "after=x", "before=3"] {
+          let problem = try await client.problem(.get, "/jobs/\(job.id)/log?\(query)")
+          #expect(problem.type == "/problems/invalid-parameter")
+        }
+      }
+    }
+  }
+
   @Test("another tenant's job is not there, whatever is asked of it")
   func tenants() async throws {
     try await APIFixture.with { fixture in
@@ -419,7 +479,7 @@ struct JobRoutesTests {
       try await fixture.test { client in
         for (method, path) in [
           (HTTPRequest.Method.get, ""), (.delete, ""), (.post, "/cancel"),
-          (.get, "/wait?timeout=0"),
+          (.get, "/wait?timeout=0"), (.get, "/log"),
         ] {
           let problem = try await client.problem(method, "/jobs/\(job.id)\(path)")
           #expect(problem.type == "/problems/not-found")

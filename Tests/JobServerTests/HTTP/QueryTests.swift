@@ -76,7 +76,7 @@ struct QueryTests {
       ("/jobs?queue=no%20queue", "queue", "no queue"),
       ("/jobs?stauts=waiting", "stauts", "status"),
       ("/jobs?page=1&page=2", "page", "twice"),
-      ("/jobs?idempotency_key=7", "idempotency_key", "UUID"),
+      ("/jobs?idempotency_key=", "idempotency_key", "1 to 255 bytes"),
       (
         "/jobs?idempotency_key=3f2504e0-4f89-41d3-9a0c-0305e82c3301&page=2", "idempotency_key",
         "alone"
@@ -158,7 +158,11 @@ struct QueryTests {
   @Test("an idempotency key stands alone")
   func idempotencyKey() throws {
     let key = UUID()
-    #expect(try JobListQuery(URI("/jobs?idempotency_key=\(key)")) == .idempotencyKey(key))
+    #expect(
+      try JobListQuery(URI("/jobs?idempotency_key=\(key)"))
+        == .idempotencyKey(IdempotencyKey(uuid: key)))
+    #expect(
+      try JobListQuery(URI("/jobs?idempotency_key=order+7%2Fa")) == .idempotencyKey("order 7/a"))
   }
 
   @Test(

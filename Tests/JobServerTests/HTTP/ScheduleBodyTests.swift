@@ -37,7 +37,7 @@ struct ScheduleBodyTests {
       submission
         == JobSubmission(
           type: try JobTypeID("files:checksum"), params: ["path": "/x"], tenantID: caller.tenant,
-          userID: caller.user, idempotencyKey: key,
+          userID: caller.user, idempotencyKey: IdempotencyKey(uuid: key),
           scheduledAt: Timestamp(milliseconds: 253_402_300_799_999),
           timeout: .milliseconds(1500), maxRetries: 3, retryDelay: .seconds(2), priority: 9,
           context: ["request-id": "17"]))
@@ -112,8 +112,8 @@ struct ScheduleBodyTests {
       (#"{"type": 7}"#, "type", "a string, not 7"),
       (#"{"type": "a:b", "params": []}"#, "params", "an object, not array"),
       (#"{"type": "a:b", "params": "{}"}"#, "params", "an object"),
-      (#"{"type": "a:b", "idempotency_key": "x"}"#, "idempotency_key", #"a UUID, not "x""#),
-      (#"{"type": "a:b", "idempotency_key": 7}"#, "idempotency_key", "a UUID, not 7"),
+      (#"{"type": "a:b", "idempotency_key": ""}"#, "idempotency_key", "1 to 255 bytes"),
+      (#"{"type": "a:b", "idempotency_key": 7}"#, "idempotency_key", "a string, not 7"),
       (#"{"type": "a:b", "scheduled_at": -1}"#, "scheduled_at", "from 0"),
       (#"{"type": "a:b", "scheduled_at": 253402300800000}"#, "scheduled_at", "milliseconds"),
       (#"{"type": "a:b", "scheduled_at": "tomorrow"}"#, "scheduled_at", "an integer"),

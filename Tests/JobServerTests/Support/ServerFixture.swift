@@ -46,7 +46,7 @@ final class ServerFixture: Sendable {
     logger.logLevel = .critical
     self.logger = logger
     names = try TransportNames()
-    let hub = ChangeHub(plan: plan, parked: parked)
+    let hub = ChangeHub(plan: plan, parked: parked, watches: JobWatches(clock: clock))
     self.hub = hub
     let commits = commits
     store = try SQLiteStore(
@@ -69,7 +69,8 @@ final class ServerFixture: Sendable {
     initializer = Initializer(store: store, callbacks: callbacks, logger: logger, clock: clock)
     intake = Intake(catalog: catalog, store: store, names: names, clock: clock)
     authority = ServerAuthority(
-      store: store, parked: parked, claims: claims, control: control, commands: commands,
+      store: store, parked: parked, watches: hub.watches, claims: claims, control: control,
+      commands: commands,
       answerBytes: 1 << 20, clock: clock, log: log)
     service = JobOperations(
       intake: intake, store: store, hub: hub, catalog: catalog, directory: directory,

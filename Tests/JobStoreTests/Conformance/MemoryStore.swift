@@ -11,6 +11,8 @@ final class MemoryStore: JobStore {
     let number: Int64
     /// Whether it waits and its time has come.
     var isDue = false
+    var log: [JobLogLine] = []
+    var logEnd = JobLogEnd()
   }
 
   fileprivate struct State {
@@ -97,7 +99,14 @@ final class MemoryStore: JobStore {
   ) async throws(StoreError) -> [Job.ReportDecision] {
     write { state in
       zip(reports, chances).map { report, chance in
-        state.change(report.job, at: now) { $0.apply(report, at: now, chance: chance) } ?? .fenced
+        let decision =
+          state.change(report.job, at: now) { $0.apply(report, at: now, chance: chance) } ?? .fenced
+        if decision == .applied, case .log(let set) = report.content,
+          let lines = state.jobs[report.job]?.logEnd.append(set, of: report.attempt)
+        {
+          state.jobs[report.job]?.log += lines
+        }
+        return decision
       }
     }
   }
@@ -220,6 +229,34 @@ final class MemoryStore: JobStore {
 
   func job(idempotencyKey: UUID, tenant: UUID) async throws(StoreError) -> Job? {
     read { $0.job(key: idempotencyKey, tenant: tenant)?.job }
+  }
+
+  func log(
+    of job: JobID, tenant: UUID?, after number: Int64
+  ) async throws(StoreError) -> JobLog? {
+    read { state in
+      guard let entry = state.jobs[job], tenant == nil || tenant == entry.job.tenantID else {
+        return nil
+      }
+      return JobLog(of: entry.log, after: number)
+    }
+  }
+
+  func find(_ lookups: [JobLookup], bytes: Int) async throws(StoreError) -> [JobFinding] {
+    read { state in
+      var room = bytes
+      return lookups.map { lookup in
+        guard room > 0 else { return .left }
+        let found: Job? =
+          switch lookup {
+          case .id(let id, let tenant):
+            state.jobs[id].flatMap { $0.job.tenantID == tenant ? $0.job : nil }
+          case .key(let key, let tenant): state.job(key: key, tenant: tenant)?.job
+          }
+        room -= found.map { $0.params.sizeBound + ($0.result?.sizeBound ?? 0) } ?? 0
+        return found.map { .found($0) } ?? .unknown
+      }
+    }
   }
 
   func jobs(_ ids: [JobID]) async throws(StoreError) -> [JobID: Job] {

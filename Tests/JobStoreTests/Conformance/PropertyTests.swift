@@ -117,7 +117,10 @@ struct PropertyTests {
         differences.append("\(what)\n\("\(expected)".prefix(2000))\n\("\(found)".prefix(2000))")
       }
     }
-    for id in ids { try await compare("job \(id)") { try await $0.job(id) } }
+    for id in ids {
+      try await compare("job \(id)") { try await $0.job(id) }
+      try await compare("log of \(id)") { try await $0.log(of: id, tenant: nil, after: 0) }
+    }
     try await compare("counts") { try await $0.counts() }
     try await compare("due") { try await $0.due() }
     try await compare("held") { try await $0.heldCounts() }
@@ -381,7 +384,7 @@ private struct Walk {
     let held = known.values.filter(\.status.isHeld).map(\.id).sorted()
     let id = held.isEmpty || chance(20) ? job() : pick(held)
     let content: JobReport.Content =
-      switch completes ? 4 : Int.random(in: 0..<15, using: &random) {
+      switch completes ? 4 : Int.random(in: 0..<17, using: &random) {
       case 0, 1: .progress(progress())
       case 2: .snapshot(["at": .integer(Int64(number))])
       case 3: .policy(RetryPolicy(maxRetries: pick([0, 2])), timeout: chance(50) ? 1000 : nil)
@@ -395,11 +398,25 @@ private struct Walk {
           .retryAfter(
             error: "busy", delay: .milliseconds(pick([0, 2000])), counted: chance(50)))
       case 13: .ended(.snoozed(.milliseconds(pick([0, 2000])), reason: chance(50) ? "early" : nil))
+      case 14, 15: .log(lines())
       default: .ended(.returned)
       }
     return JobReport(
       job: id, attempt: (known[id]?.attempt ?? 1) - (chance(8) ? 1 : 0),
       worker: chance(92) ? known[id]?.worker ?? pick(workers) : pick(workers), content: content)
+  }
+
+  private mutating func lines() -> JobLogSet {
+    // Some follow each other, some have gaps, some were there before.
+    let first = Int64.random(in: 1...400, using: &random)
+    let count = pick([1, 3, 100])
+    let length = pick([1, 1, 4_000])
+    return JobLogSet(
+      first: first,
+      lines: (0..<count).map {
+        .init(
+          time: now, level: .info, text: "\($0)" + String(repeating: "x", count: length))
+      })
   }
 
   private mutating func progress() -> JobProgress {
@@ -417,13 +434,14 @@ private struct Walk {
   private mutating func command() -> JobCommand {
     let id = job()
     let action: JobCommand.Action =
-      switch Int.random(in: 0..<8, using: &random) {
+      switch Int.random(in: 0..<9, using: &random) {
       case 0, 1: .cancel(reason: chance(50) ? "enough" : nil)
       case 2: .suspend
       case 3: .resume
       case 4: .finishInitialization
       case 5: .failInitialization("refused")
       case 6: .lose(attempt: known[id]?.attempt ?? 1, poisonLimit: 3)
+      case 7: .addReply(JobReply(address: pick(["x", "y"])))
       default: .noteReplies([JobReply(address: pick(["x", "y"]))])
       }
     return JobCommand(action, of: id, tenant: chance(20) ? pick(tenants) : nil)

@@ -8,6 +8,65 @@ import Testing
   private let worker = Subject.worker
   private let other = WorkerID(rawValue: "other")
 
+  // MARK: Look-ups
+
+  @Test("finds jobs by id and by key, of their tenant only", arguments: Implementation.allCases)
+  func find(_ implementation: Implementation) async throws {
+    try await Subject.with(implementation) { subject in
+      let tenant = UUID()
+      let jobs = try await subject.insert(2)
+      let foreign = try await subject.insert(1, tenant: tenant)[0]
+      let found = try await subject.store.find(
+        [
+          .id(jobs[1].id, tenant: .zero), .id(foreign.id, tenant: .zero),
+          .id(foreign.id, tenant: tenant), .key(jobs[0].idempotencyKey, tenant: .zero),
+          .key(jobs[0].idempotencyKey, tenant: tenant), .id(JobID(), tenant: .zero),
+          .id(foreign.id, tenant: UUID()),
+        ], bytes: .max)
+      #expect(
+        found == [
+          .found(try await subject.job(jobs[1].id)), .unknown,
+          .found(try await subject.job(foreign.id)), .found(try await subject.job(jobs[0].id)),
+          .unknown, .unknown, .unknown,
+        ])
+      #expect(try await subject.store.find([], bytes: 0).isEmpty)
+    }
+  }
+
+  @Test("finds as many jobs as there is room for", arguments: Implementation.allCases)
+  func findInParts(_ implementation: Implementation) async throws {
+    try await Subject.with(implementation) { subject in
+      let text = JSONValue.string(String(repeating: "x", count: 1_000))
+      let jobs = try await subject.insert(4, params: ["path": text])
+      let lookups = jobs.map { JobLookup.id($0.id, tenant: .zero) }
+      let found = try await subject.store.find(lookups, bytes: 1_500)
+      #expect(found.map { $0 == .left } == [false, false, true, true])
+      #expect(
+        try await subject.store.find(lookups, bytes: 1).map { $0 == .left }
+          == [false, true, true, true])
+    }
+  }
+
+  @Test("tells one more of an end, also of one that has been", arguments: Implementation.allCases)
+  func lateReplies(_ implementation: Implementation) async throws {
+    try await Subject.with(implementation) { subject in
+      let jobs = try await subject.running(2)
+      let reply = JobReply(address: "late", correlationID: "x")
+      try await subject.report(jobs[0].id, .ended(.completed(result: nil)))
+      _ = subject.log.take()
+      #expect(try await subject.apply(.addReply(reply), to: jobs[0].id)?.decision == .done)
+      #expect(subject.log.take().contains { $0.hasReplies })
+      #expect(try await subject.apply(.addReply(reply), to: jobs[1].id)?.decision == .done)
+      #expect(!subject.log.take().contains { $0.hasReplies })
+      #expect(
+        try await subject.apply(.addReply(reply), to: jobs[1].id, tenant: UUID()) == nil)
+      try await subject.report(jobs[1].id, .ended(.completed(result: nil)))
+      let pending = try await subject.store.pendingReplies(after: 0, limit: 9)
+      #expect(pending.map(\.job.id) == jobs.map(\.id))
+      #expect(pending.allSatisfy { $0.job.replies == [reply] })
+    }
+  }
+
   // MARK: Intake
 
   @Test("stores a job once, and tells a repetition by its key", arguments: Implementation.allCases)

@@ -93,7 +93,7 @@ import Testing
     let signs = Recorder<Void>()
     let link = JobLink(heartbeat: { signs.add(()) })
     let context = JobContext(
-      assignment: silent.assignment, logger: .init(label: "test"), link: link)
+      assignment: silent.assignment, logger: silent.executor.logger, link: link)
     let type = try CommandJobType(
       group: JobGroup("test", queue: .compute), name: "job",
       command: [

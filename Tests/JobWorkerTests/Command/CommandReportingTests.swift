@@ -138,6 +138,9 @@ import Testing
     }
     #expect(lines.prefix(3) == [#"a\u{1B}]0;title\u{7}b"# + "\ttab", "c", #"\u{9B}x"#])
     #expect(lines.joined(separator: "\n").utf8.count <= 1000)
+    // The rest is for the job's own log.
+    let kept = command.events.count { if case .keptLog = $0 { true } else { false } }
+    #expect(kept == 2000 - (lines.count - 3))
     let warnings = command.events.filter { if case .warning = $0 { true } else { false } }
     #expect(warnings.count == 1)
     // The end is kept all the same.

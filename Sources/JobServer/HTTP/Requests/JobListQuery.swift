@@ -7,7 +7,7 @@ enum JobListQuery: Equatable {
   /// Those that fit.
   case filtered(Filter)
   /// The one that a producer knows by its key.
-  case idempotencyKey(UUID)
+  case idempotencyKey(IdempotencyKey)
 
   struct Filter: Equatable {
     let page: PageQuery
@@ -30,12 +30,17 @@ enum JobListQuery: Equatable {
     let query = try QueryParameters(
       uri,
       known: PageQuery.names + ["after", "order", "status", "type", "queue", "idempotency_key"])
-    if let key = try query.uuid("idempotency_key") {
+    if let text = query["idempotency_key"] {
       guard query.hasOnly("idempotency_key") else {
         throw APIProblem(
           .invalidParameter, "the query parameter idempotency_key stands alone, without others")
       }
-      self = .idempotencyKey(key)
+      do {
+        self = .idempotencyKey(try IdempotencyKey(text))
+      } catch {
+        throw APIProblem(
+          .invalidParameter, "the query parameter idempotency_key: \(error)")
+      }
       return
     }
     self = .filtered(

@@ -67,12 +67,6 @@ struct QueryParameters {
     guard let flag = Bool(text) else { throw .parameter(name, "must be true or false", text) }
     return flag
   }
-
-  func uuid(_ name: String) throws(APIProblem) -> UUID? {
-    guard let text = values[name] else { return nil }
-    guard let uuid = UUID(uuidString: text) else { throw .parameter(name, "must be a UUID", text) }
-    return uuid
-  }
 }
 
 extension APIProblem {

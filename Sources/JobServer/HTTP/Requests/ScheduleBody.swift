@@ -15,7 +15,7 @@ struct ScheduleBody: Equatable {
 
   let type: JobTypeID
   let params: JSONValue
-  let idempotencyKey: UUID?
+  let idempotencyKey: IdempotencyKey?
   let scheduledAt: Timestamp?
   let timeout: Duration?
   let maxRetries: Int?
@@ -35,7 +35,7 @@ struct ScheduleBody: Equatable {
     let typeName = reader.string("type")
     if typeName == nil { reader.require("type", "the job type, as in group:name") }
     params = reader.object("params") ?? [:]
-    idempotencyKey = reader.uuid("idempotency_key")
+    idempotencyKey = reader.idempotencyKey("idempotency_key")
     scheduledAt = reader.integer("scheduled_at", in: Self.moments, unit: "Unix milliseconds")
       .map(Timestamp.init(milliseconds:))
     timeout = reader.seconds("timeout_sec")
@@ -139,12 +139,15 @@ struct MemberReader {
     return texts
   }
 
-  mutating func uuid(_ name: String) -> UUID? {
+  mutating func idempotencyKey(_ name: String) -> IdempotencyKey? {
     guard let value = members[name] else { return nil }
-    guard case .string(let text) = value, let uuid = UUID(uuidString: text) else {
-      return refuse(name, "a UUID", value)
+    guard case .string(let text) = value else { return refuse(name, "a string", value) }
+    do {
+      return try IdempotencyKey(text)
+    } catch {
+      faults.append("the member \(name): \(error)")
+      return nil
     }
-    return uuid
   }
 
   mutating func integer(

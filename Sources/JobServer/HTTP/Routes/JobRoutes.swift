@@ -14,6 +14,7 @@ struct JobRoutes {
     router.post("/jobs", use: schedule)
     router.get("/jobs", use: list)
     router.get("/jobs/:id", use: get)
+    router.get("/jobs/:id/log", use: log)
     router.delete("/jobs/:id", use: delete)
     router.post("/jobs/:id/cancel", use: cancel)
     router.post("/jobs/:id/suspend", use: suspend)
@@ -48,7 +49,7 @@ struct JobRoutes {
           order: filter.order.description, total: found.total,
           next: found.next?.description, jobs: found.jobs))
     case .idempotencyKey(let key):
-      let job = try await service.job(idempotencyKey: key, tenant: tenant)
+      let job = try await service.job(idempotencyKey: key.uuid, tenant: tenant)
       let jobs = job.map { [$0] } ?? []
       return .json(
         JobList(
@@ -63,6 +64,17 @@ struct JobRoutes {
     try QueryParameters.refuseAll(of: request.uri)
     let tenant = try Caller(request.headers).tenant
     return .json(try await service.job(try context.parameters.jobID(), tenant: tenant))
+  }
+
+  @Sendable private func log(
+    _ request: Request, _ context: BasicRequestContext
+  ) async throws -> Response {
+    let tenant = try Caller(request.headers).tenant
+    let number = try QueryParameters(request.uri, known: ["after"]).integer(
+      "after", in: 0...Int.max, default: 0)
+    return try .json(
+      try await service.log(
+        of: try context.parameters.jobID(), tenant: tenant, after: Int64(number)))
   }
 
   @Sendable private func delete(
