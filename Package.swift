@@ -69,6 +69,8 @@ let package = Package(
       name: "JobStore",
       dependencies: ["Jobs", logging, .product(name: "GRDB", package: "GRDB.swift")],
       swiftSettings: strict),
+    // The same by the lifecycle's pure functions alone: for tests.
+    .target(name: "JobMemoryStore", dependencies: ["Jobs"], swiftSettings: strict),
     .target(
       name: "JobServer",
       dependencies: [
@@ -106,7 +108,8 @@ let package = Package(
       ],
       swiftSettings: strict),
     .target(
-      name: "WarrenTesting", dependencies: ["JobWorker", "Jobs", "Warren", logging],
+      name: "WarrenTesting",
+      dependencies: ["JobMemoryStore", "JobWorker", "Jobs", "Warren", logging],
       swiftSettings: strict),
 
     // The HTTP client, the config file, and the command line that composes everything.
@@ -197,7 +200,8 @@ let package = Package(
     .testTarget(
       name: "JobStoreTests",
       dependencies: [
-        "JobStore", "Jobs", logging, .product(name: "GRDB", package: "GRDB.swift"),
+        "JobMemoryStore", "JobStore", "Jobs", logging,
+        .product(name: "GRDB", package: "GRDB.swift"),
       ],
       swiftSettings: strict),
     .testTarget(

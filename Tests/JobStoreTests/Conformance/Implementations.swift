@@ -1,4 +1,5 @@
 import Foundation
+import JobMemoryStore
 import JobStore
 import Jobs
 import Logging
@@ -42,7 +43,7 @@ struct Subject: Sendable {
     let log = CommitLog()
     switch implementation {
     case .memory:
-      try await body(Subject(store: MemoryStore { log.note($0) }, log: log))
+      try await body(Subject(store: MemoryJobStore { log.note($0) }, log: log))
     case .sqlite:
       let folder = try TemporaryFolder()
       var logger = Logger(label: "test")

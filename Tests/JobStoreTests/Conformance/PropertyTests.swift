@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import JobMemoryStore
 import Logging
 import Synchronization
 import Testing
@@ -68,7 +69,7 @@ struct PropertyTests {
     last: (SQLiteStore) async throws -> Void = { _ in }
   ) async throws {
     let logs = (CommitLog(), CommitLog())
-    let model = MemoryStore { logs.0.note($0) }
+    let model = MemoryJobStore { logs.0.note($0) }
     let folder = try TemporaryFolder()
     var logger = Logger(label: "test")
     logger.logLevel = .critical
@@ -83,7 +84,7 @@ struct PropertyTests {
       history.append("\(step): \("\(call)".prefix(1000))")
       let expected = try await call.answer(of: model)
       let found = try await call.answer(of: store)
-      walk.learn(try await model.jobs(walk.ids))
+      walk.learn(model.jobs(walk.ids))
       let told = (logs.0.take(), logs.1.take())
       var differences: [String] = []
       if expected != found {
@@ -106,7 +107,7 @@ struct PropertyTests {
   }
 
   private static func differences(
-    _ model: MemoryStore, _ store: SQLiteStore, _ ids: [JobID]
+    _ model: MemoryJobStore, _ store: SQLiteStore, _ ids: [JobID]
   ) async throws -> [String] {
     var differences: [String] = []
     func compare<Value: Equatable>(

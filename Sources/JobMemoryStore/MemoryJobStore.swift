@@ -1,10 +1,10 @@
-import Foundation
-import Jobs
+package import Foundation
+package import Jobs
 import Synchronization
 
 /// A store in memory, by the pure functions of the lifecycle and nothing else: what the set-based statements of another are
 /// held against.
-final class MemoryStore: JobStore {
+package final class MemoryJobStore: JobStore {
   fileprivate struct Entry {
     var job: Job
     var submitted: JSONValue
@@ -33,7 +33,7 @@ final class MemoryStore: JobStore {
   private let state = Mutex(State())
   private let onCommit: @Sendable (StoreCommit) -> Void
 
-  init(onCommit: @escaping @Sendable (StoreCommit) -> Void = { _ in }) {
+  package init(onCommit: @escaping @Sendable (StoreCommit) -> Void = { _ in }) {
     self.onCommit = onCommit
   }
 
@@ -53,11 +53,11 @@ final class MemoryStore: JobStore {
 
   // MARK: Intake
 
-  func insert(_ jobs: [NewJob], at now: Timestamp) async throws(StoreError) -> [Insertion] {
+  package func insert(_ jobs: [NewJob], at now: Timestamp) -> [Insertion] {
     write { state in jobs.map { state.insert($0, at: now) } }
   }
 
-  func withdraw(_ job: JobID, at now: Timestamp) async throws(StoreError) -> Deletion {
+  package func withdraw(_ job: JobID, at now: Timestamp) -> Deletion {
     write { state in
       guard let entry = state.jobs[job] else { return .unknown }
       guard entry.job.status == .initializing, !entry.job.isShared else {
@@ -70,9 +70,9 @@ final class MemoryStore: JobStore {
 
   // MARK: Workers
 
-  func register(
+  package func register(
     _ registration: WorkerRegistration, at now: Timestamp
-  ) async throws(StoreError) -> [Job.Attestation] {
+  ) -> [Job.Attestation] {
     write { state in
       let known = state.epochs[registration.worker]
       state.epochs[registration.worker] = max(known ?? registration.epoch, registration.epoch)
@@ -84,19 +84,19 @@ final class MemoryStore: JobStore {
     }
   }
 
-  func workers() async throws(StoreError) -> [WorkerID] {
+  package func workers() -> [WorkerID] {
     read { $0.epochs.keys.sorted { $0.rawValue < $1.rawValue } }
   }
 
-  func claim(
+  package func claim(
     _ requests: [ClaimRequest], bytes: Int, at now: Timestamp
-  ) async throws(StoreError) -> [ClaimAnswer] {
+  ) -> [ClaimAnswer] {
     write { state in requests.map { state.claim($0, bytes: bytes, at: now) } }
   }
 
-  func report(
+  package func report(
     _ reports: [JobReport], chances: [Double], at now: Timestamp
-  ) async throws(StoreError) -> [Job.ReportDecision] {
+  ) -> [Job.ReportDecision] {
     write { state in
       zip(reports, chances).map { report, chance in
         let decision =
@@ -111,15 +111,15 @@ final class MemoryStore: JobStore {
     }
   }
 
-  func lock(
+  package func lock(
     _ requests: [LockRequest], at now: Timestamp
-  ) async throws(StoreError) -> [LockAnswer] {
+  ) -> [LockAnswer] {
     write { state in requests.map { state.lock($0, at: now) } }
   }
 
-  func lose(
+  package func lose(
     _ worker: WorkerID, except kept: Set<RunningAttempt>, poisonLimit: Int, at now: Timestamp
-  ) async throws(StoreError) -> [RunningAttempt] {
+  ) -> [RunningAttempt] {
     write { state in
       state.epochs[worker] = nil
       let held = state.jobs.values.map(\.job).filter { $0.status.isHeld && $0.worker == worker }
@@ -134,9 +134,9 @@ final class MemoryStore: JobStore {
 
   // MARK: Commands
 
-  func apply(
+  package func apply(
     _ commands: [JobCommand], at now: Timestamp
-  ) async throws(StoreError) -> [JobCommand.Result?] {
+  ) -> [JobCommand.Result?] {
     write { state in
       commands.map { command in
         guard let job = state.jobs[command.job]?.job,
@@ -149,9 +149,9 @@ final class MemoryStore: JobStore {
     }
   }
 
-  func delete(
+  package func delete(
     _ job: JobID, tenant: UUID?, at now: Timestamp
-  ) async throws(StoreError) -> Deletion {
+  ) -> Deletion {
     write { state in
       guard let entry = state.jobs[job], tenant == nil || tenant == entry.job.tenantID else {
         return .unknown
@@ -165,7 +165,7 @@ final class MemoryStore: JobStore {
 
   // MARK: Dispatch
 
-  func promote(at now: Timestamp, limit: Int) async throws(StoreError) -> Timestamp? {
+  package func promote(at now: Timestamp, limit: Int) -> Timestamp? {
     write { state in
       let ripe = state.later.filter { $0.job.scheduledAt <= now }.prefix(limit)
       for entry in ripe {
@@ -176,7 +176,7 @@ final class MemoryStore: JobStore {
     }
   }
 
-  func due() async throws(StoreError) -> [DueJobs] {
+  package func due() -> [DueJobs] {
     read { state in
       let due = state.jobs.values.filter(\.isDue).map(\.job)
       return Dictionary(grouping: due) { DueJobs(queue: $0.queue, type: $0.type, count: 0) }
@@ -187,9 +187,9 @@ final class MemoryStore: JobStore {
 
   // MARK: Retention
 
-  func prune(
+  package func prune(
     _ policy: RetentionPolicy, at now: Timestamp, limit: Int
-  ) async throws(StoreError) -> Pruned {
+  ) -> Pruned {
     write { state in
       let due = state.due(policy, at: now)
       let jobs = due.jobs.prefix(limit)
@@ -201,9 +201,9 @@ final class MemoryStore: JobStore {
     }
   }
 
-  func prunable(
+  package func prunable(
     _ policy: RetentionPolicy, at now: Timestamp
-  ) async throws(StoreError) -> Pruned {
+  ) -> Pruned {
     read { state in
       let due = state.due(policy, at: now)
       return Self.pruned(due.jobs[...], due.tombstones[...], hasMore: false)
@@ -220,20 +220,20 @@ final class MemoryStore: JobStore {
 
   // MARK: Look-ups
 
-  func job(_ id: JobID, tenant: UUID?) async throws(StoreError) -> Job? {
+  package func job(_ id: JobID, tenant: UUID?) -> Job? {
     read { state in
       let job = state.jobs[id]?.job
       return tenant == nil || tenant == job?.tenantID ? job : nil
     }
   }
 
-  func job(idempotencyKey: UUID, tenant: UUID) async throws(StoreError) -> Job? {
+  package func job(idempotencyKey: UUID, tenant: UUID) -> Job? {
     read { $0.job(key: idempotencyKey, tenant: tenant)?.job }
   }
 
-  func log(
+  package func log(
     of job: JobID, tenant: UUID?, after number: Int64
-  ) async throws(StoreError) -> JobLog? {
+  ) -> JobLog? {
     read { state in
       guard let entry = state.jobs[job], tenant == nil || tenant == entry.job.tenantID else {
         return nil
@@ -242,7 +242,7 @@ final class MemoryStore: JobStore {
     }
   }
 
-  func find(_ lookups: [JobLookup], bytes: Int) async throws(StoreError) -> [JobFinding] {
+  package func find(_ lookups: [JobLookup], bytes: Int) -> [JobFinding] {
     read { state in
       var room = bytes
       return lookups.map { lookup in
@@ -259,11 +259,11 @@ final class MemoryStore: JobStore {
     }
   }
 
-  func jobs(_ ids: [JobID]) async throws(StoreError) -> [JobID: Job] {
+  package func jobs(_ ids: [JobID]) -> [JobID: Job] {
     read { state in state.jobs.filter { ids.contains($0.key) }.mapValues(\.job) }
   }
 
-  func list(_ query: JobQuery) async throws(StoreError) -> JobPage {
+  package func list(_ query: JobQuery) throws(StoreError) -> JobPage {
     let found = read { state in
       state.ordered.filter { entry in
         let job = entry.job
@@ -326,21 +326,21 @@ final class MemoryStore: JobStore {
     }
   }
 
-  func jobs(
+  package func jobs(
     in statuses: Set<JobStatus>, after id: JobID?, limit: Int
-  ) async throws(StoreError) -> [Job] {
+  ) -> [Job] {
     byID(after: id, limit: limit) { statuses.contains($0.status) }
   }
 
-  func jobs(
+  package func jobs(
     heldBy worker: WorkerID, after id: JobID?, limit: Int
-  ) async throws(StoreError) -> [Job] {
+  ) -> [Job] {
     byID(after: id, limit: limit) { $0.status.isHeld && $0.worker == worker }
   }
 
-  func heldSilently(
+  package func heldSilently(
     since time: Timestamp, after id: JobID?, limit: Int
-  ) async throws(StoreError) -> [HeldAttempt] {
+  ) -> [HeldAttempt] {
     byID(after: id, limit: limit) { $0.status.isHeld && $0.worker != nil && $0.updatedAt <= time }
       .compactMap { job in
         job.worker.map { worker in
@@ -361,7 +361,7 @@ final class MemoryStore: JobStore {
     }
   }
 
-  func counts() async throws(StoreError) -> [QueueCount] {
+  package func counts() -> [QueueCount] {
     read { state in
       let kinds = Dictionary(grouping: state.jobs.values) { entry in
         QueueCount(
@@ -379,28 +379,28 @@ final class MemoryStore: JobStore {
     }
   }
 
-  func heldCounts() async throws(StoreError) -> [WorkerID: Int] {
+  package func heldCounts() -> [WorkerID: Int] {
     read { state in
       let holders = state.jobs.values.map(\.job).filter(\.status.isHeld).compactMap(\.worker)
       return Dictionary(holders.map { ($0, 1) }, uniquingKeysWith: +)
     }
   }
 
-  func events(after sequence: Int64, limit: Int) async throws(StoreError) -> [JobEvent] {
+  package func events(after sequence: Int64, limit: Int) -> [JobEvent] {
     read { state in Array(state.events.filter { $0.sequence > sequence }.prefix(limit)) }
   }
 
-  func events(
+  package func events(
     of job: JobID, after sequence: Int64, limit: Int
-  ) async throws(StoreError) -> [JobEvent] {
+  ) -> [JobEvent] {
     read { state in
       Array(state.events.filter { $0.job == job && $0.sequence > sequence }.prefix(limit))
     }
   }
 
-  func pendingReplies(
+  package func pendingReplies(
     after position: Int64, limit: Int
-  ) async throws(StoreError) -> [PendingReply] {
+  ) -> [PendingReply] {
     read { state in
       Array(
         state.ordered.filter {
@@ -411,9 +411,9 @@ final class MemoryStore: JobStore {
 
   // MARK: Catalog and care
 
-  func save(
+  package func save(
     groups: [JobGroup], types: [JobTypeDescription], queues: [JobQueue]
-  ) async throws(StoreError) {
+  ) {
     write { state in
       for group in groups { state.groups[group.name] = group }
       for type in types { state.types[type.id] = type }
@@ -421,7 +421,7 @@ final class MemoryStore: JobStore {
     }
   }
 
-  func catalog() async throws(StoreError) -> StoredCatalog {
+  package func catalog() -> StoredCatalog {
     read { state in
       StoredCatalog(
         groups: state.groups.values.sorted { $0.name < $1.name },
@@ -430,12 +430,12 @@ final class MemoryStore: JobStore {
     }
   }
 
-  func checkHealth() async throws(StoreError) {}
-  var damage: StoreDamage { StoreDamage() }
+  package func checkHealth() {}
+  package var damage: StoreDamage { StoreDamage() }
 }
 
-extension MemoryStore.State {
-  fileprivate var later: [MemoryStore.Entry] {
+extension MemoryJobStore.State {
+  fileprivate var later: [MemoryJobStore.Entry] {
     jobs.values.filter { $0.job.status == .waiting && !$0.isDue }
       .sorted { ($0.job.scheduledAt, $0.number) < ($1.job.scheduledAt, $1.number) }
   }
@@ -443,7 +443,7 @@ extension MemoryStore.State {
   /// What is not kept any longer.
   fileprivate func due(
     _ policy: RetentionPolicy, at now: Timestamp
-  ) -> (jobs: [MemoryStore.Entry], tombstones: [JobID]) {
+  ) -> (jobs: [MemoryJobStore.Entry], tombstones: [JobID]) {
     let jobs = ordered.filter { entry in
       let age = policy.age(of: entry.job.status, type: entry.job.type)
       return entry.job.replies.isEmpty && age.map { entry.job.updatedAt + $0 <= now } ?? false
@@ -454,7 +454,7 @@ extension MemoryStore.State {
     return (jobs, ids.keys.sorted())
   }
 
-  fileprivate func job(key: UUID, tenant: UUID) -> MemoryStore.Entry? {
+  fileprivate func job(key: UUID, tenant: UUID) -> MemoryJobStore.Entry? {
     jobs.values.first { $0.job.idempotencyKey == key && $0.job.tenantID == tenant }
   }
 
@@ -470,7 +470,7 @@ extension MemoryStore.State {
       return repetition(known, new, at: now)
     }
     let isDue = job.status == .waiting && job.scheduledAt <= now
-    jobs[job.id] = MemoryStore.Entry(
+    jobs[job.id] = MemoryJobStore.Entry(
       job: job, submitted: new.submitted, number: nextNumber, isDue: isDue)
     nextNumber += 1
     log(job.creation, of: job)
@@ -481,7 +481,7 @@ extension MemoryStore.State {
   }
 
   private mutating func repetition(
-    _ known: MemoryStore.Entry, _ new: NewJob, at now: Timestamp
+    _ known: MemoryJobStore.Entry, _ new: NewJob, at now: Timestamp
   ) -> Insertion {
     guard known.job.type == new.job.type, known.submitted == new.submitted else {
       return .conflict(existing: known.job)
@@ -553,7 +553,7 @@ extension MemoryStore.State {
       jobs: granted, rest: granted.count < request.count && isMoreDue ? .park : .void)
   }
 
-  private func best(_ entries: [MemoryStore.Entry]) -> [MemoryStore.Entry] {
+  private func best(_ entries: [MemoryJobStore.Entry]) -> [MemoryJobStore.Entry] {
     entries.sorted {
       (-$0.job.priority, $0.job.scheduledAt, $0.number)
         < (-$1.job.priority, $1.job.scheduledAt, $1.number)
@@ -592,7 +592,7 @@ extension MemoryStore.State {
     }
   }
 
-  fileprivate mutating func remove(_ entry: MemoryStore.Entry, at now: Timestamp) {
+  fileprivate mutating func remove(_ entry: MemoryJobStore.Entry, at now: Timestamp) {
     jobs[entry.job.id] = nil
     events.removeAll { $0.job == entry.job.id }
     commit.deleted.append(entry.job.id)
