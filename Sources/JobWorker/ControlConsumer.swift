@@ -142,6 +142,13 @@ struct CallbackRunner: Sendable {
     guard let type = registry.types[assignment.type], let body = type.callback(callback) else {
       return .unknownCallback
     }
+    return await run(body, callback, assignment)
+  }
+
+  func run(
+    _ body: @escaping RegisteredJobType.Callback, _ callback: JobCallback,
+    _ assignment: JobAssignment
+  ) async -> ControlReply {
     let context = JobContext(
       assignment: assignment, logger: logger, link: link(callback, assignment))
     // Not a child task: a callback that does not end when it is told to must not hold up the answer.

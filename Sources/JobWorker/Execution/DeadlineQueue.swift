@@ -93,35 +93,46 @@ struct DeadlineHeap<Action: Sendable>: Sendable {
 ///
 /// A cancelled `Task.sleep` stays with the executor until it would have been due, ten minutes later maybe, and there is one
 /// for each job: a busy worker would grow by that. Here a cancelled deadline is gone.
-final class DeadlineQueue: Sendable {
-  typealias Action = @Sendable () -> Void
+package final class DeadlineQueue: Sendable {
+  package typealias Action = @Sendable () -> Void
 
   /// A deadline that can be cancelled.
-  struct ID: Sendable, Hashable {
+  package struct ID: Sendable, Hashable {
     fileprivate let number: UInt64
   }
 
   private struct State {
     var heap = DeadlineHeap<Action>()
-    let timer: any DispatchSourceTimer
+    /// `nil` for one that is moved by hand.
+    let timer: (any DispatchSourceTimer)?
     /// For when the timer is set. It may ring early, when what it was set for is gone.
     var isSetFor = UInt64.max
+    /// What time it is, of one that is moved by hand.
+    var time: UInt64 = 0
   }
 
   private let state: Mutex<State>
 
+  /// One on the machine's clock.
   init() {
     let timer = DispatchSource.makeTimerSource(
       queue: DispatchQueue(label: "warren.worker.deadlines"))
     timer.schedule(deadline: .distantFuture)
     state = Mutex(State(timer: timer))
     state.withLock { state in
-      state.timer.setEventHandler { [weak self] in self?.ring() }
-      state.timer.resume()
+      state.timer?.setEventHandler { [weak self] in self?.ring() }
+      state.timer?.resume()
     }
   }
 
-  deinit { state.withLock { $0.timer.cancel() } }
+  private init(movedByHand: Void) {
+    state = Mutex(State(timer: nil))
+  }
+
+  /// One whose time stands still until ``move(by:)``: for tests, which wait for no clock.
+  package static func movedByHand() -> DeadlineQueue { DeadlineQueue(movedByHand: ()) }
+
+  deinit { state.withLock { $0.timer?.cancel() } }
 
   /// How many are waited for.
   var count: Int { state.withLock(\.heap.count) }
@@ -130,12 +141,14 @@ final class DeadlineQueue: Sendable {
   var now: UInt64 { DispatchTime.now().uptimeNanoseconds }
 
   /// Does something after some time, unless it is cancelled before. What is done must not take long: others wait for it.
-  func after(_ duration: Duration, do action: @escaping Action) -> ID {
+  package func after(_ duration: Duration, do action: @escaping Action) -> ID {
     let milliseconds = UInt64(clamping: min(max(duration, .zero), .longest).milliseconds)
-    // A deadline is never early: what is below a millisecond is a whole one.
-    let nanoseconds = (milliseconds + 1) * 1_000_000
-    let time = DispatchTime.now().uptimeNanoseconds + nanoseconds
     return state.withLock { state in
+      // A deadline is never early: where time goes by itself, what is below a millisecond is a whole one.
+      let time =
+        state.timer == nil
+        ? state.time + milliseconds * 1_000_000
+        : DispatchTime.now().uptimeNanoseconds + (milliseconds + 1) * 1_000_000
       let id = state.heap.insert(action, at: time)
       Self.set(&state)
       return ID(number: id)
@@ -143,7 +156,7 @@ final class DeadlineQueue: Sendable {
   }
 
   /// Forgets a deadline; one that is over already, too.
-  func cancel(_ id: ID?) {
+  package func cancel(_ id: ID?) {
     guard let id else { return }
     // The timer stays as it is: it rings once for nothing, at most.
     state.withLock { $0.heap.cancel(id.number) }
@@ -160,9 +173,44 @@ final class DeadlineQueue: Sendable {
   }
 
   private static func set(_ state: inout State) {
-    guard let earliest = state.heap.earliest, earliest < state.isSetFor else { return }
+    guard let timer = state.timer, let earliest = state.heap.earliest, earliest < state.isSetFor
+    else { return }
     state.isSetFor = earliest
-    state.timer.schedule(
+    timer.schedule(
       deadline: DispatchTime(uptimeNanoseconds: earliest), leeway: .milliseconds(1))
+  }
+}
+
+// MARK: Time that is moved by hand
+
+extension DeadlineQueue {
+  /// How much time has passed.
+  package var elapsed: Duration { state.withLock { .nanoseconds(Int64(clamping: $0.time)) } }
+
+  /// How long until the first deadline; `nil` when there is none.
+  package var untilFirst: Duration? {
+    state.withLock { state in
+      state.heap.earliest.map { .nanoseconds(Int64(clamping: $0 - min($0, state.time))) }
+    }
+  }
+
+  /// Lets time pass, and does what is due by then: in its order, each at its own time.
+  package func move(by duration: Duration) {
+    let target = state.withLock { state in
+      state.time + UInt64(clamping: min(max(duration, .zero), .longest).milliseconds) * 1_000_000
+    }
+    while let due = take(until: target) { for action in due { action() } }
+  }
+
+  /// - Returns: what is due first; `nil` when there is nothing more by then.
+  private func take(until target: UInt64) -> [Action]? {
+    state.withLock { state in
+      guard let earliest = state.heap.earliest, earliest <= target else {
+        state.time = max(state.time, target)
+        return nil
+      }
+      state.time = max(state.time, earliest)
+      return state.heap.takeDue(at: state.time)
+    }
   }
 }

@@ -74,7 +74,21 @@ struct ReportSender<Authority: JobAuthority>: Sendable {
   /// Told of each outcome that is durable.
   let keep: @Sendable (JobReport) -> Void
   let lifecycle: WorkerLifecycle
+  /// Waits before it is tried again, unless the worker leaves.
+  let pause: @Sendable (Duration) async -> Void
   let logger: Logger
+
+  /// - Parameter pause: waits; on the machine's clock when it is `nil`.
+  init(
+    authority: Authority, keep: @escaping @Sendable (JobReport) -> Void,
+    lifecycle: WorkerLifecycle, pause: (@Sendable (Duration) async -> Void)? = nil, logger: Logger
+  ) {
+    self.authority = authority
+    self.keep = keep
+    self.lifecycle = lifecycle
+    self.pause = pause ?? { _ = await lifecycle.reached(.leaving, within: $0) }
+    self.logger = logger
+  }
 
   /// Tries until it succeeds: an outcome is never given up because the broker or the server is away.
   ///
@@ -95,14 +109,15 @@ struct ReportSender<Authority: JobAuthority>: Sendable {
       logger.warning(
         "an outcome is not yet reported; it is tried again",
         metadata: ["error": "\(failure)", "retry-in": "\(wait)"])
-      if await lifecycle.reached(.leaving, within: wait) { return false }
+      await self.pause(wait)
+      if lifecycle.phase >= .leaving { return false }
     }
   }
 }
 
 /// How attempts are run.
 struct ExecutionSettings: Sendable {
-  /// The shortest time between two reports of one attempt's progress.
+  /// The shortest time between two reports of one attempt's progress; zero is as fast as they are taken.
   var progressInterval: Duration = .milliseconds(100)
   /// How long lines of an attempt's log are gathered.
   var logInterval: Duration = .seconds(1)

@@ -76,6 +76,11 @@ final class ProgressReporter: Sendable {
     state.withLock { state in
       if !isReported { state.progress.putBack(progress) }
       guard case .reporting = state.stage else { return }
+      guard interval > .zero else {
+        // What could not be reported goes with the next one, so that nobody is asked without a pause.
+        if isReported { goOn(&state) } else { state.stage = .idle }
+        return
+      }
       state.stage = .pausing(deadlines.after(interval) { [weak self] in self?.goOn() })
     }
   }
@@ -83,8 +88,12 @@ final class ProgressReporter: Sendable {
   private func goOn() {
     state.withLock { state in
       guard case .pausing = state.stage else { return }
-      state.stage = state.progress.isEmpty ? .idle : .reporting(Task { await passOn() })
+      goOn(&state)
     }
+  }
+
+  private func goOn(_ state: inout State) {
+    state.stage = state.progress.isEmpty ? .idle : .reporting(Task { await passOn() })
   }
 
   /// Passes nothing more on. One that is under way comes before the outcome.

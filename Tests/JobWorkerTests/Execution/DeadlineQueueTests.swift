@@ -61,6 +61,30 @@ import Testing
     #expect(ContinuousClock.now - start >= .milliseconds(50))
   }
 
+  @Test func timeThatIsMovedByHandStandsStillUntilThen() async {
+    let deadlines = DeadlineQueue.movedByHand()
+    let rung = Recorder<String>()
+    @Sendable func note(_ name: String) { rung.add("\(name) at \(deadlines.elapsed.milliseconds)") }
+    _ = deadlines.after(.milliseconds(60)) { note("third") }
+    let cancelled = deadlines.after(.milliseconds(30)) { note("none") }
+    _ = deadlines.after(.milliseconds(10)) {
+      note("first")
+      _ = deadlines.after(.milliseconds(20)) { note("second") }
+    }
+    deadlines.cancel(cancelled)
+    #expect(deadlines.untilFirst == .milliseconds(10))
+    deadlines.move(by: .milliseconds(9))
+    #expect(rung.all.isEmpty)
+    #expect(deadlines.untilFirst == .milliseconds(1))
+    // Exactly at its time, and what it begins counts from there.
+    deadlines.move(by: .milliseconds(41))
+    #expect(rung.all == ["first at 10", "second at 30"])
+    deadlines.move(by: .longest)
+    #expect(rung.all.last == "third at 60")
+    #expect(deadlines.untilFirst == nil)
+    #expect(deadlines.elapsed == .milliseconds(50) + .longest)
+  }
+
   @Test func aDeadlineMayBeACenturyAway() {
     let deadlines = DeadlineQueue()
     deadlines.cancel(deadlines.after(.longest * 1000) {})

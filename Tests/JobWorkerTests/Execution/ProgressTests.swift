@@ -52,6 +52,19 @@ import Testing
     _ = try await ending
   }
 
+  @Test func withoutAnIntervalEachIsReportedAsSoonAsItIsTaken() async throws {
+    let harness = try ExecutorHarness(settings: ExecutionSettings(progressInterval: .zero))
+    try await harness.run { context in
+      for step in 1...5 {
+        try context.progress(Double(step))
+        let isReported = await harness.authority.reports.wait { $0.count == step }
+        guard isReported else { throw TestFailure() }
+      }
+      return nil
+    }
+    #expect(harness.authority.reports.all.compactMap(\.progress?.percent) == [1, 2, 3, 4, 5])
+  }
+
   @Test func progressThatCouldNotBeReportedIsMerged() async throws {
     let harness = try ExecutorHarness(
       settings: ExecutionSettings(progressInterval: .milliseconds(5)))
