@@ -112,13 +112,15 @@ package final class DeadlineQueue: Sendable {
   }
 
   private let state: Mutex<State>
+  private let isMovedByHand: Bool
 
   /// One on the machine's clock.
-  init() {
+  package init() {
     let timer = DispatchSource.makeTimerSource(
       queue: DispatchQueue(label: "warren.worker.deadlines"))
     timer.schedule(deadline: .distantFuture)
     state = Mutex(State(timer: timer))
+    isMovedByHand = false
     state.withLock { state in
       state.timer?.setEventHandler { [weak self] in self?.ring() }
       state.timer?.resume()
@@ -127,6 +129,7 @@ package final class DeadlineQueue: Sendable {
 
   private init(movedByHand: Void) {
     state = Mutex(State(timer: nil))
+    isMovedByHand = true
   }
 
   /// One whose time stands still until ``move(by:)``: for tests, which wait for no clock.
@@ -138,7 +141,9 @@ package final class DeadlineQueue: Sendable {
   var count: Int { state.withLock(\.heap.count) }
 
   /// The time that deadlines go by, in nanoseconds.
-  var now: UInt64 { DispatchTime.now().uptimeNanoseconds }
+  var now: UInt64 {
+    isMovedByHand ? state.withLock(\.time) : DispatchTime.now().uptimeNanoseconds
+  }
 
   /// Does something after some time, unless it is cancelled before. What is done must not take long: others wait for it.
   package func after(_ duration: Duration, do action: @escaping Action) -> ID {

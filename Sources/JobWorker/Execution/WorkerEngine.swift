@@ -57,8 +57,8 @@ package struct WorkerEngine<Authority: JobAuthority>: Sendable {
   /// Obeys a command of the server's; those that are about the broker mean nothing here.
   package func follow(_ command: ControlCommand) {
     switch command {
-    case .cancel(let job, let attempt):
-      attempts.tell(RunningAttempt(job: job, attempt: attempt), .cancel)
+    case .cancel(let job, let attempt, let reason):
+      attempts.tell(RunningAttempt(job: job, attempt: attempt), .cancel, because: reason)
     case .suspend(let job, let attempt):
       attempts.tell(RunningAttempt(job: job, attempt: attempt), .suspend)
     case .stop(let job, let attempt):

@@ -14,6 +14,9 @@ public protocol JobScheduling: Sendable {
 
 /// Answers what becomes of jobs.
 public protocol JobDesk: Sendable {
+  /// What time it is where the jobs are: the system clock's, but in a test.
+  var now: Timestamp { get }
+
   /// The jobs as they are now, in the order asked; `nil` for one that is not there, or is another tenant's.
   func jobs(_ ids: [JobID], tenant: UUID) async throws -> [Job?]
 
@@ -29,6 +32,10 @@ public protocol JobDesk: Sendable {
 
   /// Ends jobs that have not ended: one that waits at once, one that runs through its worker.
   func cancel(_ cancellations: [JobCancellation]) async throws
+}
+
+extension JobDesk {
+  public var now: Timestamp { .now }
 }
 
 /// What may be said of a job besides its params. What is left out is as its type says.
@@ -83,7 +90,7 @@ extension JobScheduling {
   ) async throws -> JobHandle<Params> {
     var options = options
     if let key { options.key = key }
-    if let delay { options.scheduledAt = .now + delay }
+    if let delay { options.scheduledAt = desk.now + delay }
     return try await schedule([params], options: options)[0]
   }
 

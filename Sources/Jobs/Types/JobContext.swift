@@ -6,7 +6,8 @@ public struct JobContext: Sendable {
   /// The attempt that is running: its number, its raw params, whose job it is.
   public let assignment: JobAssignment
   private let base: Logger
-  let link: JobLink
+  /// How what the callback tells is passed on.
+  package var link: JobLink
 
   /// Made by whoever runs jobs; tests of a callback make one too.
   public init(assignment: JobAssignment, logger: Logger, link: JobLink = JobLink()) {

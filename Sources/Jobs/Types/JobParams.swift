@@ -185,7 +185,7 @@ extension JobParams {
   /// What everyone but the code of the job knows of it.
   ///
   /// - Throws: ``JobParamsError``.
-  static func describe(callbacks: Set<JobCallback>) throws(JobParamsError) -> JobTypeDescription {
+  package static func describe(callbacks: Set<JobCallback>) throws(JobParamsError) -> JobTypeDescription {
     do {
       let defaults = try defaults.values()
       let instance = try example ?? SampleDecoder.sample(Self.self)
@@ -207,7 +207,7 @@ extension JobParams {
     }
   }
 
-  static func group() throws(NameError) -> JobGroup {
+  package static func group() throws(NameError) -> JobGroup {
     try JobGroup(job.id.group, queue: job.queue)
   }
 }

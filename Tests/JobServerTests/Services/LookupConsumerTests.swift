@@ -183,7 +183,7 @@ import Testing
 
       // All of it within one turn of the publisher, which sleeps.
       for percent in 1...50 {
-        try await report(fixture, job, .progress(try JobProgress(Double(percent))))
+        try await report(fixture, job, .progress(JobProgress(Double(percent))))
       }
       try await fixture.clock.advance(by: .milliseconds(100), whenSleeping: 1)
       told = try await messages(fixture, 2)
@@ -191,7 +191,7 @@ import Testing
       #expect(try JobRequest.Answer(told[1]).jobs.first??.progress == 50)
       #expect(told[1].properties.correlationID == "c")
 
-      try await report(fixture, job, .progress(try JobProgress(60)))
+      try await report(fixture, job, .progress(JobProgress(60)))
       try await report(fixture, job, .ended(.completed(result: ["a": 1])))
       try await fixture.clock.advance(by: .milliseconds(100), whenSleeping: 1)
       told = try await messages(fixture, 3)
@@ -230,7 +230,7 @@ import Testing
   func gone() async throws {
     let fixture = try await ServerFixture()
     let jobs = try await fixture.jobs(3)
-    fixture.broker.set { _ in .returned(code: 312, text: "NO_ROUTE") }
+    fixture.broker.set { _ in .returned(replyCode: 312, text: "NO_ROUTE") }
     try await fixture.run([consumer(fixture), publisher(fixture)]) {
       let requests = try await fixture.broker.consumer(of: "jobs.requests")
       requests.deliver(try jobs.map { try ask(.watch($0.id, for: .seconds(60))) })

@@ -56,7 +56,7 @@ import Testing
     let harness = try ExecutorHarness(settings: ExecutionSettings(progressInterval: .zero))
     try await harness.run { context in
       for step in 1...5 {
-        try context.progress(Double(step))
+        context.progress(Double(step))
         let isReported = await harness.authority.reports.wait { $0.count == step }
         guard isReported else { throw TestFailure() }
       }
