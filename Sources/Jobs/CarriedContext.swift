@@ -49,6 +49,14 @@ public enum CarriedContext {
     return context
   }
 
+  /// The trace that the job comes from; its context has been checked.
+  static func traceID(of context: [String: String]) -> Substring? {
+    guard let parts = context[traceparent]?.split(separator: "-"), parts.count >= 4 else {
+      return nil
+    }
+    return parts[1]
+  }
+
   /// About how many bytes it takes where it is stored or sent.
   package static func size(_ context: [String: String]) -> Int {
     context.isEmpty ? 0 : bytes(context) + 16 * context.count

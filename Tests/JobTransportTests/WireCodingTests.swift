@@ -199,7 +199,8 @@ struct WireCodingTests {
     let merged: [[UInt8]] = [
       Array(repeatElement([0x12, 2, 8, 0], count: 17).joined()), empty(0x22, 17),
       nested(0x12, nested(0x0A, empty(0x3A, 65))),
-      nested(0x12, nested(0x0A, nested(0x3A, empty(0x0A, 65)))),
+      nested(0x12, nested(0x0A, nested(0x3A, empty(0x0A, 129)))),
+      nested(0x12, nested(0x0A, nested(0x42, empty(0x12, 129)))),
       nested(0x12, nested(0x0A, nested(0x3A, nested(0x3A, empty(0x0A, 65))))),
       nested(0x12, nested(0x0A, nested(0x3A, nested(0x42, empty(0x12, 65))))),
     ]

@@ -69,6 +69,19 @@ struct JobContextTests {
       ])
   }
 
+  @Test("lines of its logger carry the trace that the job comes from")
+  func tracedLogging() throws {
+    var lines = InMemoryLogHandler()
+    lines.logLevel = .trace
+    let logger = Logger(label: "test") { [lines] _ in lines }
+    let trace = "0af7651916cd43dd8448eb211c80319c"
+    let assignment = JobAssignment(
+      job: JobID(), type: .named("files:sum"), attempt: 1,
+      context: ["traceparent": "00-\(trace)-b7ad6b7169203331-01"])
+    JobContext(assignment: assignment, logger: logger).logger.info("at work")
+    #expect(lines.entries.first?.metadata["trace"] == "\(trace)")
+  }
+
   @Test("what is known of the job is at hand")
   func facts() throws {
     let (tenant, user) = (UUID(), UUID())

@@ -15,7 +15,7 @@ struct TracedWorker {
   }
 
   struct Child: JobParams {
-    static let job = JobDefinition("trace:child", queue: .download)
+    static let job = JobDefinition("trace:child")
     var number: Int
   }
 

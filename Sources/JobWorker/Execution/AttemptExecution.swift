@@ -262,7 +262,8 @@ final class AttemptExecution<Authority: JobAuthority>: AttemptObserver {
         return false
       }
       state.overdueReport = Task { [log = state.log] in
-        let contents = (await log?.end() ?? []).map(JobReport.Content.log) + [.ended(overdue(orders))]
+        let contents =
+          (await log?.end() ?? []).map(JobReport.Content.log) + [.ended(overdue(orders))]
         let reports = contents.map { assignment.report($0, by: executor.worker) }
         guard await executor.sender.send(reports, of: attempt) else { return false }
         note(stuckSince: since, isSettled: true)

@@ -16,13 +16,16 @@ public struct JobContext: Sendable {
     self.link = link
   }
 
-  /// A logger whose lines carry the job's id, type and attempt, and of which lines of level `info` and above are kept with the
+  /// A logger whose lines carry the job's id, type, attempt and trace, where it has one, and of which lines of level `info` and above are kept with the
   /// job as well (``JobLog``). It is made each time: most jobs log nothing.
   public var logger: Logger {
     var logger = base
     logger[metadataKey: "job"] = "\(assignment.job)"
     logger[metadataKey: "type"] = "\(assignment.type)"
     logger[metadataKey: "attempt"] = "\(assignment.attempt)"
+    if let trace = CarriedContext.traceID(of: assignment.context) {
+      logger[metadataKey: "trace"] = "\(trace)"
+    }
     if let keep = link.log { logger.handler = JobLogHandler(logger.handler, keep: keep) }
     return logger
   }

@@ -185,7 +185,9 @@ extension JobParams {
   /// What everyone but the code of the job knows of it.
   ///
   /// - Throws: ``JobParamsError``.
-  package static func describe(callbacks: Set<JobCallback>) throws(JobParamsError) -> JobTypeDescription {
+  package static func describe(callbacks: Set<JobCallback>) throws(JobParamsError)
+    -> JobTypeDescription
+  {
     do {
       let defaults = try defaults.values()
       let instance = try example ?? SampleDecoder.sample(Self.self)
@@ -200,7 +202,8 @@ extension JobParams {
       }
       return JobTypeDescription(
         id: job.id, description: job.description, timeout: job.timeout,
-        stallTimeout: job.stallTimeout, retry: job.retry.policy, priority: job.priority, params: .object(defaults), schema: schema,
+        stallTimeout: job.stallTimeout, retry: job.retry.policy, priority: job.priority,
+        params: .object(defaults), schema: schema,
         suspendable: job.isSuspendable, callbacks: callbacks)
     } catch {
       throw JobParamsError(type: job.id, params: "\(Self.self)", reason: "\(error)")

@@ -206,7 +206,7 @@ struct JobRoutesTests {
     arguments: [
       (#"{"path": 7}"#, "the parameter /path must be string, not integer"),
       (#"{"rounds": "many"}"#, "the parameter /rounds must be integer, not string"),
-      (#"{"pth": "/x"}"#, "params.pth"),
+      (#"{"pth": "/x"}"#, "the parameter /pth is no parameter"),
     ])
   func invalidParams(params: String, detail: String) async throws {
     try await APIFixture.with { fixture in

@@ -8,7 +8,7 @@ struct ExecutorHarness: Sendable {
   let authority = MemoryAuthority()
   let lifecycle = WorkerLifecycle()
   let attempt = Attempt()
-  let deadlines = DeadlineQueue()
+  let deadlines: DeadlineQueue
   let condition = WorkerCondition()
   let troubles = Recorder<WorkerTrouble>()
   let assignment: JobAssignment
@@ -16,7 +16,11 @@ struct ExecutorHarness: Sendable {
   /// The outcomes that the worker would keep.
   let kept = Recorder<JobReport>()
 
-  init(timeout: Duration = .zero, settings: ExecutionSettings = ExecutionSettings()) throws {
+  init(
+    timeout: Duration = .zero, settings: ExecutionSettings = ExecutionSettings(),
+    deadlines: DeadlineQueue = DeadlineQueue()
+  ) throws {
+    self.deadlines = deadlines
     var job = try waitingJob(timeout: timeout)
     let worker = WorkerID(rawValue: "w")
     guard let assignment = job.start(by: worker, claim: .zero, at: .now) else {
