@@ -143,22 +143,32 @@ let package = Package(
       ],
       swiftSettings: strict),
 
-    // The examples of the README, so that they compile; the system's tests run them. WordJobs has what producer and consumer
-    // share.
+    // The examples, so that they compile; tests run them. They see no more than a package of somebody else's does. WordJobs has what
+    // producer and consumer share, Snippets what only the documentation shows.
     .target(
-      name: "WordJobs", dependencies: ["Jobs"], path: "docs/examples/Words", swiftSettings: strict),
+      name: "WordJobs", dependencies: ["Jobs"], path: "docs/examples/Words", packageAccess: false,
+      swiftSettings: strict),
     .executableTarget(
       name: "WordService", dependencies: ["Warren", "WordJobs"], path: "docs/examples/Consumer",
-      swiftSettings: strict),
+      packageAccess: false, swiftSettings: strict),
     .executableTarget(
       name: "Producer", dependencies: ["Warren", "WordJobs"], path: "docs/examples/Producer",
-      swiftSettings: strict),
+      packageAccess: false, swiftSettings: strict),
     .executableTarget(
       name: "Web",
       dependencies: [
         "Warren", "WordJobs", logging, .product(name: "Hummingbird", package: "hummingbird"),
       ],
-      path: "docs/examples/Web", swiftSettings: strict),
+      path: "docs/examples/Web", packageAccess: false, swiftSettings: strict),
+    .target(
+      name: "ContactJobs", dependencies: ["Jobs", logging], path: "docs/examples/Contacts",
+      packageAccess: false, swiftSettings: strict),
+    .target(
+      name: "Snippets",
+      dependencies: [
+        "AMQP", "ContactJobs", "JobClient", "Jobs", "Warren", "WordJobs", logging, lifecycle,
+      ],
+      path: "docs/examples/Snippets", packageAccess: false, swiftSettings: strict),
 
     // The examples of the AMQP client, which needs nothing of Warren.
     .executableTarget(
@@ -254,6 +264,12 @@ let package = Package(
     .testTarget(
       name: "WarrenTestingTests", dependencies: ["Jobs", "Warren", "WarrenTesting", logging],
       swiftSettings: strict),
+    .testTarget(
+      name: "ExampleTests",
+      dependencies: [
+        "ContactJobs", "Jobs", "Snippets", "WarrenTesting", "WordJobs", "WordService",
+      ],
+      packageAccess: false, swiftSettings: strict),
     .testTarget(
       name: "WarrenTests",
       dependencies: [

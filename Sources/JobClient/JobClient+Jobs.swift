@@ -25,6 +25,7 @@ extension JobClient {
   /// Schedules a job with typed params.
   ///
   /// - Parameters:
+  ///   - type: what kind of job.
   ///   - params: what encodes as a JSON object.
   ///   - options: sets what else is to be said of the job.
   @discardableResult
@@ -49,7 +50,9 @@ extension JobClient {
 
   /// What is kept of what a job logged: its newest lines.
   ///
-  /// - Parameter number: only lines after it, as the last one of an earlier answer.
+  /// - Parameters:
+  ///   - id: which job.
+  ///   - number: only lines after it, as the last one of an earlier answer.
   public func log(of id: JobID, after number: Int64 = 0) async throws(JobClientError) -> JobLog {
     var request = APIRequest(path: ["jobs", id.description, "log"])
     if number > 0 { request.query = [("after", String(number))] }
@@ -64,7 +67,7 @@ extension JobClient {
     ).value.jobs.first
   }
 
-  /// A part of the list of jobs. Where it goes on is its ``JobList/next``, for ``JobFilter/after``.
+  /// A part of the list of jobs. Where it goes on is its `next`, for ``JobFilter/after``.
   public func list(_ filter: JobFilter = JobFilter()) async throws(JobClientError) -> JobList {
     try await connection.send(APIRequest(path: ["jobs"], query: filter.query)).value
   }
@@ -124,6 +127,7 @@ extension JobClient {
   /// Waits until a job is final or suspended.
   ///
   /// - Parameters:
+  ///   - id: which job.
   ///   - timeout: how long; zero asks once.
   ///   - step: after how long, at most 60 s, the server is to answer with the job as it is and is asked again.
   ///   - onAnswer: told the job after each answer that is not the last.

@@ -25,7 +25,7 @@ public struct ScheduleRequest: Sendable, Hashable {
   public var jitter: Double?
   /// 0 to 9: of the jobs of a queue that are due, those with the higher one run first.
   public var priority: Int?
-  /// What the job's callback is told besides the params (``CarriedContext``). It does not tell a repetition.
+  /// What the job's callback is told besides the params (`CarriedContext`). It does not tell a repetition.
   public var context: [String: String]
 
   /// A request; what is left out is taken from the type.

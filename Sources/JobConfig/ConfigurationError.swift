@@ -1,9 +1,9 @@
 import Jobs
 
 /// A configuration that cannot be used, with all that is wrong with it.
-public struct ConfigurationError: Error, Hashable, CustomStringConvertible {
+package struct ConfigurationError: Error, Hashable, CustomStringConvertible {
   /// Never empty; in the order of their lines, those of the environment last.
-  public let problems: [ConfigurationProblem]
+  package let problems: [ConfigurationProblem]
 
   init(problems: [ConfigurationProblem]) {
     // In each line in the order of finding.
@@ -21,33 +21,33 @@ public struct ConfigurationError: Error, Hashable, CustomStringConvertible {
   }
 
   /// One problem on each line.
-  public var description: String {
+  package var description: String {
     problems.map(\.description).joined(separator: "\n")
   }
 }
 
 /// One thing that is wrong with a configuration.
-public struct ConfigurationProblem: Sendable, Hashable, CustomStringConvertible {
+package struct ConfigurationProblem: Sendable, Hashable, CustomStringConvertible {
   /// Where a setting comes from.
-  public enum Place: Sendable, Hashable {
+  package enum Place: Sendable, Hashable {
     /// The file; line and column from 1.
     case file(String, line: Int?, column: Int?)
     case environment(variable: String)
   }
 
-  public let place: Place
+  package let place: Place
   /// The setting, as in `http.port` or `types[2].timeout`.
-  public let key: String?
+  package let key: String?
   /// What is wrong, and what would be right.
-  public let message: String
+  package let message: String
 
   /// The line in the file, if it is about one.
-  public var line: Int? {
+  package var line: Int? {
     if case .file(_, let line, _) = place { line } else { nil }
   }
 
   /// `FILE:LINE:COLUMN: KEY: MESSAGE`, or `VARIABLE: MESSAGE`.
-  public var description: String {
+  package var description: String {
     var parts: [String] = []
     switch place {
     case .file(let file, let line, let column):

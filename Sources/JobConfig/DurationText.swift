@@ -1,7 +1,7 @@
 import Jobs
 
 /// Durations as people write them: numbers with units, from large to small, as in `90s`, `1m30s`, `500ms`, `1.5h`.
-public enum DurationText {
+package enum DurationText {
   private static let units: [(name: String, milliseconds: Double)] = [
     ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1),
   ]
@@ -11,7 +11,7 @@ public enum DurationText {
   /// A number without a unit is refused: whether it means seconds or milliseconds is a guess that costs someone a night.
   ///
   /// - Throws: ``DurationTextError`` that says what would be right.
-  public static func parse(_ text: String) throws(DurationTextError) -> Duration {
+  package static func parse(_ text: String) throws(DurationTextError) -> Duration {
     var rest = Substring(text)
     var total = 0.0
     var unitsLeft = units[...]
@@ -47,7 +47,7 @@ public enum DurationText {
   }
 
   /// The shortest exact spelling that ``parse(_:)`` reads: `1m30s`, not `90s`; `0s` for none.
-  public static func text(_ duration: Duration) -> String {
+  package static func text(_ duration: Duration) -> String {
     var rest = max(0, duration.milliseconds)
     guard rest > 0 else { return "0s" }
     var text = ""
@@ -61,9 +61,9 @@ public enum DurationText {
 }
 
 /// A text that is no duration.
-public struct DurationTextError: Error, Hashable, CustomStringConvertible {
+package struct DurationTextError: Error, Hashable, CustomStringConvertible {
   /// What was wrong, and what would be right.
-  public let description: String
+  package let description: String
 
   init(_ problem: String) {
     description = "\(problem); a duration is written as in 500ms, 60s, 1m30s, 2h or 1d"

@@ -186,9 +186,9 @@ struct SettingSection {
 }
 
 /// Variables that begin with `WARREN_` and are no settings.
-public enum ForeignVariables {
+package enum ForeignVariables {
   /// What the command line reads besides the configuration.
-  public static let commandLine = ["WARREN_SERVER", "WARREN_TOKEN", "WARREN_TOKEN_FILE"]
+  package static let commandLine = ["WARREN_SERVER", "WARREN_TOKEN", "WARREN_TOKEN_FILE"]
 
   /// What else of Warren's reads or sets variables: the worker for the programs that it runs, where `warren` may be called
   /// again, and the scripts in `compose`.
@@ -212,7 +212,7 @@ public enum ForeignVariables {
   }
 
   /// The variable of the command line that somebody meant who has set another one, if any.
-  public static func misspelling(
+  package static func misspelling(
     in environment: [String: String]
   ) -> (variable: String, meant: String)? {
     for variable in environment.keys.sorted()

@@ -1,17 +1,17 @@
 import Foundation
-public import Jobs
+package import Jobs
 
 /// The URL of the broker. However it is printed, its password is not; ``url`` alone has it.
-public struct BrokerAddress: Sendable, Hashable {
+package struct BrokerAddress: Sendable, Hashable {
   /// As it was given: an AMQP URL (RabbitMQ URI specification), with user and password.
-  public let url: String
+  package let url: String
 
-  public init(_ url: String) {
+  package init(_ url: String) {
     self.url = url
   }
 
   /// The address with another user or password, which may have any character; `nil` keeps the URL's own.
-  public func with(user: String?, password: String?) -> BrokerAddress {
+  package func with(user: String?, password: String?) -> BrokerAddress {
     guard user != nil || password != nil, let scheme = url.firstRange(of: "://") else {
       return self
     }
@@ -38,12 +38,12 @@ public struct BrokerAddress: Sendable, Hashable {
   }
 
   /// The guest account of a broker on this machine, which RabbitMQ comes with.
-  public static let standard = BrokerAddress("amqp://guest:guest@127.0.0.1:5672/")
+  package static let standard = BrokerAddress("amqp://guest:guest@127.0.0.1:5672/")
 }
 
 extension BrokerAddress: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
   /// The URL with `***` in place of the password, and without its query.
-  public var description: String {
+  package var description: String {
     let shown = url.prefix { $0 != "?" }
     guard let scheme = shown.firstRange(of: "://") else { return "***" }
     let rest = shown[scheme.upperBound...]
@@ -54,62 +54,62 @@ extension BrokerAddress: CustomStringConvertible, CustomDebugStringConvertible, 
     return "\(shown[..<scheme.upperBound])\(user)\(password)\(rest[at...])"
   }
 
-  public var debugDescription: String { description }
+  package var debugDescription: String { description }
 
-  public var customMirror: Mirror { Mirror(self, children: ["url": description]) }
+  package var customMirror: Mirror { Mirror(self, children: ["url": description]) }
 }
 
 /// Where the HTTP API listens: the section `http` of the file.
-public struct HTTPSettings: Sendable, Hashable {
+package struct HTTPSettings: Sendable, Hashable {
   /// A name or an address; only 127.0.0.1 keeps it to this machine.
-  public var host = "127.0.0.1"
+  package var host = "127.0.0.1"
   /// 0 takes any free port.
-  public var port = 8080
+  package var port = 8080
   /// The largest request body, in bytes.
-  public var maxBodyBytes = 1 << 20
+  package var maxBodyBytes = 1 << 20
 
-  public init() {}
+  package init() {}
 }
 
 /// How the server behaves: the section `server` of the file.
-public struct ServerSettings: Sendable, Hashable {
+package struct ServerSettings: Sendable, Hashable {
   /// How many workers a job may cost their life before it fails.
-  public var poisonLimit = 5
+  package var poisonLimit = 5
 
-  public init() {}
+  package init() {}
 }
 
 /// How workers behave: the section `worker` of the file.
-public struct WorkerSettings: Sendable, Hashable {
+package struct WorkerSettings: Sendable, Hashable {
   /// How long the running jobs of a worker that is told to stop may go on; then they are given back.
-  public var drainTimeout = Duration.seconds(30)
+  package var drainTimeout = Duration.seconds(30)
 
   /// How long a job may run before its delivery is acknowledged; less than the broker's consumer timeout.
-  public var detachAfter = Duration.seconds(600)
+  package var detachAfter = Duration.seconds(600)
 
   /// How long a callback that does not end when it is told to is put up with, before the worker ends itself; zero is for ever.
-  public var stuckLimit = Duration.seconds(600)
+  package var stuckLimit = Duration.seconds(600)
 
-  public init() {}
+  package init() {}
 }
 
 /// A job type whose work is done by a program: an element of `types` in the file.
-public struct CommandTypeConfiguration: Sendable, Hashable {
-  public let group: JobGroup
+package struct CommandTypeConfiguration: Sendable, Hashable {
+  package let group: JobGroup
   /// What the server and the producers know of it.
-  public let description: JobTypeDescription
+  package let description: JobTypeDescription
   /// The program and its arguments, with their placeholders; never empty.
-  public let command: [String]
+  package let command: [String]
   /// How long the program may go on after SIGTERM, before SIGKILL.
-  public let grace: Duration
+  package let grace: Duration
   /// Where the program starts; `nil` is where the worker was started.
-  public let workingDirectory: String?
+  package let workingDirectory: String?
   /// What the program's environment has besides the worker's own.
-  public let environment: [String: String]
+  package let environment: [String: String]
   /// How much of standard output becomes the result.
-  public let maxOutputBytes: Int
+  package let maxOutputBytes: Int
 
-  public init(
+  package init(
     group: JobGroup, description: JobTypeDescription, command: [String],
     grace: Duration = .seconds(5), workingDirectory: String? = nil,
     environment: [String: String] = [:], maxOutputBytes: Int = 64 << 10
@@ -125,14 +125,14 @@ public struct CommandTypeConfiguration: Sendable, Hashable {
 }
 
 /// A file that holds one secret and nothing else, as systemd, Docker and Kubernetes hand them over.
-public enum SecretFile {
+package enum SecretFile {
   /// The largest, in bytes.
-  public static let maximumSize = 4096
+  package static let maximumSize = 4096
 
   /// The secret, without the line's end that editors write.
   ///
   /// - Throws: ``ConfigurationError`` that names the file, and never what is in it.
-  public static func read(_ path: String) throws(ConfigurationError) -> String {
+  package static func read(_ path: String) throws(ConfigurationError) -> String {
     let name = "the file \(path)"
     var secret = Substring(
       try WarrenConfiguration.text(of: path, limit: maximumSize, calling: name))

@@ -1,6 +1,6 @@
 import Foundation
-public import Jobs
-public import Logging
+package import Jobs
+package import Logging
 
 /// All that one deployment of Warren is told: a YAML file, whose every scalar the environment overrides.
 ///
@@ -8,35 +8,35 @@ public import Logging
 /// `http.port` is `WARREN_HTTP_PORT`, the capacity of the queue `compute` is `WARREN_QUEUES_COMPUTE_CAPACITY`, and a type
 /// goes by its group and its name, as in `WARREN_TYPES_FILES_CHECKSUM_TIMEOUT`. What is a list or free of form (`command`,
 /// `params` and `environment` of a type) stands in the file alone, and so do names.
-public struct WarrenConfiguration: Sendable {
-  public var broker = BrokerAddress.standard
+package struct WarrenConfiguration: Sendable {
+  package var broker = BrokerAddress.standard
   /// What the names of all exchanges and queues start with.
-  public var prefix = "jobs"
+  package var prefix = "jobs"
   /// The path of the SQLite file.
-  public var store = "./warren.sqlite"
-  public var http = HTTPSettings()
-  public var server = ServerSettings()
+  package var store = "./warren.sqlite"
+  package var http = HTTPSettings()
+  package var server = ServerSettings()
   /// How long the server keeps jobs that have ended.
-  public var retention = RetentionPolicy()
-  public var worker = WorkerSettings()
+  package var retention = RetentionPolicy()
+  package var worker = WorkerSettings()
   /// From which level on log lines are written.
-  public var logLevel = Logger.Level.info
+  package var logLevel = Logger.Level.info
   /// The built-in queues and those of the file, in the order of their names.
-  public var queues = JobQueue.builtIn.sorted { $0.name < $1.name }
+  package var queues = JobQueue.builtIn.sorted { $0.name < $1.name }
   /// In the order of their names.
-  public var groups: [JobGroup] = []
+  package var groups: [JobGroup] = []
   /// In the order of the file.
-  public var types: [CommandTypeConfiguration] = []
+  package var types: [CommandTypeConfiguration] = []
   /// What may be a slip, and does not keep the configuration from being used.
-  public var warnings: [ConfigurationProblem] = []
+  package var warnings: [ConfigurationProblem] = []
 
   /// The defaults of every setting.
-  public init() {}
+  package init() {}
 }
 
 extension WarrenConfiguration: CustomStringConvertible {
   /// A summary for people, without secrets: no password of the broker's, no environment of a program's.
-  public var description: String {
+  package var description: String {
     """
     broker \(broker), prefix \(prefix), store \(store), http \(http.host):\(http.port), \
     queues \(queues.map { "\($0.name) \($0.capacity)" }.joined(separator: ", ")), \
@@ -52,7 +52,7 @@ extension WarrenConfiguration: CustomStringConvertible {
 
 extension WarrenConfiguration {
   /// The largest file that is read, in bytes.
-  public static let maximumFileSize = 1 << 20
+  package static let maximumFileSize = 1 << 20
 
   /// Reads a configuration file, with the environment's overrides.
   ///
@@ -62,7 +62,7 @@ extension WarrenConfiguration {
   ///     is not.
   ///   - checks: what others have to say about the broker's URL and the commands.
   /// - Throws: ``ConfigurationError`` with everything that is wrong.
-  public static func load(
+  package static func load(
     path: String?, environment: [String: String],
     checks: ConfigurationChecks = ConfigurationChecks()
   ) throws(ConfigurationError) -> WarrenConfiguration {
@@ -77,7 +77,7 @@ extension WarrenConfiguration {
   /// Reads a configuration from the text of a file; otherwise as ``load(path:environment:checks:)``.
   ///
   /// - Parameter file: what messages call the file.
-  public static func parse(
+  package static func parse(
     _ text: String, file: String, environment: [String: String],
     checks: ConfigurationChecks = ConfigurationChecks()
   ) throws(ConfigurationError) -> WarrenConfiguration {
@@ -129,16 +129,16 @@ extension WarrenConfiguration {
 
 /// What is checked of a configuration by those who use it: this module knows neither AMQP URLs nor command templates.
 /// Each check answers with what is wrong, in words; what it says is reported at the setting's place in the file.
-public struct ConfigurationChecks: Sendable {
+package struct ConfigurationChecks: Sendable {
   /// The broker's URL.
-  public var broker: @Sendable (_ url: String) -> [String]
+  package var broker: @Sendable (_ url: String) -> [String]
   /// A type's command, with its default params.
-  public var command: @Sendable (_ command: [String], _ params: JSONValue) -> [String]
+  package var command: @Sendable (_ command: [String], _ params: JSONValue) -> [String]
   /// What stands in a command's braces like a param's name and is none of the default params: those that look like one
   /// misspelt make a warning.
-  public var undeclared: @Sendable (_ command: [String], _ params: JSONValue) -> [String]
+  package var undeclared: @Sendable (_ command: [String], _ params: JSONValue) -> [String]
 
-  public init(
+  package init(
     broker: @escaping @Sendable (_ url: String) -> [String] = { _ in [] },
     command: @escaping @Sendable (_ command: [String], _ params: JSONValue) -> [String] = { _, _ in
       []

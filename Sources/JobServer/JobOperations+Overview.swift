@@ -1,14 +1,14 @@
-public import Jobs
+package import Jobs
 
 extension JobOperations {
   /// The job types that are known, by id.
-  public var types: [JobTypeDescription] { catalog.types }
+  package var types: [JobTypeDescription] { catalog.types }
 
   /// The job groups that are known, by name.
-  public var groups: [JobGroup] { catalog.groups }
+  package var groups: [JobGroup] { catalog.groups }
 
   /// Every known job queue, by name, with what waits and runs in it.
-  public func queues() async throws(JobOperationError) -> [QueueStatus] {
+  package func queues() async throws(JobOperationError) -> [QueueStatus] {
     do {
       let counts = try await store.counts()
       let workers = await present()
@@ -29,7 +29,7 @@ extension JobOperations {
   }
 
   /// The workers that are there, by id. Each is looked for, so that one that was killed is not among them.
-  public func workers() async throws(JobOperationError) -> [WorkerStatus] {
+  package func workers() async throws(JobOperationError) -> [WorkerStatus] {
     do {
       let held = try await store.heldCounts()
       return await present().map { worker in

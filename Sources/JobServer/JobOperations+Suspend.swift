@@ -1,5 +1,5 @@
-public import Foundation
-public import Jobs
+package import Foundation
+package import Jobs
 import Logging
 import Synchronization
 
@@ -9,7 +9,7 @@ extension JobOperations {
   ///
   /// The type's suspend callback comes first, in the worker that has the job, or else in any; its error leaves the job as
   /// it is.
-  public func suspend(_ id: JobID, tenant: UUID) async throws(JobOperationError) -> Job {
+  package func suspend(_ id: JobID, tenant: UUID) async throws(JobOperationError) -> Job {
     let job = try await job(id, tenant: tenant)
     guard let type = catalog.type(job.type)?.description, type.suspendable else {
       throw .notSuspendable(job)
@@ -60,7 +60,7 @@ extension JobOperations {
   /// Lets a suspended job run again. One that waits or runs is returned as it is.
   ///
   /// First the type's resume callback, then its init callback; an error of either leaves the job suspended.
-  public func resume(_ id: JobID, tenant: UUID) async throws(JobOperationError) -> Job {
+  package func resume(_ id: JobID, tenant: UUID) async throws(JobOperationError) -> Job {
     let job = try await job(id, tenant: tenant)
     var wish = job
     switch wish.resume(at: clock.now) {

@@ -1,11 +1,11 @@
-public import Foundation
-public import Jobs
+package import Foundation
+package import Jobs
 import Logging
 
 /// What one can ask of the server: the HTTP API and in-process callers go through here.
 ///
 /// Every look-up is scoped to the caller's tenant; another tenant's job is not there.
-public struct JobOperations: Sendable {
+package struct JobOperations: Sendable {
   let intake: Intake
   let store: any JobStore
   let hub: ChangeHub
@@ -24,7 +24,7 @@ public struct JobOperations: Sendable {
   let logger: Logger
 
   /// What the server has set aside, refused or tried again since it started.
-  public var counters: ServerCounters {
+  package var counters: ServerCounters {
     var counters = log.counters
     let damage = store.damage
     counters.rowsSetAside = damage.setAside
@@ -34,7 +34,7 @@ public struct JobOperations: Sendable {
 
   /// Accepts or refuses each submission by itself, in one transaction. Types with an init callback have it called before
   /// this returns.
-  public func schedule(
+  package func schedule(
     _ submissions: [JobSubmission]
   ) async -> [Result<ScheduledJob, ScheduleError>] {
     var outcomes = await intake.schedule(submissions)
@@ -59,19 +59,19 @@ public struct JobOperations: Sendable {
   }
 
   /// Accepts or refuses one submission.
-  public func schedule(_ submission: JobSubmission) async throws(ScheduleError) -> ScheduledJob {
+  package func schedule(_ submission: JobSubmission) async throws(ScheduleError) -> ScheduledJob {
     guard let outcome = await schedule([submission]).first else {
       throw .store(.failed("the store did not answer"))
     }
     return try outcome.get()
   }
 
-  public func job(_ id: JobID, tenant: UUID) async throws(JobOperationError) -> Job {
+  package func job(_ id: JobID, tenant: UUID) async throws(JobOperationError) -> Job {
     try found(
       try await reading { () throws(StoreError) in try await store.job(id, tenant: tenant) }, id)
   }
 
-  public func job(idempotencyKey: UUID, tenant: UUID) async throws(JobOperationError) -> Job? {
+  package func job(idempotencyKey: UUID, tenant: UUID) async throws(JobOperationError) -> Job? {
     try await reading { () throws(StoreError) in
       try await store.job(idempotencyKey: idempotencyKey, tenant: tenant)
     }
@@ -80,7 +80,7 @@ public struct JobOperations: Sendable {
   /// What is kept of what a job logged.
   ///
   /// - Parameter number: only lines after it.
-  public func log(
+  package func log(
     of id: JobID, tenant: UUID, after number: Int64
   ) async throws(JobOperationError) -> JobLog {
     try found(
@@ -89,7 +89,7 @@ public struct JobOperations: Sendable {
       }, id)
   }
 
-  public func list(_ query: JobQuery) async throws(JobOperationError) -> JobPage {
+  package func list(_ query: JobQuery) async throws(JobOperationError) -> JobPage {
     try await reading { () throws(StoreError) in try await store.list(query) }
   }
 
@@ -97,7 +97,7 @@ public struct JobOperations: Sendable {
   /// ended is returned as it is.
   ///
   /// - Parameter reason: why, for people; it becomes the job's details.
-  public func cancel(
+  package func cancel(
     _ id: JobID, tenant: UUID, reason: String? = nil
   ) async throws(JobOperationError) -> Job {
     let answer = try await reading { () throws(StoreError) in
@@ -153,7 +153,7 @@ public struct JobOperations: Sendable {
   ///
   /// - Parameter reason: why, for the server's log: of the job nothing is left.
   /// - Throws: ``JobOperationError/held(_:)`` when its status forbids it.
-  public func delete(
+  package func delete(
     _ id: JobID, tenant: UUID, reason: String? = nil
   ) async throws(JobOperationError) -> Job {
     switch try await reading({ () throws(StoreError) in
@@ -169,7 +169,7 @@ public struct JobOperations: Sendable {
   }
 
   /// Waits until a job has ended or is suspended, for at most `limit`, and returns it as it is then.
-  public func wait(
+  package func wait(
     for id: JobID, tenant: UUID, atMost limit: Duration
   ) async throws(JobOperationError) -> Job {
     // Watching begins before the first look, so that no change falls in between.
@@ -219,7 +219,7 @@ public struct JobOperations: Sendable {
 }
 
 /// Why the server cannot do what it was asked.
-public enum JobOperationError: Error, Sendable, CustomStringConvertible {
+package enum JobOperationError: Error, Sendable, CustomStringConvertible {
   case unknownJob(JobID)
   /// The job's status forbids it now.
   case held(Job)
@@ -235,7 +235,7 @@ public enum JobOperationError: Error, Sendable, CustomStringConvertible {
   case noAnswer(Job, JobCallback)
   case store(StoreError)
 
-  public var description: String {
+  package var description: String {
     switch self {
     case .unknownJob(let id):
       "there is no job \(id)"

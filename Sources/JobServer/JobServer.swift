@@ -1,24 +1,24 @@
-public import AMQP
+package import AMQP
 import JobStore
-public import JobTransport
-public import Jobs
-public import Logging
-public import ServiceLifecycle
+package import JobTransport
+package import Jobs
+package import Logging
+package import ServiceLifecycle
 
 /// The server: intake, dispatch, claims, reports, recovery and the HTTP API, over one status store.
-public struct JobServer: Sendable {
+package struct JobServer: Sendable {
   /// What one can ask of it from within the process.
-  public let service: JobOperations
+  package let service: JobOperations
   /// Its decisions on claims and reports, for workers of the same process.
-  public let authority: ServerAuthority
+  package let authority: ServerAuthority
   /// What has to run, in the order of starting; a service group ends them in reverse.
-  public let services: [any Service]
+  package let services: [any Service]
 
   /// Opens the store and composes the server; nothing talks to the broker before the services run.
   ///
   /// - Parameter onBound: told the port of the API once it takes requests.
   /// - Throws: `StoreFileError` when the store cannot be used.
-  public init(
+  package init(
     configuration: JobServerConfiguration, logger: Logger,
     onBound: @escaping @Sendable (Int) async -> Void = { _ in }
   ) async throws {
@@ -172,40 +172,40 @@ public struct JobServer: Sendable {
 }
 
 /// What a server needs to know.
-public struct JobServerConfiguration: Sendable {
+package struct JobServerConfiguration: Sendable {
   /// The broker.
-  public var broker: ConnectionConfiguration
-  public var names: TransportNames
+  package var broker: ConnectionConfiguration
+  package var names: TransportNames
   /// The path of the SQLite file.
-  public var store: String
+  package var store: String
   /// Where the API listens; loopback unless told otherwise.
-  public var host: String
+  package var host: String
   /// 0 takes any free port.
-  public var port: Int
+  package var port: Int
   /// The largest request body, in bytes.
-  public var maxBodyBytes: Int
+  package var maxBodyBytes: Int
   /// Queues, groups and types that are known without a worker that announces them.
-  public var registry: JobRegistry
+  package var registry: JobRegistry
   /// How many workers a job may cost their life before it fails.
-  public var poisonLimit: Int
+  package var poisonLimit: Int
   /// How long jobs that have ended are kept.
-  public var retention: RetentionPolicy
+  package var retention: RetentionPolicy
   /// How long the server waits for one answer of the broker or of a worker.
-  public var patience: Duration
+  package var patience: Duration
 
   /// How long the server waits for a callback that a worker calls for it; longer than the workers' own limit.
-  public var callbackLimit: Duration
+  package var callbackLimit: Duration
 
   /// How long workers may take to come back after the server has connected to the broker: that long, one that is not there
   /// is not taken for gone.
-  public var reconnectionGrace: Duration
+  package var reconnectionGrace: Duration
 
   /// How often the server asks workers about attempts of which it has heard nothing for ``auditSilence``.
-  public var auditInterval: Duration
+  package var auditInterval: Duration
   /// How long nothing has to have been heard of an attempt before its worker is asked about it.
-  public var auditSilence: Duration
+  package var auditSilence: Duration
 
-  public init(
+  package init(
     broker: ConnectionConfiguration, names: TransportNames, store: String,
     host: String = "127.0.0.1", port: Int = 8080, maxBodyBytes: Int = 1 << 20,
     registry: JobRegistry = JobRegistry(), poisonLimit: Int = 5,

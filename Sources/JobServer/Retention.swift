@@ -1,4 +1,4 @@
-public import Jobs
+package import Jobs
 import Logging
 import ServiceLifecycle
 import Synchronization
@@ -101,7 +101,7 @@ extension JobOperations {
   /// - Parameters:
   ///   - dryRun: whether it is only counted what would go.
   ///   - limit: for about how long; the report says whether there is more.
-  public func prune(
+  package func prune(
     dryRun: Bool, within limit: Duration
   ) async throws(JobOperationError) -> PruneReport {
     let pruned = try await reading { () throws(StoreError) in

@@ -1,11 +1,11 @@
-public import Foundation
+package import Foundation
 import GRDB
-public import Jobs
-public import Logging
+package import Jobs
+package import Logging
 
 /// The store of jobs in a SQLite file. A single process has it open; its writers share transactions, its readers wait for
 /// none of them.
-public final class SQLiteStore: JobStore {
+package final class SQLiteStore: JobStore {
   private let file: StoreFile
   let writes: WriteQueue
   private let damageLog: DamageLog
@@ -14,7 +14,7 @@ public final class SQLiteStore: JobStore {
   ///
   /// - Parameter onCommit: told of each commit before the calls that were part of it return; on the writer's thread, so
   ///   that it must not wait for anything.
-  public convenience init(
+  package convenience init(
     path: String, logger: Logger, onCommit: @escaping @Sendable (StoreCommit) -> Void
   ) throws(StoreFileError) {
     try self.init(path: path, options: StoreOptions(), logger: logger, onCommit: onCommit)
@@ -36,19 +36,19 @@ public final class SQLiteStore: JobStore {
   }
 
   /// Takes no more work, waits for what is under way, and closes the file.
-  public func close() throws(StoreError) {
+  package func close() throws(StoreError) {
     writes.close()
     try file.close()
   }
 
   /// How many calls wait for the next transaction.
-  public var pendingWrites: Int { writes.pendingCount }
+  package var pendingWrites: Int { writes.pendingCount }
 
-  public var damage: StoreDamage { damageLog.damage }
+  package var damage: StoreDamage { damageLog.damage }
 
   // MARK: Writing
 
-  public func insert(
+  package func insert(
     _ jobs: [NewJob], at now: Timestamp
   ) async throws(StoreError) -> [Insertion] {
     guard !jobs.isEmpty else { return [] }
@@ -58,11 +58,11 @@ public final class SQLiteStore: JobStore {
     }
   }
 
-  public func withdraw(_ job: JobID, at now: Timestamp) async throws(StoreError) -> Deletion {
+  package func withdraw(_ job: JobID, at now: Timestamp) async throws(StoreError) -> Deletion {
     try await writes.write { try $0.withdraw(job, at: now) }
   }
 
-  public func register(
+  package func register(
     _ registration: WorkerRegistration, at now: Timestamp
   ) async throws(StoreError) -> [Job.Attestation] {
     try await writes.write(weight: registration.running.count + 1) {
@@ -70,7 +70,7 @@ public final class SQLiteStore: JobStore {
     }
   }
 
-  public func claim(
+  package func claim(
     _ requests: [ClaimRequest], bytes: Int, at now: Timestamp
   ) async throws(StoreError) -> [ClaimAnswer] {
     guard !requests.isEmpty else { return [] }
@@ -79,7 +79,7 @@ public final class SQLiteStore: JobStore {
     }
   }
 
-  public func report(
+  package func report(
     _ reports: [JobReport], chances: [Double], at now: Timestamp
   ) async throws(StoreError) -> [Job.ReportDecision] {
     guard !reports.isEmpty else { return [] }
@@ -90,7 +90,7 @@ public final class SQLiteStore: JobStore {
     }
   }
 
-  public func lock(
+  package func lock(
     _ requests: [LockRequest], at now: Timestamp
   ) async throws(StoreError) -> [LockAnswer] {
     guard !requests.isEmpty else { return [] }
@@ -99,7 +99,7 @@ public final class SQLiteStore: JobStore {
     }
   }
 
-  public func lose(
+  package func lose(
     _ worker: WorkerID, except kept: Set<RunningAttempt>, poisonLimit: Int, at now: Timestamp
   ) async throws(StoreError) -> [RunningAttempt] {
     try await writes.write {
@@ -107,7 +107,7 @@ public final class SQLiteStore: JobStore {
     }
   }
 
-  public func apply(
+  package func apply(
     _ commands: [JobCommand], at now: Timestamp
   ) async throws(StoreError) -> [JobCommand.Result?] {
     guard !commands.isEmpty else { return [] }
@@ -116,25 +116,25 @@ public final class SQLiteStore: JobStore {
     }
   }
 
-  public func delete(
+  package func delete(
     _ job: JobID, tenant: UUID?, at now: Timestamp
   ) async throws(StoreError) -> Deletion {
     try await writes.write { try $0.delete(job, tenant: tenant, at: now) }
   }
 
-  public func prune(
+  package func prune(
     _ policy: RetentionPolicy, at now: Timestamp, limit: Int
   ) async throws(StoreError) -> Pruned {
     try await writes.write(weight: limit) { try $0.prune(policy, at: now, limit: limit) }
   }
 
-  public func promote(
+  package func promote(
     at now: Timestamp, limit: Int
   ) async throws(StoreError) -> Timestamp? {
     try await writes.write(weight: limit) { try $0.promote(at: now, limit: limit) }
   }
 
-  public func save(
+  package func save(
     groups: [JobGroup], types: [JobTypeDescription], queues: [JobQueue]
   ) async throws(StoreError) {
     guard !groups.isEmpty || !types.isEmpty || !queues.isEmpty else { return }
@@ -145,7 +145,7 @@ public final class SQLiteStore: JobStore {
     }
   }
 
-  public func checkHealth() async throws(StoreError) {
+  package func checkHealth() async throws(StoreError) {
     try await writes.write(weight: 0) { transaction in
       try transaction.execute(Health.touch, [Timestamp.now.milliseconds.databaseValue])
     }
@@ -156,26 +156,26 @@ public final class SQLiteStore: JobStore {
 
   // MARK: Reading
 
-  public func workers() async throws(StoreError) -> [WorkerID] {
+  package func workers() async throws(StoreError) -> [WorkerID] {
     let names = try await read { db in
       try String.fetchAll(db.cachedStatement(sql: Lookups.workers))
     }
     return names.sorted().map(WorkerID.init(rawValue:))
   }
 
-  public func due() async throws(StoreError) -> [DueJobs] {
+  package func due() async throws(StoreError) -> [DueJobs] {
     try await read { try Counts.due($0) }
   }
 
-  public func counts() async throws(StoreError) -> [QueueCount] {
+  package func counts() async throws(StoreError) -> [QueueCount] {
     try await read { try Counts.byQueue($0) }
   }
 
-  public func heldCounts() async throws(StoreError) -> [WorkerID: Int] {
+  package func heldCounts() async throws(StoreError) -> [WorkerID: Int] {
     try await read { try Counts.held($0) }
   }
 
-  public func job(_ id: JobID, tenant: UUID?) async throws(StoreError) -> Job? {
+  package func job(_ id: JobID, tenant: UUID?) async throws(StoreError) -> Job? {
     let job = try await read { db in
       try StoredJob.fetchOne(
         db.cachedStatement(sql: StoredJob.byID), [id.uuid.databaseValue])?.job
@@ -183,11 +183,11 @@ public final class SQLiteStore: JobStore {
     return tenant == nil || tenant == job?.tenantID ? job : nil
   }
 
-  public func job(idempotencyKey: UUID, tenant: UUID) async throws(StoreError) -> Job? {
+  package func job(idempotencyKey: UUID, tenant: UUID) async throws(StoreError) -> Job? {
     try await read { db in try Self.find(key: idempotencyKey, tenant: tenant, db)?.job }
   }
 
-  public func log(
+  package func log(
     of job: JobID, tenant: UUID?, after number: Int64
   ) async throws(StoreError) -> JobLog? {
     let found = try await read { db -> (log: JobLog?, skipped: [String]) in
@@ -199,7 +199,7 @@ public final class SQLiteStore: JobStore {
     return found.log
   }
 
-  public func find(
+  package func find(
     _ lookups: [JobLookup], bytes: Int
   ) async throws(StoreError) -> [JobFinding] {
     guard !lookups.isEmpty else { return [] }
@@ -247,7 +247,7 @@ public final class SQLiteStore: JobStore {
     return stored
   }
 
-  public func jobs(_ ids: [JobID]) async throws(StoreError) -> [JobID: Job] {
+  package func jobs(_ ids: [JobID]) async throws(StoreError) -> [JobID: Job] {
     guard !ids.isEmpty else { return [:] }
     let jobs = try await readJobs { db in
       var found = ReadJobs()
@@ -262,7 +262,7 @@ public final class SQLiteStore: JobStore {
     return Dictionary(jobs.map { ($0.id, $0) }) { $1 }
   }
 
-  public func list(_ query: JobQuery) async throws(StoreError) -> JobPage {
+  package func list(_ query: JobQuery) async throws(StoreError) -> JobPage {
     let (total, found, next) = try await read { db -> (Int, ReadJobs, JobCursor?) in
       guard let listing = try Listing(query, db) else { return (0, ReadJobs(), nil) }
       let page = try listing.page(db)
@@ -272,7 +272,7 @@ public final class SQLiteStore: JobStore {
     return JobPage(jobs: found.jobs, total: total, next: next)
   }
 
-  public func jobs(
+  package func jobs(
     in statuses: Set<JobStatus>, after id: JobID?, limit: Int
   ) async throws(StoreError) -> [Job] {
     guard !statuses.isEmpty, limit > 0 else { return [] }
@@ -291,7 +291,7 @@ public final class SQLiteStore: JobStore {
     }
   }
 
-  public func jobs(
+  package func jobs(
     heldBy worker: WorkerID, after id: JobID?, limit: Int
   ) async throws(StoreError) -> [Job] {
     try await readJobs { db in
@@ -305,7 +305,7 @@ public final class SQLiteStore: JobStore {
     }
   }
 
-  public func heldSilently(
+  package func heldSilently(
     since time: Timestamp, after id: JobID?, limit: Int
   ) async throws(StoreError) -> [HeldAttempt] {
     try await read { db in
@@ -327,14 +327,14 @@ public final class SQLiteStore: JobStore {
     }
   }
 
-  public func events(
+  package func events(
     after sequence: Int64, limit: Int
   ) async throws(StoreError) -> [JobEvent] {
     try await events(
       Events.after, [sequence.databaseValue, max(0, limit).databaseValue])
   }
 
-  public func events(
+  package func events(
     of job: JobID, after sequence: Int64, limit: Int
   ) async throws(StoreError) -> [JobEvent] {
     try await events(
@@ -356,7 +356,7 @@ public final class SQLiteStore: JobStore {
     return events
   }
 
-  public func pendingReplies(
+  package func pendingReplies(
     after position: Int64, limit: Int
   ) async throws(StoreError) -> [PendingReply] {
     let (pending, damaged) = try await read { db in
@@ -379,13 +379,13 @@ public final class SQLiteStore: JobStore {
     return pending
   }
 
-  public func prunable(
+  package func prunable(
     _ policy: RetentionPolicy, at now: Timestamp
   ) async throws(StoreError) -> Pruned {
     try await read { try Pruning.countAll(policy, at: now, $0) }
   }
 
-  public func catalog() async throws(StoreError) -> StoredCatalog {
+  package func catalog() async throws(StoreError) -> StoredCatalog {
     let (catalog, skipped) = try await read { db in
       var skipped: [String] = []
       let catalog = try Catalogs.all(db, skipped: &skipped)

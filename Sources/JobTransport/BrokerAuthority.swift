@@ -1,20 +1,20 @@
-public import AMQP
-public import Jobs
+package import AMQP
+package import Jobs
 
 /// The server, reached through the broker: claims are asked over direct reply-to, reports are laid into a durable queue.
-public struct BrokerAuthority: JobAuthority {
+package struct BrokerAuthority: JobAuthority {
   private let connection: Connection
   private let names: TransportNames
   private let patience: Duration
 
   /// - Parameter patience: how long one question or one report may take.
-  public init(connection: Connection, names: TransportNames, patience: Duration = .seconds(10)) {
+  package init(connection: Connection, names: TransportNames, patience: Duration = .seconds(10)) {
     self.connection = connection
     self.names = names
     self.patience = patience
   }
 
-  public func claim(_ requests: [ClaimRequest]) async throws(AuthorityError) -> [ClaimAnswer] {
+  package func claim(_ requests: [ClaimRequest]) async throws(AuthorityError) -> [ClaimAnswer] {
     do {
       let answers = try WireCoding.answers(await ask(try WireCoding.message(requests)))
       guard answers.count == requests.count else {
@@ -26,7 +26,7 @@ public struct BrokerAuthority: JobAuthority {
     }
   }
 
-  public func lock(_ requests: [LockRequest]) async throws(AuthorityError) -> [LockAnswer] {
+  package func lock(_ requests: [LockRequest]) async throws(AuthorityError) -> [LockAnswer] {
     do {
       let answers = try WireCoding.lockAnswers(await ask(try WireCoding.message(requests)))
       guard answers.count == requests.count else {
@@ -47,12 +47,12 @@ public struct BrokerAuthority: JobAuthority {
       timeout: patience)
   }
 
-  public func report(_ reports: [JobReport]) async throws(AuthorityError) {
+  package func report(_ reports: [JobReport]) async throws(AuthorityError) {
     try await send(.reports(reports))
   }
 
   /// Hands over any message of the worker's; returns once the broker has confirmed it.
-  public func send(_ content: WorkerMessage) async throws(AuthorityError) {
+  package func send(_ content: WorkerMessage) async throws(AuthorityError) {
     let message: Message
     do {
       message = try WireCoding.message(content)

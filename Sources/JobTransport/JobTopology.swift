@@ -1,5 +1,5 @@
-public import AMQP
-public import Jobs
+package import AMQP
+package import Jobs
 
 /// Which exchanges, queues and bindings each side declares. Declaring the same again is harmless, so that whoever comes
 /// first makes them.
@@ -7,7 +7,7 @@ public import Jobs
 /// What is declared depends on the broker's version: from 4.0 on, RabbitMQ takes a message out of a quorum queue that was
 /// delivered 20 times and not acknowledged, unless the queue says otherwise. Before that a negative limit is taken for 0.
 /// Nobody may leave the version out by accident: another declaration of the same queue is refused.
-public enum JobTopology {
+package enum JobTopology {
   /// How long the broker waits for the acknowledgement of a running job, in milliseconds: seven days. RabbitMQ reads
   /// it from the queue from 3.12 on; older nodes need `consumer_timeout` in their configuration.
   static let consumerTimeout: Int64 = 7 * 86_400_000
@@ -17,10 +17,10 @@ public enum JobTopology {
   static let leaseExpiry: Int64 = 60_000
 
   /// Server and workers try to connect this often at least: a worker that comes back late counts as gone.
-  public static let longestReconnectionPause = Duration.seconds(2)
+  package static let longestReconnectionPause = Duration.seconds(2)
 
   /// All that the server reads from and writes to.
-  public static func server(
+  package static func server(
     _ names: TransportNames, queues: some Sequence<JobQueueName>,
     broker: BrokerInfo.Version?
   ) -> Topology {
@@ -40,7 +40,7 @@ public enum JobTopology {
   }
 
   /// What a producer needs: the intake, where it leads to what cannot stay there, and where to ask about jobs.
-  public static func producer(
+  package static func producer(
     _ names: TransportNames, broker: BrokerInfo.Version?
   ) -> Topology {
     Topology(
@@ -61,7 +61,7 @@ public enum JobTopology {
   }
 
   /// What whoever schedules jobs needs, and a queue of its own through which it is answered.
-  public static func service(
+  package static func service(
     _ names: TransportNames, replies: String, broker: BrokerInfo.Version?
   ) -> Topology {
     var topology = producer(names, broker: broker)
@@ -74,7 +74,7 @@ public enum JobTopology {
   ///
   /// What is thrown out of one goes to the intake: a job message that was published there by hand becomes a job, and a
   /// ticket is forgotten there, since it is issued again. Among the dead letters, tickets would bury the others.
-  public static func work(
+  package static func work(
     _ names: TransportNames, queues: some Sequence<JobQueueName>,
     broker: BrokerInfo.Version?
   ) -> Topology {
@@ -92,7 +92,7 @@ public enum JobTopology {
   }
 
   /// What a worker reads from and writes to. Its control queue is exclusive: it lasts as long as the connection.
-  public static func worker(
+  package static func worker(
     _ names: TransportNames, id: WorkerID, queues: some Sequence<JobQueueName>,
     broker: BrokerInfo.Version?
   ) -> Topology {
@@ -142,52 +142,52 @@ public enum JobTopology {
 }
 
 /// What the exchanges and queues are called that jobs travel through.
-public struct TransportNames: Sendable, Hashable {
+package struct TransportNames: Sendable, Hashable {
   /// What every name starts with; the direct exchange of the tickets is called just this.
-  public let prefix: String
+  package let prefix: String
 
   /// - Throws: ``NameError`` when the prefix is no ``JobName``.
-  public init(prefix: String = "jobs") throws(NameError) {
+  package init(prefix: String = "jobs") throws(NameError) {
     self.prefix = try JobName.validate(prefix, of: "prefix")
   }
 
   /// Direct exchange: tickets, by the name of the job queue.
-  public var work: String { prefix }
+  package var work: String { prefix }
   /// Fanout exchange and quorum queue: job messages from producers.
-  public var submit: String { "\(prefix).submit" }
+  package var submit: String { "\(prefix).submit" }
   /// Fanout exchange and quorum queue: what could not be accepted.
-  public var dead: String { "\(prefix).dead" }
+  package var dead: String { "\(prefix).dead" }
   /// Classic queue: claims of workers.
-  public var claims: String { "\(prefix).claims" }
+  package var claims: String { "\(prefix).claims" }
   /// Classic queue: what producers ask about jobs.
-  public var requests: String { "\(prefix).requests" }
+  package var requests: String { "\(prefix).requests" }
   /// Quorum queue: reports of workers.
-  public var reports: String { "\(prefix).reports" }
+  package var reports: String { "\(prefix).reports" }
   /// Quorum queue: reports of workers that are newer than the server, kept for a server that knows them.
-  public var unknownReports: String { "\(prefix).reports.unknown" }
+  package var unknownReports: String { "\(prefix).reports.unknown" }
   /// Direct exchange: commands to workers, by the worker's id, or ``everyWorker``.
-  public var control: String { "\(prefix).control" }
+  package var control: String { "\(prefix).control" }
   /// Topic exchange: every transition, by `<status>.<queue>.<group>.<type>`.
-  public var events: String { "\(prefix).events" }
+  package var events: String { "\(prefix).events" }
   /// The routing key of a command to all workers.
-  public let everyWorker = "*"
+  package let everyWorker = "*"
 
   /// Whether a name is, or may become, one of these. Nobody else's answers are to be sent there.
-  public func isOwn(_ name: String) -> Bool { name == prefix || name.hasPrefix("\(prefix).") }
+  package func isOwn(_ name: String) -> Bool { name == prefix || name.hasPrefix("\(prefix).") }
 
   /// The queue that holds the tickets of a job queue.
-  public func queue(_ name: JobQueueName) -> String { "\(prefix).\(name)" }
+  package func queue(_ name: JobQueueName) -> String { "\(prefix).\(name)" }
   /// The control queue of one worker.
-  public func worker(_ id: WorkerID) -> String { "\(prefix).worker.\(id)" }
+  package func worker(_ id: WorkerID) -> String { "\(prefix).worker.\(id)" }
 
   /// The queue through which one service is answered. Its name is none of ``isOwn(_:)``, to which nobody is answered.
-  public func replies(_ id: WorkerID) -> String { "to-\(prefix)-\(id)" }
+  package func replies(_ id: WorkerID) -> String { "to-\(prefix)-\(id)" }
 
   /// The queue with one worker's lease.
-  public func lease(_ id: WorkerID) -> String { "\(prefix).lease.\(id)" }
+  package func lease(_ id: WorkerID) -> String { "\(prefix).lease.\(id)" }
 
   /// The routing key of an event.
-  public func eventKey(_ event: JobEvent) -> String {
+  package func eventKey(_ event: JobEvent) -> String {
     "\(event.to.rawValue).\(event.queue).\(event.type.group).\(event.type.name)"
   }
 }

@@ -1,9 +1,9 @@
-public import AMQP
-public import ServiceLifecycle
+package import AMQP
+import ServiceLifecycle
 
 /// What the services need of a connection to a broker. ``Connection`` is one; tests have one in memory, which can be slow,
 /// silent or refuse where a broker seldom is.
-public protocol MessageBroker: Sendable {
+package protocol MessageBroker: Sendable {
   associatedtype Deliveries: MessageConsumer
 
   /// Counts the connections; what was true of the broker on an earlier one need not be on this.
@@ -26,7 +26,7 @@ public protocol MessageBroker: Sendable {
 }
 
 /// A subscription: what a queue gives, all that has gathered at a time, and how it is settled.
-public protocol MessageConsumer: AsyncSequence, Sendable
+package protocol MessageConsumer: AsyncSequence, Sendable
 where Element == [Delivery], Failure == AMQPError {
   func ack(_ deliveries: [DeliveryTag]) async
   func nack(_ deliveries: [DeliveryTag], requeue: Bool) async
@@ -35,30 +35,30 @@ where Element == [Delivery], Failure == AMQPError {
 
 extension Consumer: MessageConsumer {}
 extension Connection: MessageBroker {
-  public var brokerVersion: BrokerInfo.Version? { broker?.version }
+  package var brokerVersion: BrokerInfo.Version? { broker?.version }
 
   @discardableResult
-  public func delete(queue: String) async throws(AMQPError) -> Int {
+  package func delete(queue: String) async throws(AMQPError) -> Int {
     try await delete(queue: queue, ifUnused: false)
   }
 }
 
 extension MessageBroker {
   /// Publishes one message and waits for the verdict.
-  public func publish(_ publication: Publication, timeout: Duration) async -> PublishVerdict {
+  package func publish(_ publication: Publication, timeout: Duration) async -> PublishVerdict {
     await publish([publication], timeout: timeout).first ?? .unknown("not sent")
   }
 }
 
 /// Keeps a connection up for as long as its process runs.
-public struct ConnectionService: Service {
+package struct ConnectionService: Service {
   private let connection: Connection
 
-  public init(_ connection: Connection) {
+  package init(_ connection: Connection) {
     self.connection = connection
   }
 
-  public func run() async throws {
+  package func run() async throws {
     try await cancelWhenGracefulShutdown { try await connection.run() }
   }
 }

@@ -1,14 +1,14 @@
-public import AMQP
-public import Jobs
-public import Logging
-public import ServiceLifecycle
+package import AMQP
+package import Jobs
+package import Logging
+import ServiceLifecycle
 
 /// Sees to it, on each new connection of the server's, that its queues are in the form that they should have: an older Warren,
 /// or an older broker, may have left them in another, and the broker refuses to declare them then.
 ///
 /// A queue that holds nothing but tickets is made anew when it is empty and unused. Another is used as it is, and the log says
 /// what to do about it.
-public struct QueueCheck: Service {
+package struct QueueCheck: Service {
   private let connection: Connection
   private let events: AsyncStream<ConnectionEvent>
   private let names: TransportNames
@@ -20,7 +20,7 @@ public struct QueueCheck: Service {
   ///   - connection: one that has not been made yet.
   ///   - virtualHost: the broker's, for what is logged.
   ///   - queues: the job queues that there are.
-  public init(
+  package init(
     connection: Connection, names: TransportNames, virtualHost: String, logger: Logger,
     queues: @escaping @Sendable () -> [JobQueueName]
   ) {
@@ -32,7 +32,7 @@ public struct QueueCheck: Service {
     self.logger = logger
   }
 
-  public func run() async throws {
+  package func run() async throws {
     await cancelWhenGracefulShutdown {
       for await case .connected in events { await check() }
     }

@@ -1,23 +1,23 @@
 package import AMQP
-public import JobTransport
-public import Jobs
-public import Logging
-public import ServiceLifecycle
+package import JobTransport
+package import Jobs
+package import Logging
+package import ServiceLifecycle
 
 /// A worker: takes jobs from queues of the broker, and runs them.
 ///
 /// It asks an authority what it may run: the server, by way of the broker (``BrokerAuthority``), or directly where both are
 /// in one process.
-public struct JobWorker<Authority: JobAuthority>: Sendable {
+package struct JobWorker<Authority: JobAuthority>: Sendable {
   /// The name that its queues and connections carry.
-  public let id: WorkerID
+  package let id: WorkerID
   /// What has to run, in the order of starting; a service group ends them in reverse.
-  public let services: [any Service]
+  package let services: [any Service]
   /// The connection that jobs come through.
   package let consuming: Connection
 
   /// Composes a worker that asks `authority`; nothing talks to the broker before the services run.
-  public init(configuration: JobWorkerConfiguration, authority: Authority, logger: Logger) {
+  package init(configuration: JobWorkerConfiguration, authority: Authority, logger: Logger) {
     self.init(configuration, logger) { _ in authority }
   }
 
@@ -45,7 +45,10 @@ public struct JobWorker<Authority: JobAuthority>: Sendable {
     let mail = BrokerAuthority(
       connection: publishing, names: names, patience: configuration.patience)
     let service = Self.service(
-      configuration, authority: BatchingAuthority(authority(mail)), mail: mail,
+      configuration,
+      authority: BatchingAuthority(authority(mail)) { [observe = configuration.observe] in
+        observe?(.reported(reports: $0))
+      }, mail: mail,
       consuming: consuming, publishing: publishing, logger: logger)
     services =
       (shared == nil ? [ConnectionService(publishing)] : [])
@@ -81,7 +84,7 @@ public struct JobWorker<Authority: JobAuthority>: Sendable {
       claimer: JobClaimer(
         worker: configuration.id, registry: configuration.registry, registration: registration,
         attempts: attempts, authority: authority, executor: executor, lifecycle: lifecycle,
-        announce: announcer.wake, logger: logger),
+        announce: announcer.wake, observe: configuration.observe, logger: logger),
       registration: registration, attempts: attempts,
       control: ControlConsumer(
         worker: configuration.id, consuming: consuming, publishing: publishing,
@@ -144,14 +147,18 @@ public struct JobWorker<Authority: JobAuthority>: Sendable {
   }
 }
 
-extension JobWorker where Authority == BrokerAuthority {
+extension JobWorker {
   /// Composes a worker that reaches the server through the broker.
-  public init(configuration: JobWorkerConfiguration, logger: Logger) {
+  package init(
+    configuration: JobWorkerConfiguration, logger: Logger
+  ) where Authority == BrokerAuthority {
     self.init(configuration, logger) { $0 }
   }
 
   /// Composes a worker that publishes through a connection which is not its own, and which ends after it.
-  package init(configuration: JobWorkerConfiguration, publishing: Connection, logger: Logger) {
+  package init(
+    configuration: JobWorkerConfiguration, publishing: Connection, logger: Logger
+  ) where Authority == BrokerAuthority {
     self.init(configuration, logger, publishing: publishing) { $0 }
   }
 }

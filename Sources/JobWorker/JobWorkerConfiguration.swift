@@ -1,49 +1,51 @@
-public import AMQP
+package import AMQP
 import Foundation
-public import JobTransport
-public import Jobs
+package import JobTransport
+package import Jobs
 
 /// What a worker needs to know.
-public struct JobWorkerConfiguration: Sendable {
+package struct JobWorkerConfiguration: Sendable {
   /// The broker.
-  public var broker: ConnectionConfiguration
+  package var broker: ConnectionConfiguration
   /// What the exchanges and queues are called.
-  public var names: TransportNames
+  package var names: TransportNames
   /// The worker's identity, made anew for each process.
-  public var id: WorkerID
+  package var id: WorkerID
   /// The queues to take jobs from, and how many jobs of each may run at once.
-  public var queues: [JobQueue]
+  package var queues: [JobQueue]
   /// The job types that this worker can run.
-  public var registry: JobRegistry
+  package var registry: JobRegistry
   /// How long jobs may go on running when the worker is told to end.
-  public var drainLimit: Duration
+  package var drainLimit: Duration
   /// How long a callback may take to end after it was told to, before the worker stops waiting for it: past a time-out, and
   /// when the worker ends.
-  public var grace: Duration
+  package var grace: Duration
   /// How long a callback may go on after that, with its slot, before the worker ends itself (``StuckWorkerError``) for its
   /// supervisor to start it anew: it drains, and the other jobs are given back as at any end. Zero is for ever.
-  public var stuckLimit: Duration
+  package var stuckLimit: Duration
   /// Touched while the worker is healthy; none when it is `nil`.
-  public var healthFile: HealthFile?
+  package var healthFile: HealthFile?
   /// How long the worker waits for one answer of the broker or the server before it tries again.
-  public var patience: Duration
+  package var patience: Duration
   /// How long an init, suspend or resume callback may take: a client waits for it.
-  public var callbackLimit: Duration
+  package var callbackLimit: Duration
   /// How long the ticket of a running job is held before it is acknowledged, and the worker's lease alone guards the job:
   /// less than the broker's consumer timeout.
-  public var detachAfter: Duration
+  package var detachAfter: Duration
   /// The shortest time between two reports of one job's progress.
-  public var progressInterval: Duration
+  package var progressInterval: Duration
   /// The largest result of a job, in bytes of JSON; a larger one fails the job.
-  public var maxResultBytes: Int
+  package var maxResultBytes: Int
   /// Whether SIGTERM and SIGINT, once the worker drains, make it give everything back at once. Only then are they trapped;
   /// that the first of them makes it drain is up to the service group.
-  public var obeysSignals: Bool
+  package var obeysSignals: Bool
   /// Who schedules what callbacks schedule; they cannot when it is `nil`.
   package var scheduling: (any JobScheduling)?
+  /// Told of each claim that brings jobs, and of each batch of reports.
+  package var observe: (@Sendable (JobServiceEvent) -> Void)?
 
   /// - Parameter queues: all that the registry's groups use, with its capacities, when it is `nil`.
-  public init(
+  package init(
     broker: ConnectionConfiguration, names: TransportNames, id: WorkerID = WorkerID(),
     queues: [JobQueue]? = nil, registry: JobRegistry, drainLimit: Duration = .seconds(30),
     grace: Duration = .seconds(10), stuckLimit: Duration = .seconds(600),

@@ -2,7 +2,7 @@ import Synchronization
 
 /// Who decides what a worker may run, and keeps what it reports: the server, by way of the broker or, in one process,
 /// directly.
-public protocol JobAuthority: Sendable {
+package protocol JobAuthority: Sendable {
   /// Asks for jobs.
   ///
   /// - Returns: an answer to each request, in their order.
@@ -24,23 +24,25 @@ public protocol JobAuthority: Sendable {
 }
 
 /// An authority that gathers the reports and locks of all jobs of a worker into batches. Claims are sets already.
-public struct BatchingAuthority<Base: JobAuthority>: JobAuthority {
+package struct BatchingAuthority<Base: JobAuthority>: JobAuthority {
   /// The most locks of one batch: one message, and one transaction of the store.
-  public static var batchLimit: Int { 256 }
+  package static var batchLimit: Int { 256 }
 
   /// The most reports of one batch.
-  public static var reportLimit: Int { 256 }
+  package static var reportLimit: Int { 256 }
 
   /// The most bytes of one batch of reports, unless a single one is larger: a result or a snapshot may have 1 MiB, and
   /// RabbitMQ takes messages of 16 MiB from 4.0 on.
-  public static var reportBytes: Int { 4 << 20 }
+  package static var reportBytes: Int { 4 << 20 }
 
   private let base: Base
   private let locks: Batcher<LockRequest, LockAnswer, AuthorityError>
   private let reports: Batcher<JobReport, Void, AuthorityError>
 
-  /// - Parameter base: who decides on the batches.
-  public init(_ base: Base) {
+  /// - Parameters:
+  ///   - base: who decides on the batches.
+  ///   - onReports: told how many reports each batch had that is durable.
+  package init(_ base: Base, onReports: @escaping @Sendable (Int) -> Void = { _ in }) {
     self.base = base
     locks = Batcher(limit: Self.batchLimit) { requests in
       do throws(AuthorityError) {
@@ -54,6 +56,7 @@ public struct BatchingAuthority<Base: JobAuthority>: JobAuthority {
       handler: { reports in
         do throws(AuthorityError) {
           try await base.report(reports)
+          onReports(reports.count)
           return .success(reports.map { _ in })
         } catch {
           return .failure(error)
@@ -61,15 +64,15 @@ public struct BatchingAuthority<Base: JobAuthority>: JobAuthority {
       })
   }
 
-  public func claim(_ requests: [ClaimRequest]) async throws(AuthorityError) -> [ClaimAnswer] {
+  package func claim(_ requests: [ClaimRequest]) async throws(AuthorityError) -> [ClaimAnswer] {
     try await base.claim(requests)
   }
 
-  public func lock(_ requests: [LockRequest]) async throws(AuthorityError) -> [LockAnswer] {
+  package func lock(_ requests: [LockRequest]) async throws(AuthorityError) -> [LockAnswer] {
     try await locks.submit(requests)
   }
 
-  public func report(_ reports: [JobReport]) async throws(AuthorityError) {
+  package func report(_ reports: [JobReport]) async throws(AuthorityError) {
     _ = try await self.reports.submit(reports)
   }
 }
@@ -77,9 +80,9 @@ public struct BatchingAuthority<Base: JobAuthority>: JobAuthority {
 /// Batches by load: what gathers while one batch is in flight is the next batch. A single item goes at once.
 ///
 /// Batches follow one another, so that items keep their order.
-public final class Batcher<Item: Sendable, Answer: Sendable, Failure: Error>: Sendable {
+package final class Batcher<Item: Sendable, Answer: Sendable, Failure: Error>: Sendable {
   /// Handles one batch; answers each of its items, in their order.
-  public typealias Handler = @Sendable ([Item]) async -> Result<[Answer], Failure>
+  package typealias Handler = @Sendable ([Item]) async -> Result<[Answer], Failure>
 
   private struct Entry {
     let items: [Item]
@@ -102,7 +105,7 @@ public final class Batcher<Item: Sendable, Answer: Sendable, Failure: Error>: Se
   ///   - limit: the most items of one batch, unless a single caller brings more.
   ///   - byteLimit: the most bytes of one batch, unless a single caller brings more.
   ///   - size: how many bytes an item has; asked on the caller's task.
-  public init(
+  package init(
     limit: Int, byteLimit: Int = .max, size: @escaping @Sendable (Item) -> Int = { _ in 0 },
     handler: @escaping Handler
   ) {
@@ -116,7 +119,7 @@ public final class Batcher<Item: Sendable, Answer: Sendable, Failure: Error>: Se
   var waiting: Int { state.withLock { $0.waiting.count } }
 
   /// Hands in items and waits for their answers.
-  public func submit(_ items: [Item]) async throws(Failure) -> [Answer] {
+  package func submit(_ items: [Item]) async throws(Failure) -> [Answer] {
     guard !items.isEmpty else { return [] }
     let bytes = items.reduce(0) { $0 + size($1) }
     let result = await withCheckedContinuation { continuation in
@@ -168,12 +171,12 @@ public final class Batcher<Item: Sendable, Answer: Sendable, Failure: Error>: Se
 }
 
 /// The authority could not be reached, or did not answer in time.
-public struct AuthorityError: Error, CustomStringConvertible {
+package struct AuthorityError: Error, CustomStringConvertible {
   /// Why there is no answer.
-  public let description: String
+  package let description: String
 
   /// - Parameter description: why there is no answer.
-  public init(_ description: String) {
+  package init(_ description: String) {
     self.description = description
   }
 }

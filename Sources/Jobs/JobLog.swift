@@ -63,19 +63,19 @@ public struct JobLogLine: Sendable, Hashable, Codable {
 }
 
 /// Lines of one attempt, as its worker reports them.
-public struct JobLogSet: Sendable, Hashable {
+package struct JobLogSet: Sendable, Hashable {
   /// The most lines of one set.
   package static let mostLines = 100
   /// The most bytes of text of one set.
   package static let mostBytes = 32 << 10
 
-  public struct Line: Sendable, Hashable, Codable {
-    public let time: Timestamp
-    public let level: Logger.Level
-    public let text: String
+  package struct Line: Sendable, Hashable, Codable {
+    package let time: Timestamp
+    package let level: Logger.Level
+    package let text: String
 
     /// A line; its text is cut where it is too long.
-    public init(time: Timestamp, level: Logger.Level, text: String) {
+    package init(time: Timestamp, level: Logger.Level, text: String) {
       self.time = time
       self.level = level
       // With room for the ellipsis.
@@ -86,11 +86,11 @@ public struct JobLogSet: Sendable, Hashable {
 
   /// Which line of its attempt the first one is, from 1. What is missing before it has been dropped; what is there already is
   /// not stored again.
-  public let first: Int64
+  package let first: Int64
   /// In their order.
-  public let lines: [Line]
+  package let lines: [Line]
 
-  public init(first: Int64, lines: [Line]) {
+  package init(first: Int64, lines: [Line]) {
     self.first = first
     self.lines = lines
   }

@@ -3,7 +3,7 @@ public import Foundation
 /// A wish that a job be run, as a producer states it: nothing of it has been checked against what the server knows.
 public struct JobSubmission: Sendable, Hashable {
   /// When a job may be scheduled for, in Unix milliseconds: up to the end of the year 9999.
-  public static let moments: ClosedRange<Int64> = 0...253_402_300_799_999
+  package static let moments: ClosedRange<Int64> = 0...253_402_300_799_999
   /// How often a failed job may be run again.
   public static let retries: ClosedRange<Int64> = 0...1_000_000
 
@@ -36,7 +36,7 @@ public struct JobSubmission: Sendable, Hashable {
   /// 0 to 9: higher ones first; what is out of range is taken to the nearest one in range.
   public var priority: Int?
   /// Where the final job is sent.
-  public var reply: JobReply?
+  package var reply: JobReply?
   /// What the job's callback is told besides the params (``CarriedContext``). It does not tell a repetition.
   public var context: [String: String]
 
@@ -46,7 +46,7 @@ public struct JobSubmission: Sendable, Hashable {
     userID: UUID = .zero, idempotencyKey: IdempotencyKey? = nil, scheduledAt: Timestamp? = nil,
     timeout: Duration? = nil, maxRetries: Int? = nil, retryDelay: Duration? = nil,
     backoff: Backoff? = nil, maxRetryDelay: Duration? = nil, jitter: Double? = nil,
-    priority: Int? = nil, reply: JobReply? = nil, context: [String: String] = [:]
+    priority: Int? = nil, context: [String: String] = [:]
   ) {
     self.type = type
     self.params = params
@@ -62,14 +62,13 @@ public struct JobSubmission: Sendable, Hashable {
     self.maxRetryDelay = maxRetryDelay
     self.jitter = jitter
     self.priority = priority
-    self.reply = reply
     self.context = context
   }
 
   /// Makes the job that this asks for.
   ///
   /// - Throws: ``ParamsError`` when the params do not fit the type's schema.
-  public func job(
+  package func job(
     of description: JobTypeDescription, queue: JobQueueName, at now: Timestamp
   ) throws(ParamsError) -> Job {
     var retry = description.retry
@@ -115,17 +114,17 @@ public struct JobCancellation: Sendable, Hashable {
 }
 
 /// Where the final job of a submission is to be sent: what the producer gave as `reply_to` and `correlation_id`.
-public struct JobReply: Sendable, Hashable, Codable {
+package struct JobReply: Sendable, Hashable, Codable {
   /// The most producers that are told of one job's end; of more, the latest.
-  public static let mostOfOneJob = 32
+  package static let mostOfOneJob = 32
 
   /// A queue, or a direct reply-to address.
-  public let address: String
+  package let address: String
   /// Repeated in the message, so that the producer knows what it is about.
-  public let correlationID: String?
+  package let correlationID: String?
 
   /// A wish to be told.
-  public init(address: String, correlationID: String? = nil) {
+  package init(address: String, correlationID: String? = nil) {
     self.address = address
     self.correlationID = correlationID
   }

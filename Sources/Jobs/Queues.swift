@@ -8,7 +8,9 @@ public struct JobQueue: Sendable, Hashable {
   /// How many jobs of this queue one worker runs at the same time; in ``capacities``.
   public let capacity: Int
 
-  /// - Parameter capacity: taken to the nearest of ``capacities``.
+  /// - Parameters:
+  ///   - name: which queue.
+  ///   - capacity: taken to the nearest of ``capacities``.
   public init(name: JobQueueName, capacity: Int) {
     self.name = name
     self.capacity = min(max(capacity, Self.capacities.lowerBound), Self.capacities.upperBound)

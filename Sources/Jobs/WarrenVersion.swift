@@ -10,7 +10,7 @@ public enum WarrenVersion {
 /// another shape of one. The server reads every earlier version from 3 on, the first that was
 /// released; what a worker of a later one reports is kept until a
 /// server of that version is there. So servers are upgraded first, and rolled back last.
-public enum WireVersion {
+package enum WireVersion {
   /// The one that this build writes.
-  public static let current = 4
+  package static let current = 4
 }

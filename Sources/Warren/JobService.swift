@@ -1,4 +1,5 @@
 import AMQP
+import Foundation
 import JobTransport
 import JobWorker
 @_exported public import Jobs
@@ -45,21 +46,21 @@ public final class JobService: Service, JobRegistering, JobScheduling {
   /// A service that talks to nobody before it runs.
   ///
   /// - Parameters:
-  ///   - broker: an `amqp://` or `amqps://` URL.
+  ///   - broker: an `amqp://` or `amqps://` URL; that of the environment's `WARREN_BROKER` when it is `nil`, or a broker on this host.
   ///   - prefix: what the names of Warren's exchanges and queues start with; the server's.
   ///   - capacity: how many jobs of a queue run here at the same time. The built-in queues have 1 (compute), 5 (maintenance) and 10
   ///     (download), others 10, unless it is said here.
   ///   - middleware: around every job that is scheduled or run here, the first outermost.
   ///   - logger: for what the service itself has to say; jobs log to it as well, with their metadata.
   ///   - configure: changes what else can be told.
-  /// - Throws: `AMQPError` for a URL that is none, ``NameError`` for a prefix that is none.
+  /// - Throws: `AMQPError` for a URL that is none, `NameError` for a prefix that is none.
   public init(
-    broker: String, prefix: String = "jobs", capacity: [JobQueueName: Int] = [:],
+    broker: String? = nil, prefix: String = "jobs", capacity: [JobQueueName: Int] = [:],
     middleware: [any JobMiddleware] = [], logger: Logger = Logger(label: "warren"),
     configure: (inout JobServiceConfiguration) -> Void = { _ in }
   ) throws {
     var configuration = JobServiceConfiguration(
-      broker: try ConnectionConfiguration(url: broker), prefix: prefix)
+      broker: try ConnectionConfiguration(url: broker ?? Self.standardBroker), prefix: prefix)
     configuration.capacity = capacity
     configure(&configuration)
     let names = try TransportNames(prefix: configuration.prefix)
@@ -82,6 +83,11 @@ public final class JobService: Service, JobRegistering, JobScheduling {
     self.middleware = middleware
     self.logger = logger
     worker = id
+  }
+
+  /// As the command line has it.
+  private static var standardBroker: String {
+    ProcessInfo.processInfo.environment["WARREN_BROKER"] ?? "amqp://guest:guest@127.0.0.1:5672/"
   }
 
   /// The name that its queues and connections carry.
@@ -127,13 +133,19 @@ public final class JobService: Service, JobRegistering, JobScheduling {
   private func run(obeysSignals: Bool) async throws {
     let registry = try registry()
     var services: [any Service] = [ConnectionService(publishing), mailbox]
+    var observed = [("publishing", publishing)]
     if !registry.types.isEmpty {
       let worker = JobWorker(
         configuration: configuration.worker(
-          worker, names, registry, scheduling: self, obeysSignals: obeysSignals),
+          worker, names, registry, scheduling: self, middleware: middleware,
+          obeysSignals: obeysSignals),
         publishing: publishing, logger: logger)
       state.withLock { $0.consuming = worker.consuming }
       services += worker.services
+      observed.append(("consuming", worker.consuming))
+    }
+    if !middleware.isEmpty {
+      services.append(ConnectionObserver(observed, tell: middleware.observe))
     }
     try await ServiceGroup(services: services, logger: logger).run()
   }
@@ -204,10 +216,11 @@ public final class JobService: Service, JobRegistering, JobScheduling {
   /// is no limit of time for all of them, only for each.
   ///
   /// ```swift
-  /// let count = try await jobs.schedule(each: file.lines.map { Import(line: $0) })
+  /// let count = try await jobs.schedule(each: paths.map { CountWords(path: $0) })
   /// ```
   ///
   /// - Parameters:
+  ///   - params: as many as come.
   ///   - options: of each of them. Of a key that is given, each gets one of its own, by its place.
   ///   - onScheduled: told of each as soon as it is durable, in no certain order; it may slow the whole down.
   /// - Returns: how many were scheduled.
@@ -240,7 +253,7 @@ public final class JobService: Service, JobRegistering, JobScheduling {
   ///
   /// - Throws: `AMQPError` when the URL is wrong or the broker cannot be reached, and whatever `body` throws.
   public static func connect<Answer: Sendable>(
-    broker: String, prefix: String = "jobs", middleware: [any JobMiddleware] = [],
+    broker: String? = nil, prefix: String = "jobs", middleware: [any JobMiddleware] = [],
     logger: Logger = Logger(label: "warren"),
     _ body: @Sendable (JobService) async throws -> Answer
   ) async throws -> Answer {
@@ -253,6 +266,34 @@ public final class JobService: Service, JobRegistering, JobScheduling {
         timeout: service.configuration.broker.connectTimeout)
       return try await body(service)
     }
+  }
+}
+
+/// Tells of connections that are there again.
+private struct ConnectionObserver: Service {
+  private let events: [(name: String, events: AsyncStream<ConnectionEvent>)]
+  private let tell: @Sendable (JobServiceEvent) -> Void
+
+  init(
+    _ connections: [(String, Connection)], tell: @escaping @Sendable (JobServiceEvent) -> Void
+  ) {
+    events = connections.map { ($0.0, $0.1.events()) }
+    self.tell = tell
+  }
+
+  func run() async throws {
+    await withTaskGroup(of: Void.self) { group in
+      for (name, events) in events {
+        group.addTask { [tell] in
+          for await event in events.cancelOnGracefulShutdown() {
+            guard case .connected(let generation) = event, generation > 1 else { continue }
+            tell(.reconnected(connection: name))
+          }
+        }
+      }
+    }
+    // A service that ends before it is told to ends its group.
+    try await gracefulShutdown()
   }
 }
 

@@ -42,13 +42,14 @@ public struct JobServiceConfiguration: Sendable {
 
   func worker(
     _ id: WorkerID, _ names: TransportNames, _ registry: JobRegistry,
-    scheduling: some JobScheduling, obeysSignals: Bool
+    scheduling: some JobScheduling, middleware: [any JobMiddleware], obeysSignals: Bool
   ) -> JobWorkerConfiguration {
     var worker = JobWorkerConfiguration(
       broker: broker, names: names, id: id, registry: registry, drainLimit: drainLimit,
       grace: grace, stuckLimit: stuckLimit, healthFile: healthFile.map { HealthFile(path: $0) },
       callbackLimit: callbackLimit, progressInterval: progressInterval, obeysSignals: obeysSignals)
     worker.scheduling = scheduling
+    if !middleware.isEmpty { worker.observe = middleware.observe }
     return worker
   }
 }

@@ -1,7 +1,8 @@
 /// An accident that happens to a job under test, once, at a certain point. The same test has the same accident each time.
 ///
 /// ```swift
-/// let run = try await tester.run(CountWords(path: "a"), faults: .killWorker(at: .progress(3)))
+/// let run = try await tester.run(contacts, faults: .killWorker(at: .afterSnapshot(2)))
+/// #expect(run.status == .completed)
 /// #expect(run.attempts == 2)
 /// ```
 public struct JobFault: Sendable, Hashable {

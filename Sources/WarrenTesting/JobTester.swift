@@ -10,10 +10,11 @@ public import Logging
 ///
 /// ```swift
 /// let tester = JobTester()
-/// addJobs(to: tester)                                  // or tester.on(CountWords.self) { params, job in … }
-/// let run = try await tester.run(CountWords(path: "a"))
-/// #expect(run.status == .completed)
-/// #expect(run.result?.total == 3)
+/// tester.on(CountWords.self, countWords)               // or the function with which the application adds its jobs
+/// let run = try await tester.run(
+///   CountWords(path: fixture), faults: .killWorker(at: .progress(2)))
+/// #expect(run.result?.total == 8)
+/// #expect(run.attempts == 2)
 /// ```
 ///
 /// A job that fails is run again as its policy says, and nobody waits for the delay: the tester's time, ``now``, jumps to where
@@ -98,6 +99,7 @@ public final class JobTester: JobRegistering, JobScheduling {
   /// Schedules a job, and runs it until it has ended or is suspended. Whatever else is due meanwhile runs as well.
   ///
   /// - Parameters:
+  ///   - params: of the job.
   ///   - options: what else there is to say of it: its key, its time-out, when it is due.
   ///   - faults: what happens to it on its way.
   /// - Throws: ``JobTesterError`` when it is refused, or cannot come to its end. How it ends is no error.
@@ -142,6 +144,7 @@ public final class JobTester: JobRegistering, JobScheduling {
   /// result, or its progress, runs the job.
   ///
   /// - Parameters:
+  ///   - params: of the job.
   ///   - key: two with the same key (within one tenant) are one job.
   ///   - delay: how long it waits before it is due.
   ///   - options: what else there is to say of it.

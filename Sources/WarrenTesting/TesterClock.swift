@@ -10,8 +10,11 @@ import Synchronization
 /// struct Poller<C: Clock<Duration>>: JobHandler {
 ///   let clock: C       // ContinuousClock() in the service, tester.clock in the test
 ///
-///   func run(_ params: Poll, _ job: JobContext) async throws {
-///     try await clock.sleep(for: .seconds(30))
+///   func run(_ params: Poll, _ job: JobContext) async throws -> NoResult {
+///     for _ in 0..<params.rounds {
+///       try await clock.sleep(for: .seconds(30))
+///     }
+///     return NoResult()
 ///   }
 /// }
 /// ```

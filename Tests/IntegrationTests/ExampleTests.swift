@@ -1,5 +1,6 @@
 import Foundation
 import Jobs
+import TestSupport
 import Testing
 
 extension SystemTests {
@@ -8,14 +9,22 @@ extension SystemTests {
     @Test("the consumer service runs what the producer schedules, and the server knows its type")
     func words() async throws {
       try await WarrenSystem.run(workers: 0, ownBroker: true) { system in
-        try await system.startWorker(WarrenSystem.program("WordService"), [])
+        let consumer = try await user(
+          "consumer", configure: #"^(jobs(\..*)?|to-jobs-.*)$"#,
+          use: #"^(jobs(\..*)?|to-jobs-.*|amq\.default)$"#, of: system.broker)
+        try await system.startWorker(
+          WarrenSystem.program("WordService"), [], environment: ["WARREN_BROKER": consumer])
         let type = try await system.api.get("/job_types/text:words")
         #expect(type["params"] == ["top": 3])
         #expect(type["params_schema"]?.members?["required"] == ["path"])
 
         let text = system.folder.appending(path: "text.txt")
         try Data("the cat and\nthe dog and the hen\n".utf8).write(to: text)
-        let producer = try await system.run(WarrenSystem.program("Producer"), [text.path])
+        let only = try await user(
+          "producer", configure: #"^(jobs\.(submit|dead|requests)|to-jobs-.*)$"#,
+          use: #"^(jobs\.(submit|dead)|to-jobs-.*|amq\.default)$"#, of: system.broker)
+        let producer = try await system.run(
+          WarrenSystem.program("Producer"), [text.path], environment: ["WARREN_BROKER": only])
         #expect(producer.exitCode == 0, "\(producer.output)")
         #expect(
           producer.output.contains("8 words, most of them the, and, cat"), "\(producer.output)")
@@ -32,6 +41,22 @@ extension SystemTests {
         #expect(
           refused.text("detail").contains("the parameter /path is missing"), "\(refused)")
       }
+    }
+
+    /// Makes a user that has no more rights than the documentation says.
+    ///
+    /// - Returns: the URL to connect with.
+    private func user(
+      _ name: String, configure: String, use: String, of broker: ThrowawayBroker
+    ) async throws -> String {
+      let operations = try String(
+        contentsOf: WarrenSystem.root.appending(path: "docs/operations.md"), encoding: .utf8)
+      for rights in [configure, use] {
+        #expect(operations.contains("`\(rights)`"), "operations.md does not give \(rights)")
+      }
+      try await broker.control("add_user", name, "secret")
+      try await broker.control("set_permissions", "-p", "/", name, configure, use, use)
+      return "amqp://\(name):secret@127.0.0.1:\(broker.port)/"
     }
 
     @Test("of the AMQP client publish, consume and ask, without a server")

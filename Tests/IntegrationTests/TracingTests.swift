@@ -41,6 +41,10 @@ extension SystemTests {
         let skipped = try await count("trace:child", "skipped")
         #expect(children == 3 && completed == 2 && skipped == 1)
 
+        // What it logged is kept with it, whatever becomes of its worker.
+        let logs = try await system.warren("logs", id.description)
+        #expect(logs.exitCode == 0 && logs.output.contains("has scheduled"), "\(logs.output)")
+
         try await service.send(SIGTERM)
         #expect(try await service.exitCode() == 0)
         let spans = try read("spans.json", system)
@@ -67,11 +71,20 @@ extension SystemTests {
             parsing: Data(contentsOf: system.folder.appending(path: "metrics.json"))
           ).members)
         #expect(metrics["messaging.client.sent.messages type=trace:child"] == children)
-        #expect(metrics["messaging.client.consumed.messages type=trace:child"] == children)
-        #expect(
-          metrics["messaging.process.duration outcome=completed type=trace:child"] == completed)
-        #expect(metrics["messaging.process.duration outcome=skipped type=trace:child"] == skipped)
-        #expect(metrics["warren.job.queue_wait type=trace:parent"] == 1)
+        func ofChildren(_ name: String, _ outcome: String = "") -> JSONValue? {
+          metrics["\(name)\(outcome) queue=compute type=trace:child"]
+        }
+        #expect(ofChildren("messaging.client.consumed.messages") == children)
+        #expect(ofChildren("messaging.process.duration", " outcome=completed") == completed)
+        #expect(ofChildren("messaging.process.duration", " outcome=skipped") == skipped)
+        #expect(metrics["warren.job.queue_wait queue=compute type=trace:parent"] == 1)
+        // In batches: the parent and its children were claimed once each, and their ends reported.
+        #expect(metrics["warren.claim.batch queue=compute"] == 4)
+        guard case .integer(let reports)? = metrics["warren.report.batch"] else {
+          Issue.record("no batch of reports was counted: \(metrics)")
+          return
+        }
+        #expect(reports >= 4)
         // Every line of a job says of which, and in which trace.
         let line = try #require(
           service.output.split(separator: "\n").first { $0.contains("has scheduled") })

@@ -57,6 +57,9 @@ struct TracedWorker {
     for counter in metrics.counters {
       figures[name(counter.label, counter.dimensions)] = counter.totalValue
     }
+    for recorder in metrics.recorders {
+      figures[name(recorder.label, recorder.dimensions)] = Int64(recorder.values.reduce(0, +))
+    }
     for timer in metrics.timers {
       figures[name(timer.label, timer.dimensions)] = Int64(timer.values.count)
     }

@@ -51,7 +51,7 @@ struct MiddlewareTests {
       assignment: JobAssignment(
         job: JobID(), type: .named("a:b"), attempt: attempt, context: context,
         createdAt: createdAt, scheduledAt: scheduledAt),
-      logger: Logger(label: "test"))
+      queue: .compute, logger: Logger(label: "test"))
   }
 
   private func receipts(_ submissions: [JobSubmission]) -> [JobReceipt] {
@@ -109,16 +109,35 @@ struct MiddlewareTests {
     await #expect(throws: JobSkip.self) {
       try await metrics.execute(context(), of: Self.description) { _ in throw JobSkip(reason: "") }
     }
-    #expect(try factory.expectCounter("messaging.client.consumed.messages", type).totalValue == 3)
+    let origin = type + [("queue", "compute")]
+    #expect(
+      try factory.expectCounter("messaging.client.consumed.messages", origin).totalValue == 3)
     for outcome in ["completed", "failed", "skipped"] {
       let timer = try factory.expectTimer(
-        "messaging.process.duration", type + [("outcome", outcome)])
+        "messaging.process.duration", origin + [("outcome", outcome)])
       #expect(timer.values.count == 1, "\(outcome)")
     }
-    let waits = try factory.expectTimer("warren.job.queue_wait", type)
+    let waits = try factory.expectTimer("warren.job.queue_wait", origin)
     #expect(waits.values.count == 3)
     #expect(try #require(waits.values.first) >= 5_000_000_000)
-    #expect(try factory.expectMeter("warren.jobs.running", type).values.last == 0)
+    #expect(try factory.expectMeter("warren.jobs.running", origin).values.last == 0)
+  }
+
+  @Test("metrics count what a service does for many jobs at once")
+  func serviceMetrics() throws {
+    let factory = TestMetrics()
+    let layers: [any JobMiddleware] = [
+      Note(name: "1", trace: Trace()), MetricsMiddleware(factory: factory),
+    ]
+    for jobs in [3, 40] { layers.observe(.claimed(jobs: jobs, queue: .compute)) }
+    layers.observe(.reported(reports: 7))
+    layers.observe(.reconnected(connection: "consuming"))
+    let claims = try factory.expectRecorder("warren.claim.batch", [("queue", "compute")])
+    #expect(claims.values == [3, 40])
+    #expect(try factory.expectRecorder("warren.report.batch").values == [7])
+    let reconnects = try factory.expectCounter(
+      "warren.reconnects", [("connection", "consuming")])
+    #expect(reconnects.totalValue == 1)
   }
 
   @Test("a job that runs at once goes on in the trace in which it was scheduled")

@@ -309,7 +309,8 @@ struct JobTesterTests {
     let folder = URL(filePath: #filePath).deletingLastPathComponent()
       .appending(path: "../../Sources/WarrenTesting").standardizedFileURL
     let files = try FileManager.default.contentsOfDirectory(
-      at: folder, includingPropertiesForKeys: nil)
+      at: folder, includingPropertiesForKeys: nil
+    ).filter { $0.pathExtension == "swift" }
     #expect(files.count > 5)
     let imports = try files.flatMap {
       try String(contentsOf: $0, encoding: .utf8).split(separator: "\n")

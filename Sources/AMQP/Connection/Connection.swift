@@ -63,10 +63,12 @@ public actor Connection: EventLoopOwner {
   /// A connection that ``run()`` will make. Nothing is sent before.
   ///
   /// - Parameters:
+  ///   - configuration: where the broker is, and how to talk to it.
   ///   - topology: declared before the connection is ready for the first time, and each time it is
   ///     back.
   ///   - credentials: asked before each log-in by user name and password, so that they may change;
   ///     `nil`: those of the configuration.
+  ///   - logger: for what happens to the connection.
   public init(
     configuration: ConnectionConfiguration, topology: Topology = Topology(),
     credentials: (@Sendable () async throws -> Credentials)? = nil, logger: Logger
@@ -79,12 +81,14 @@ public actor Connection: EventLoopOwner {
   /// A connection that ``run()`` will make. Nothing is sent before.
   ///
   /// - Parameters:
+  ///   - configuration: where the broker is, and how to talk to it.
   ///   - topology: asked each time the connection is made, so that it may depend on the broker's
   ///     version. What it gives is declared before the connection is ready, together with what
   ///     ``declare(_:)`` has added. What has been deleted since stays deleted, unless it is described
   ///     differently now.
   ///   - credentials: asked before each log-in by user name and password, so that they may change;
   ///     `nil`: those of the configuration.
+  ///   - logger: for what happens to the connection.
   public init(
     configuration: ConnectionConfiguration,
     topology: @escaping @Sendable (BrokerInfo) -> Topology,

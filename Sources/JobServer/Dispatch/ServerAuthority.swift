@@ -1,10 +1,10 @@
 import Foundation
-public import Jobs
+package import Jobs
 import Logging
 import Synchronization
 
 /// The server's decisions on claims and reports. Workers of this process ask it directly, others through the broker.
-public struct ServerAuthority: JobAuthority {
+package struct ServerAuthority: JobAuthority {
   let store: any JobStore
   let parked: ParkedWorkers
   let watches: JobWatches
@@ -17,7 +17,7 @@ public struct ServerAuthority: JobAuthority {
   let clock: any ServerClock
   let log: ServerLog
 
-  public func claim(_ requests: [ClaimRequest]) async throws(AuthorityError) -> [ClaimAnswer] {
+  package func claim(_ requests: [ClaimRequest]) async throws(AuthorityError) -> [ClaimAnswer] {
     guard !requests.isEmpty else { return [] }
     do {
       for request in requests { claims.note(request.queue) }
@@ -39,7 +39,7 @@ public struct ServerAuthority: JobAuthority {
     parked.wake(for: try await store.due())
   }
 
-  public func lock(_ requests: [LockRequest]) async throws(AuthorityError) -> [LockAnswer] {
+  package func lock(_ requests: [LockRequest]) async throws(AuthorityError) -> [LockAnswer] {
     do {
       return try await store.lock(requests, at: clock.now)
     } catch {
@@ -47,7 +47,7 @@ public struct ServerAuthority: JobAuthority {
     }
   }
 
-  public func report(_ reports: [JobReport]) async throws(AuthorityError) {
+  package func report(_ reports: [JobReport]) async throws(AuthorityError) {
     do {
       try await apply(reports)
     } catch {

@@ -113,8 +113,8 @@ struct UnknownPathMiddleware<Context: RequestContext>: RouterMiddleware {
 }
 
 /// Why the API cannot be served.
-public struct HTTPServerError: Error, CustomStringConvertible {
-  public let description: String
+package struct HTTPServerError: Error, CustomStringConvertible {
+  package let description: String
 
   init(_ description: String) {
     self.description = description

@@ -1,12 +1,12 @@
 import Foundation
 import JobTransport
-public import Jobs
+package import Jobs
 
 /// A job that was accepted, now or before under the same idempotency key.
-public struct ScheduledJob: Sendable, Hashable {
-  public let job: Job
+package struct ScheduledJob: Sendable, Hashable {
+  package let job: Job
   /// Whether it was accepted now.
-  public let isNew: Bool
+  package let isNew: Bool
 }
 
 /// Where HTTP, AMQP and in-process submissions meet: each is checked, deduplicated and stored.
@@ -85,7 +85,7 @@ struct Intake: Sendable {
 }
 
 /// Why a job was not accepted.
-public enum ScheduleError: Error, Sendable, CustomStringConvertible {
+package enum ScheduleError: Error, Sendable, CustomStringConvertible {
   case unknownType(JobTypeID, known: [JobTypeID])
   case invalidParams(JobTypeID, ParamsError)
   /// What shall travel with the job does not.
@@ -107,7 +107,7 @@ public enum ScheduleError: Error, Sendable, CustomStringConvertible {
   /// It is not known whether the job was accepted: asking again with the same idempotency key is safe.
   case store(StoreError)
 
-  public var description: String {
+  package var description: String {
     switch self {
     case .unknownType(let id, let known):
       let names = known.map(\.description).listedAsKnown(orElse: "none is known yet")

@@ -3,33 +3,33 @@ import ServiceLifecycle
 import Synchronization
 
 /// What the server has set aside, refused or tried again since it started.
-public struct ServerCounters: Sendable, Hashable, Codable {
+package struct ServerCounters: Sendable, Hashable, Codable {
   /// Messages that became dead letters, or were given up to the end of their queue.
-  public internal(set) var refusedMessages = 0
+  package internal(set) var refusedMessages = 0
   /// Messages with reports that only a newer server understands.
-  public internal(set) var unknownReports = 0
+  package internal(set) var unknownReports = 0
   /// Reports that say nothing, or that the store does not take.
-  public internal(set) var badReports = 0
+  package internal(set) var badReports = 0
   /// Messages in the claims queue that nobody can answer.
-  public internal(set) var badClaims = 0
+  package internal(set) var badClaims = 0
   /// Messages in the requests queue that are refused, or that nobody can answer.
-  public internal(set) var badRequests = 0
+  package internal(set) var badRequests = 0
   /// Tickets that the broker did not take.
-  public internal(set) var refusedTickets = 0
+  package internal(set) var refusedTickets = 0
   /// Answers to producers that could not be delivered and are tried again.
-  public internal(set) var failedReplies = 0
+  package internal(set) var failedReplies = 0
   /// Times that a worker did not answer whether it is there, or has a job.
-  public internal(set) var silentHolders = 0
+  package internal(set) var silentHolders = 0
   /// Events that were let go while the broker was away, or may not have been published.
-  public internal(set) var lostEvents = 0
+  package internal(set) var lostEvents = 0
   /// Commands to workers that were let go because too many waited.
-  public internal(set) var droppedCommands = 0
+  package internal(set) var droppedCommands = 0
   /// Transactions of the status store that failed and were tried again.
-  public internal(set) var storeFailures = 0
+  package internal(set) var storeFailures = 0
   /// Rows of the status store that could not be read, and whose jobs have failed with that.
-  public internal(set) var rowsSetAside = 0
+  package internal(set) var rowsSetAside = 0
   /// Times that such a row was left out of what was read or changed.
-  public internal(set) var rowsSkipped = 0
+  package internal(set) var rowsSkipped = 0
 
   private enum CodingKeys: String, CodingKey {
     case refusedMessages = "refused_messages"

@@ -1,8 +1,8 @@
 import GRDB
-public import Jobs
+package import Jobs
 
 /// Why a store's file cannot be used.
-public enum StoreFileError: Error, Hashable, Sendable {
+package enum StoreFileError: Error, Hashable, Sendable {
   /// The file was made by a newer Warren: it has had migrations that this build does not know.
   case newerFile(path: String, found: [String], known: [String])
   /// The file was made by a Warren from before its first release, whose schema is not read any more.
@@ -21,7 +21,7 @@ public enum StoreFileError: Error, Hashable, Sendable {
 
 extension StoreFileError {
   /// Whether trying again would come to the same.
-  public var isForGood: Bool {
+  package var isForGood: Bool {
     switch self {
     case .newerFile, .earlierFile, .notADatabase, .foreignFile: true
     // Another process may end; a folder may be mounted, a disk be emptied.
@@ -31,7 +31,7 @@ extension StoreFileError {
 }
 
 extension StoreFileError: CustomStringConvertible {
-  public var description: String {
+  package var description: String {
     switch self {
     case .newerFile(let path, let found, let known):
       let unknown = Set(found).subtracting(known).sorted().joined(separator: ", ")

@@ -1,23 +1,23 @@
-public import AMQP
+package import AMQP
 import Foundation
-public import Jobs
+package import Jobs
 
 /// The cancel message: a cancellation that is durable in the broker, whether the server is there or not. It takes the way of
 /// the job messages, so that it comes after the one that it is about.
-public enum CancelMessage {
+package enum CancelMessage {
   static let tenantID = JobMessage.tenantID
   static let job = "job"
   static let reason = "reason"
 
   /// Whether a message says that it is one.
-  public static func isOne(_ message: Message) -> Bool {
+  package static func isOne(_ message: Message) -> Bool {
     JobMessage.declaredType(message) == MessageKind.cancel
   }
 
   /// Reads one.
   ///
   /// - Throws: ``JobMessageError`` that names what is wrong.
-  public static func cancellation(_ message: Message) throws(JobMessageError) -> JobCancellation {
+  package static func cancellation(_ message: Message) throws(JobMessageError) -> JobCancellation {
     let body: JSONValue
     do {
       body = try JSONValue(parsing: message.body)
@@ -45,7 +45,7 @@ public enum CancelMessage {
   }
 
   /// Writes one, persistent.
-  public static func message(_ cancellation: JobCancellation) -> Message {
+  package static func message(_ cancellation: JobCancellation) -> Message {
     var members: [String: JSONValue] = [job: .string(cancellation.job.description)]
     if let text = cancellation.reason { members[reason] = .string(text) }
     var properties = MessageProperties()

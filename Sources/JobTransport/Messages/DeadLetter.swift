@@ -1,22 +1,22 @@
-public import AMQP
-public import Logging
+package import AMQP
+package import Logging
 
 /// A message that could not be accepted, as it is laid into the dead-letter queue: unchanged but for headers that say why.
-public enum DeadLetter {
+package enum DeadLetter {
   /// The reason, for programs.
-  public static let reason = "x-warren-reason"
+  package static let reason = "x-warren-reason"
   /// The reason, for people.
-  public static let explanation = "x-warren-explanation"
+  package static let explanation = "x-warren-explanation"
   /// The queue in which it was found.
-  public static let foundIn = "x-warren-found-in"
+  package static let foundIn = "x-warren-found-in"
 
   /// The most bytes of headers that are kept.
   static let mostOfHeaders = 64 << 10
 
   /// A delivery that cannot be accepted, and what is kept of it.
-  public struct Letter: Sendable {
+  package struct Letter: Sendable {
     /// Where something is kept.
-    public enum Place: Sendable, Hashable {
+    package enum Place: Sendable, Hashable {
       /// For people.
       case dead
       /// For a newer server.
@@ -24,15 +24,15 @@ public enum DeadLetter {
     }
 
     /// A message that is kept, and why.
-    public struct Part: Sendable {
-      public let message: Message
+    package struct Part: Sendable {
+      package let message: Message
       /// For programs.
-      public let reason: String
+      package let reason: String
       /// For people; cut where it is very long, since it may quote what a producer wrote.
-      public let explanation: String
-      public let place: Place
+      package let explanation: String
+      package let place: Place
 
-      public init(_ message: Message, reason: String, explanation: String, place: Place = .dead) {
+      package init(_ message: Message, reason: String, explanation: String, place: Place = .dead) {
         self.message = message
         self.reason = reason
         self.explanation = Self.bounded(explanation)
@@ -48,24 +48,24 @@ public enum DeadLetter {
       }
     }
 
-    public let delivery: Delivery
+    package let delivery: Delivery
     /// At least one. The delivery is acknowledged when all are kept.
-    public let parts: [Part]
+    package let parts: [Part]
 
     /// All of it is for people.
-    public init(_ delivery: Delivery, reason: String, explanation: String) {
+    package init(_ delivery: Delivery, reason: String, explanation: String) {
       self.init(
         delivery, [Part(delivery.message, reason: reason, explanation: explanation)])
     }
 
-    public init(_ delivery: Delivery, _ parts: [Part]) {
+    package init(_ delivery: Delivery, _ parts: [Part]) {
       self.delivery = delivery
       self.parts = parts
     }
   }
 
   /// Republishing keeps what the message was, without the broker's own dead-letter history, which grows with each turn.
-  public static func message(
+  package static func message(
     _ original: Message, reason code: String, explanation text: String, foundIn queue: String
   ) -> Message {
     var message = forwarded(original)
@@ -78,7 +78,7 @@ public enum DeadLetter {
   }
 
   /// The message as it is republished elsewhere.
-  public static func forwarded(_ original: Message) -> Message {
+  package static func forwarded(_ original: Message) -> Message {
     var message = original
     for name in original.properties.headers.names where isBrokersOwn(name) {
       message.properties.headers[name] = nil
@@ -98,7 +98,7 @@ public enum DeadLetter {
 }
 
 /// Moves what cannot be accepted out of its queue: into the dead-letter queue mostly, with the reason.
-public struct DeadLetterPublisher<Broker: MessageBroker>: Sendable {
+package struct DeadLetterPublisher<Broker: MessageBroker>: Sendable {
   /// How long the broker may take over one batch.
   private static var patience: Duration { .seconds(10) }
   /// Before each further attempt.
@@ -112,7 +112,7 @@ public struct DeadLetterPublisher<Broker: MessageBroker>: Sendable {
   /// - Parameters:
   ///   - broker: the connection for publishing.
   ///   - sleep: how it waits between attempts.
-  public init(
+  package init(
     connection broker: Broker, names: TransportNames, logger: Logger,
     sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
   ) {
@@ -126,7 +126,7 @@ public struct DeadLetterPublisher<Broker: MessageBroker>: Sendable {
   ///
   /// What the broker does not take after some attempts goes to the end of its own queue: returned to its front, letters
   /// that nobody takes would keep everything else from being delivered. May take long; nothing else should wait for it.
-  public func publish(
+  package func publish(
     _ letters: [DeadLetter.Letter], foundIn queue: String, of consumer: some MessageConsumer
   ) async {
     guard let first = letters.first?.parts.first else { return }

@@ -1,10 +1,10 @@
-public import AMQP
+package import AMQP
 import Foundation
-public import Jobs
+package import Jobs
 
 /// The job message: what a producer in any language writes. The body is the params in JSON, the property `type` the job
 /// type; all else is optional: the properties `message_id`, `priority`, `reply_to` and `correlation_id`, and headers.
-public enum JobMessage {
+package enum JobMessage {
   static let typeHeader = "type"
   static let idempotencyKey = "idempotency-key"
   static let tenantID = "tenant-id"
@@ -22,7 +22,7 @@ public enum JobMessage {
   /// Reads a job message.
   ///
   /// - Throws: ``JobMessageError`` that names the property or header that is wrong.
-  public static func submission(_ message: Message) throws(JobMessageError) -> JobSubmission {
+  package static func submission(_ message: Message) throws(JobMessageError) -> JobSubmission {
     let headers = try JobMessageHeaders(message)
     var submission = JobSubmission(type: try type(message), params: try params(message))
     if let id = message.properties.messageID {
@@ -54,7 +54,7 @@ public enum JobMessage {
   }
 
   /// Writes a job message, persistent.
-  public static func message(_ submission: JobSubmission) -> Message {
+  package static func message(_ submission: JobSubmission) -> Message {
     var properties = MessageProperties()
     properties.type = submission.type.description
     properties.contentType = "application/json"
@@ -232,16 +232,16 @@ extension FieldValue {
 }
 
 /// Why a message is no job message.
-public struct JobMessageError: Error, Hashable, CustomStringConvertible {
+package struct JobMessageError: Error, Hashable, CustomStringConvertible {
   /// What was wrong, for programs: the value of a dead letter's reason header.
-  public enum Reason: String, Sendable, Hashable {
+  package enum Reason: String, Sendable, Hashable {
     case badProperty = "bad-property"
     case badHeader = "bad-header"
     case badBody = "bad-body"
   }
 
-  public let reason: Reason
-  public let description: String
+  package let reason: Reason
+  package let description: String
 
   init(_ reason: Reason, _ description: String) {
     self.reason = reason

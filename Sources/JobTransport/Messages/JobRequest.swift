@@ -1,9 +1,9 @@
-public import AMQP
-public import Foundation
-public import Jobs
+package import AMQP
+package import Foundation
+package import Jobs
 
 /// What a producer asks the server over the broker, so that it needs no address of the server.
-public enum JobRequest: Sendable, Hashable {
+package enum JobRequest: Sendable, Hashable {
   /// These jobs, as they are now.
   case get([JobID])
   /// The job that an idempotency key has made.
@@ -15,29 +15,29 @@ public enum JobRequest: Sendable, Hashable {
   case watch(JobID, for: Duration)
 
   /// The most jobs of one request.
-  public static let mostJobs = 1_000
+  package static let mostJobs = 1_000
   /// How long a job is watched, in seconds.
-  public static let watchSeconds: ClosedRange<Int64> = 0...300
+  package static let watchSeconds: ClosedRange<Int64> = 0...300
   static let usualWatch = Duration.seconds(60)
   /// The largest request, in bytes.
-  public static let mostBytes = 128 << 10
+  package static let mostBytes = 128 << 10
 
   /// What the server answers, and sends to whoever watches a job.
-  public struct Answer: Sendable, Hashable {
+  package struct Answer: Sendable, Hashable {
     /// The most bytes of one answer, unless it has one job.
-    public static let mostBytes = 4 << 20
+    package static let mostBytes = 4 << 20
 
     /// The first of the jobs, in the order in which they were asked for; `nil` for one that is not there.
-    public var jobs: [Job?]
+    package var jobs: [Job?]
     /// The others, which would have made the answer too large: they are to be asked for again.
-    public var more: [JobID]?
+    package var more: [JobID]?
     /// Those that are not there.
-    public var unknown: [JobID]?
+    package var unknown: [JobID]?
   }
 }
 
 /// What comes to an address that wants to be told of ends, or watches jobs.
-public enum JobNews: Sendable, Hashable {
+package enum JobNews: Sendable, Hashable {
   /// A job as it is, or was when it ended.
   case job(Job)
   /// One that is not there.
@@ -46,7 +46,7 @@ public enum JobNews: Sendable, Hashable {
   /// Reads an answer of the server, or the message of a job's end.
   ///
   /// - Throws: ``LookupError`` with the server's own words when it refuses, or when the message is neither.
-  public static func read(_ message: Message) throws(LookupError) -> [JobNews] {
+  package static func read(_ message: Message) throws(LookupError) -> [JobNews] {
     guard message.properties.type != MessageKind.job else {
       do {
         return [.job(try WireCoding.json(Job.self, Data(message.body)))]
@@ -61,10 +61,10 @@ public enum JobNews: Sendable, Hashable {
 }
 
 /// A request that is none, or that is refused, and why.
-public struct LookupError: Error, Hashable, CustomStringConvertible {
-  public let description: String
+package struct LookupError: Error, Hashable, CustomStringConvertible {
+  package let description: String
 
-  public init(_ description: String) {
+  package init(_ description: String) {
     self.description = description.shortened(to: 800)
   }
 }
@@ -85,7 +85,7 @@ extension JobRequest {
   /// Reads a request, and whose jobs are meant.
   ///
   /// - Throws: ``LookupError`` that names what is wrong.
-  public static func read(
+  package static func read(
     _ message: Message
   ) throws(LookupError) -> (request: JobRequest, tenant: UUID) {
     guard message.body.count <= mostBytes else {
@@ -174,7 +174,7 @@ extension JobRequest {
   ///   - tenant: whose jobs are meant; those of others are not there.
   ///   - patience: how long the server may take to read it; after that it is gone.
   /// - Throws: ``LookupError`` for a request that no server answers.
-  public func message(
+  package func message(
     tenant: UUID = .zero, patience: Duration? = nil
   ) throws(LookupError) -> Message {
     let body: JSONValue
@@ -209,7 +209,7 @@ extension JobRequest {
 }
 
 /// Answers as messages.
-public enum LookupMessage {
+package enum LookupMessage {
   /// Writes an answer, as the HTTP API shows jobs.
   ///
   /// - Parameters:
@@ -217,7 +217,7 @@ public enum LookupMessage {
   ///   - room: how many bytes of jobs there is room for; what is used is taken off. One that does not fit goes into `more`, with
   ///     all that follow it.
   ///   - found: a job; `nil` where it is not there. Throws where it is not known.
-  public static func answer<Asked>(
+  package static func answer<Asked>(
     _ asked: [Asked], room: inout Int, correlationID: String?,
     _ found: (Asked) -> Found
   ) -> Message where Asked: CustomStringConvertible {
@@ -254,7 +254,7 @@ public enum LookupMessage {
   }
 
   /// Whether a job could be looked up.
-  public enum Found: Sendable {
+  package enum Found: Sendable {
     /// As it is; `nil` where it is not there.
     case known(Job?)
     /// There was no room for it.
@@ -262,7 +262,7 @@ public enum LookupMessage {
   }
 
   /// Writes a refusal.
-  public static func refusal(_ error: LookupError, correlationID: String?) -> Message {
+  package static func refusal(_ error: LookupError, correlationID: String?) -> Message {
     var writer = JSONWriter()
     writer.object { writer in
       writer.name("error")
@@ -292,7 +292,7 @@ extension JobRequest.Answer {
   /// Reads an answer.
   ///
   /// - Throws: ``LookupError`` with the server's own words when it refuses, or when the message is no answer.
-  public init(_ message: Message) throws(LookupError) {
+  package init(_ message: Message) throws(LookupError) {
     let form: Form
     do {
       form = try WireCoding.json(Form.self, Data(message.body))

@@ -1,28 +1,28 @@
-public import AMQP
+package import AMQP
 import Foundation
-public import Jobs
+package import Jobs
 import SwiftProtobuf
 
 // SwiftProtobuf has one too.
-public import struct AMQP.Message
+package import struct AMQP.Message
 
 /// What a worker has sent, taken apart where the worker may be newer than the server: what is understood is applied, what
 /// is not yet is kept for a server that does.
-public struct ReceivedWorkerMessage: Sendable {
+package struct ReceivedWorkerMessage: Sendable {
   /// A report that says nothing, from a worker that should know better.
-  public struct Malformed: Sendable {
+  package struct Malformed: Sendable {
     /// A message of its own with this report.
-    public let message: Message
-    public let why: String
+    package let message: Message
+    package let why: String
   }
 
   /// `nil` when nothing of it is.
-  public let understood: WorkerMessage?
+  package let understood: WorkerMessage?
   /// A message with what a newer server may understand.
-  public let unknown: Message?
-  public let malformed: [Malformed]
+  package let unknown: Message?
+  package let malformed: [Malformed]
   /// The attempts that reports of unknown kinds are about.
-  public private(set) var unknownAttempts: [RunningAttempt] = []
+  package private(set) var unknownAttempts: [RunningAttempt] = []
 
   init(understood: WorkerMessage) {
     self.understood = understood

@@ -1,16 +1,16 @@
-public import AMQP
+package import AMQP
 import Foundation
-public import Jobs
+package import Jobs
 import SwiftProtobuf
 
 // SwiftProtobuf has one too.
-public import struct AMQP.Message
+package import struct AMQP.Message
 
 /// Puts Warren's own messages into AMQP messages and takes them out again.
 ///
 /// What is sent for every job (claims, their answers, reports) is Protocol Buffers, which allocates a fraction of what JSON
 /// does. The rest is JSON, so that it can be read in the management UI.
-public enum WireCoding {
+package enum WireCoding {
   /// The header with the ``WireVersion`` of who wrote a message; those from before there was one have none.
   static let version = "x-warren-version"
 
@@ -20,7 +20,7 @@ public enum WireCoding {
   }
 
   /// A ticket: one job of the queue that it is in may run. It names none.
-  public static func ticket() -> Message {
+  package static func ticket() -> Message {
     var properties = MessageProperties()
     properties.type = MessageKind.ticket
     properties.deliveryMode = .persistent
@@ -29,17 +29,17 @@ public enum WireCoding {
   }
 
   /// Whether a message says that it is a ticket.
-  public static func isTicket(_ message: Message) -> Bool {
+  package static func isTicket(_ message: Message) -> Bool {
     message.properties.type == MessageKind.ticket
   }
 
-  public static func message(_ claims: [ClaimRequest]) throws(WireError) -> Message {
+  package static func message(_ claims: [ClaimRequest]) throws(WireError) -> Message {
     try pack(kind: MessageKind.claims, persistent: false) {
       WireClaims.with { $0.claims = claims.map { $0.form() } }
     }
   }
 
-  public static func claims(_ message: Message) throws(WireError) -> [ClaimRequest] {
+  package static func claims(_ message: Message) throws(WireError) -> [ClaimRequest] {
     try WireScan.check(WireScan.claims, in: message)
     return try unpack(message) { (form: WireClaims) in try form.claims.map { try ClaimRequest($0) }
     }
@@ -47,44 +47,44 @@ public enum WireCoding {
 
   /// About how many bytes of params and snapshots one answer to a claim may have: RabbitMQ takes messages of 16 MiB from
   /// 4.0 on.
-  public static let mostOfAnswer = 8 << 20
+  package static let mostOfAnswer = 8 << 20
 
-  public static func message(_ answers: [ClaimAnswer]) throws(WireError) -> Message {
+  package static func message(_ answers: [ClaimAnswer]) throws(WireError) -> Message {
     try pack(kind: MessageKind.claims, persistent: false) {
       WireAnswers.with { $0.answers = answers.map { $0.form() } }
     }
   }
 
-  public static func answers(_ message: Message) throws(WireError) -> [ClaimAnswer] {
+  package static func answers(_ message: Message) throws(WireError) -> [ClaimAnswer] {
     try unpack(message) { (form: WireAnswers) in try form.answers.map { try ClaimAnswer($0) } }
   }
 
-  public static func message(_ locks: [LockRequest]) throws(WireError) -> Message {
+  package static func message(_ locks: [LockRequest]) throws(WireError) -> Message {
     try encode(locks, kind: MessageKind.locks, persistent: false)
   }
 
   /// - Returns: `nil` when the message asks for something else, by its type.
-  public static func locks(_ message: Message) throws(WireError) -> [LockRequest]? {
+  package static func locks(_ message: Message) throws(WireError) -> [LockRequest]? {
     guard message.properties.type == MessageKind.locks else { return nil }
     return try decode([LockRequest].self, from: message)
   }
 
-  public static func message(_ answers: [LockAnswer]) throws(WireError) -> Message {
+  package static func message(_ answers: [LockAnswer]) throws(WireError) -> Message {
     try encode(answers, kind: MessageKind.locks, persistent: false)
   }
 
-  public static func lockAnswers(_ message: Message) throws(WireError) -> [LockAnswer] {
+  package static func lockAnswers(_ message: Message) throws(WireError) -> [LockAnswer] {
     try decode([LockAnswer].self, from: message)
   }
 
-  public static func message(_ content: WorkerMessage) throws(WireError) -> Message {
+  package static func message(_ content: WorkerMessage) throws(WireError) -> Message {
     try pack(kind: MessageKind.worker, persistent: true) { try content.form() }
   }
 
   /// Reads a worker's message as far as it can be understood: see ``ReceivedWorkerMessage``.
   ///
   /// - Throws: ``WireError`` when it is none, and no newer worker's either.
-  public static func received(_ message: Message) throws(WireError) -> ReceivedWorkerMessage {
+  package static func received(_ message: Message) throws(WireError) -> ReceivedWorkerMessage {
     try WireScan.check(WireScan.fromWorker, in: message)
     return try unpack(message) { (form: WireFromWorker) in
       do {
@@ -96,24 +96,24 @@ public enum WireCoding {
     }
   }
 
-  public static func message(_ command: ControlCommand) throws(WireError) -> Message {
+  package static func message(_ command: ControlCommand) throws(WireError) -> Message {
     try encode(command, kind: MessageKind.command, persistent: false)
   }
 
-  public static func command(_ message: Message) throws(WireError) -> ControlCommand {
+  package static func command(_ message: Message) throws(WireError) -> ControlCommand {
     try decode(ControlCommand.self, from: message)
   }
 
-  public static func message(_ reply: ControlReply) throws(WireError) -> Message {
+  package static func message(_ reply: ControlReply) throws(WireError) -> Message {
     try encode(reply, kind: MessageKind.command, persistent: false)
   }
 
-  public static func reply(_ message: Message) throws(WireError) -> ControlReply {
+  package static func reply(_ message: Message) throws(WireError) -> ControlReply {
     try decode(ControlReply.self, from: message)
   }
 
   /// The final job, for the producer that asked to be told.
-  public static func message(_ job: Job, for reply: JobReply) throws(WireError) -> Message {
+  package static func message(_ job: Job, for reply: JobReply) throws(WireError) -> Message {
     var message = try encode(job, kind: MessageKind.job, persistent: true)
     message.properties.correlationID = reply.correlationID
     message.properties.messageID = job.id.description
@@ -122,14 +122,14 @@ public enum WireCoding {
 
   /// What a worker holds for as long as its connection lasts. Its body says nothing. It outlasts a restart of the broker, which
   /// is an end of that connection too: whoever is back first gets it, the worker or the server.
-  public static func lease() -> Message {
+  package static func lease() -> Message {
     var properties = MessageProperties()
     properties.type = MessageKind.lease
     properties.deliveryMode = .persistent
     return Message(properties: properties)
   }
 
-  public static func message(_ event: JobEvent) throws(WireError) -> Message {
+  package static func message(_ event: JobEvent) throws(WireError) -> Message {
     try encode(event, kind: MessageKind.event, persistent: false)
   }
 
@@ -224,8 +224,8 @@ enum MessageKind {
 }
 
 /// A message that is not what its place says it is.
-public struct WireError: Error, CustomStringConvertible {
-  public let description: String
+package struct WireError: Error, CustomStringConvertible {
+  package let description: String
 
   init(_ description: String) {
     self.description = description.shortened(to: 800)

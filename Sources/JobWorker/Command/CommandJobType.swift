@@ -1,5 +1,5 @@
 import Foundation
-public import Jobs
+package import Jobs
 import Logging
 import SystemPackage
 
@@ -15,21 +15,21 @@ import SystemPackage
 ///
 /// Exit code 0 completes the job, 100 fails it for good, any other fails it. Cancellation and time-out send SIGTERM to the
 /// program's process group, and after the grace period SIGKILL.
-public struct CommandJobType: Sendable {
+package struct CommandJobType: Sendable {
   /// Names the queue of its jobs.
-  public let group: JobGroup
+  package let group: JobGroup
   /// All that others know of it.
-  public let description: JobTypeDescription
+  package let description: JobTypeDescription
   /// What is run.
-  public let command: CommandTemplate
+  package let command: CommandTemplate
   /// Added to the worker's own environment.
-  public var environment: [String: String] = [:]
+  package var environment: [String: String] = [:]
   /// The worker's own when it is `nil`.
-  public var workingDirectory: String?
+  package var workingDirectory: String?
   /// How long the program may take to end after SIGTERM.
-  public var grace: Duration = .seconds(5)
+  package var grace: Duration = .seconds(5)
   /// How long and how much its programs may.
-  public var limits = CommandLimits()
+  package var limits = CommandLimits()
 
   /// Declares one.
   ///
@@ -40,7 +40,7 @@ public struct CommandJobType: Sendable {
   ///   - stallTimeout: how long it may report nothing; zero is for ever.
   ///   - priority: 0 to 9, higher ones first; of jobs that say nothing else.
   /// - Throws: ``CommandJobTypeError``, ``CommandTemplateError``, or ``NameError`` for a name that is none.
-  public init(
+  package init(
     group: JobGroup, name: String, description: String = "", params: JSONValue = [:],
     command: [String], timeout: Duration = .zero, stallTimeout: Duration = .zero,
     retry: RetryPolicy = .never,
@@ -59,7 +59,7 @@ public struct CommandJobType: Sendable {
   /// The form in which it stands in a registry.
   ///
   /// - Parameter runtime: the process's one.
-  public func registered(in runtime: CommandRuntime) -> RegisteredJobType {
+  package func registered(in runtime: CommandRuntime) -> RegisteredJobType {
     // The shepherd needs some time of its own: it kills what is left, and waits for that.
     RegisteredJobType(group: group, description: description, grace: grace + .seconds(15)) {
       _, context in try await run(context, runtime)
@@ -205,11 +205,11 @@ final class SnapshotBox: Sendable {
 }
 
 /// Why a command job's type is none.
-public enum CommandJobTypeError: Error, Hashable, CustomStringConvertible {
+package enum CommandJobTypeError: Error, Hashable, CustomStringConvertible {
   /// The default params are no object.
   case paramsNotObject(JSONKind)
 
-  public var description: String {
+  package var description: String {
     switch self {
     case .paramsNotObject(let kind):
       "the params must be an object, name by name with its default, not \(kind.rawValue)"
@@ -219,27 +219,27 @@ public enum CommandJobTypeError: Error, Hashable, CustomStringConvertible {
 
 /// How much of a program's output is kept, in bytes. What is over a limit is read and dropped, so
 /// that the program never stands still because of it.
-public struct CommandLimits: Sendable, Hashable {
+package struct CommandLimits: Sendable, Hashable {
   /// Of standard output, from its beginning. As a job's result it may be cut further: that has no more than
   /// ``JobLimits/result`` bytes of JSON.
-  public var output: Int
+  package var output: Int
   /// Of standard error, from its end.
-  public var errorTail: Int
+  package var errorTail: Int
   /// Of a line of standard error in the job's log.
-  public var logLine: Int
+  package var logLine: Int
   /// Of all lines of one attempt's standard error in the job's log.
-  public var log: Int
+  package var log: Int
   /// Of a line in `WARREN_REPORT`; a longer one is no report. There is room for the largest result and the largest snapshot,
   /// in a spelling that takes twice as much as their shortest.
-  public var reportLine: Int
+  package var reportLine: Int
   /// Of a snapshot, in its shortest spelling.
-  public var snapshot: Int
+  package var snapshot: Int
 
   /// The most of standard output that can be asked for.
-  public static let largestOutput = JobLimits.result
+  package static let largestOutput = JobLimits.result
 
   /// Limits; those left out are as they mostly should be.
-  public init(
+  package init(
     output: Int = 64 << 10, errorTail: Int = 4 << 10, logLine: Int = 8 << 10, log: Int = 1 << 20,
     reportLine: Int = 2 * (JobLimits.result + JobLimits.snapshot) + 4096,
     snapshot: Int = JobLimits.snapshot

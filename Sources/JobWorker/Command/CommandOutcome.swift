@@ -138,7 +138,7 @@ struct CommandFailure: Error, Hashable, CustomStringConvertible {
 }
 
 /// Why a program could not be run at all. How one ended that did run is a ``CommandOutcome``.
-public enum CommandError: Error, Hashable, CustomStringConvertible {
+package enum CommandError: Error, Hashable, CustomStringConvertible {
   /// There is no shepherd at any of these places.
   case noShepherd(looked: [String])
   /// A file or directory of the worker's own could not be made or opened.
@@ -156,7 +156,7 @@ public enum CommandError: Error, Hashable, CustomStringConvertible {
   /// The task was cancelled before the program was started.
   case canceled
 
-  public var description: String {
+  package var description: String {
     switch self {
     case .noShepherd(let looked):
       """

@@ -8,14 +8,14 @@ import SystemPackage
 ///
 /// A process that has one cannot be inspected by others of the same user any more, such as the programs that it runs: its
 /// memory and its environment hold the broker's password. It leaves no core dump, and debuggers and profilers need root.
-public final class CommandRuntime: Sendable {
+package final class CommandRuntime: Sendable {
   private let made = Mutex<WorkerRuntimeDirectory?>(nil)
 
   private let parent: FilePath?
   private let locator: ShepherdLocator
 
   /// Nothing is made before it is needed, or ``prepare()`` is called.
-  public convenience init() {
+  package convenience init() {
     self.init(in: nil, locator: ShepherdLocator())
   }
 
@@ -28,7 +28,7 @@ public final class CommandRuntime: Sendable {
   /// Makes what is needed now, so that a worker which could not run any command job does not start.
   ///
   /// - Throws: ``CommandError`` when `warren-shepherd` is not installed, or the directory cannot be made.
-  public func prepare() throws(CommandError) {
+  package func prepare() throws(CommandError) {
     _ = try directory()
   }
 

@@ -1,4 +1,4 @@
-public import Jobs
+package import Jobs
 
 /// The command line of a command job's type, with places for params:
 /// `["gzip", "-{level}", "{path}"]`.
@@ -13,7 +13,7 @@ public import Jobs
 /// - No shell ever sees the arguments, so nothing needs quoting. The first word, the program, is
 ///   fixed: whoever submits jobs must not choose what is run.
 /// - A value may begin with `-`; where a program could take it for an option, write `--` before it.
-public struct CommandTemplate: Sendable, Hashable {
+package struct CommandTemplate: Sendable, Hashable {
   fileprivate enum Piece: Sendable, Hashable {
     case literal(String)
     case placeholder(CommandPlaceholder)
@@ -22,16 +22,16 @@ public struct CommandTemplate: Sendable, Hashable {
   private let arguments: [[Piece]]
 
   /// The names of all placeholders, dotted as they were written, each once, in order.
-  public let placeholders: [String]
+  package let placeholders: [String]
   /// What stands in braces like a param's name, and is none: left alone, but perhaps a slip. Each once, in order.
-  public let undeclared: [String]
+  package let undeclared: [String]
 
   /// Reads a command, as it stands in the configuration.
   ///
   /// - Parameter params: the default params of the type: what they have can be named.
   /// - Throws: ``CommandTemplateError`` that names the argument which is wrong and what would be
   ///   right.
-  public init(_ command: [String], params: JSONValue) throws(CommandTemplateError) {
+  package init(_ command: [String], params: JSONValue) throws(CommandTemplateError) {
     guard let program = command.first, !program.isEmpty else { throw .noProgram }
     var arguments: [[Piece]] = []
     var placeholders: [String] = []
@@ -56,7 +56,7 @@ public struct CommandTemplate: Sendable, Hashable {
   ///
   /// - Returns: at least one element.
   /// - Throws: ``CommandTemplateError`` that names the placeholder whose param is missing or unfit.
-  public func render(_ params: JSONValue) throws(CommandTemplateError) -> [String] {
+  package func render(_ params: JSONValue) throws(CommandTemplateError) -> [String] {
     var command: [String] = []
     for pieces in arguments {
       if pieces.count == 1, case .placeholder(let only) = pieces[0],
@@ -192,7 +192,7 @@ private struct CommandPlaceholder: Sendable, Hashable {
 }
 
 /// Why a command cannot be read from the configuration, or cannot be made from a job's params.
-public enum CommandTemplateError: Error, Hashable, CustomStringConvertible {
+package enum CommandTemplateError: Error, Hashable, CustomStringConvertible {
   /// The command is empty, or its first word is.
   case noProgram
   /// The first word is to be chosen by params.
@@ -204,7 +204,7 @@ public enum CommandTemplateError: Error, Hashable, CustomStringConvertible {
   case unfit(String, JSONKind)
   case nulInValue(String)
 
-  public var description: String {
+  package var description: String {
     switch self {
     case .noProgram:
       "the command is empty; its first word is the program to run"

@@ -13,13 +13,16 @@ struct JobClaimer<Authority: JobAuthority>: Sendable {
   let lifecycle: WorkerLifecycle
   /// The server does not know the worker: it is to be announced.
   let announce: @Sendable () -> Void
+  /// Told of each answer that brings jobs.
+  let observe: (@Sendable (JobServiceEvent) -> Void)?
   let logger: Logger
   private let types: [JobTypeID]
 
   init(
     worker: WorkerID, registry: JobRegistry, registration: Registration,
     attempts: AttemptsAtHand, authority: Authority, executor: Executor<Authority>,
-    lifecycle: WorkerLifecycle, announce: @escaping @Sendable () -> Void, logger: Logger
+    lifecycle: WorkerLifecycle, announce: @escaping @Sendable () -> Void,
+    observe: (@Sendable (JobServiceEvent) -> Void)? = nil, logger: Logger
   ) {
     self.worker = worker
     self.registry = registry
@@ -29,6 +32,7 @@ struct JobClaimer<Authority: JobAuthority>: Sendable {
     self.executor = executor
     self.lifecycle = lifecycle
     self.announce = announce
+    self.observe = observe
     self.logger = logger
     types = registry.types.keys.sorted()
   }
@@ -70,6 +74,9 @@ struct JobClaimer<Authority: JobAuthority>: Sendable {
         "the server takes this worker for lost; it is announced anew",
         metadata: ["epoch": "\(registration.epoch)"])
       announce()
+    }
+    if !answer.jobs.isEmpty {
+      observe?(.claimed(jobs: answer.jobs.count, queue: consumer.queue))
     }
     let begun = attempts.begin(answer.jobs, of: number)
     // Before they run, so that none ends before it is counted.

@@ -67,7 +67,8 @@ final class AttemptExecution<Authority: JobAuthority>: AttemptObserver {
   }
 
   private func run(_ early: AttemptOrders) async {
-    let context = JobContext(assignment: assignment, logger: executor.logger, link: link)
+    let context = JobContext(
+      assignment: assignment, queue: queue, logger: executor.logger, link: link)
     let result: Result<JSONPayload?, any Error>
     do {
       guard early.isEmpty else {

@@ -1,27 +1,27 @@
 import AMQP
 import Foundation
-public import Jobs
+package import Jobs
 import Logging
 import SystemPackage
 
 /// A file that a worker touches every few seconds while it is healthy: connected to the broker, and its tasks get to run.
 /// For supervisors, which otherwise could ask only whether the process is there.
-public struct HealthFile: Sendable, Hashable {
+package struct HealthFile: Sendable, Hashable {
   /// How often it is touched.
-  public static let interval = Duration.seconds(5)
+  package static let interval = Duration.seconds(5)
   /// A worker whose file is older than that is not healthy.
-  public static let patience = Duration.seconds(30)
+  package static let patience = Duration.seconds(30)
 
   /// Where it is.
-  public let path: String
+  package let path: String
 
   /// - Parameter path: of a file in a directory that exists; what was in it is replaced.
-  public init(path: String) {
+  package init(path: String) {
     self.path = path
   }
 
   /// Why the worker that has this file does not count as healthy; `nil` when it does.
-  public func problem(at now: Timestamp = .now) -> String? {
+  package func problem(at now: Timestamp = .now) -> String? {
     let attributes: [FileAttributeKey: Any]
     do {
       attributes = try FileManager.default.attributesOfItem(atPath: path)
@@ -42,7 +42,7 @@ public struct HealthFile: Sendable, Hashable {
   }
 
   /// Says that the worker is healthy. Workers do that by themselves.
-  public func touch() throws {
+  package func touch() throws {
     // Another file in its place, so that nobody ever reads half of one.
     let next = "\(path).\(getpid())"
     let file = try FileDescriptor.open(

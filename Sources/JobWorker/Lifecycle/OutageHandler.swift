@@ -1,4 +1,4 @@
-public import Jobs
+package import Jobs
 import Logging
 import Synchronization
 
@@ -7,9 +7,9 @@ import Synchronization
 /// The job is given back: that is no failure and no retry. The worker takes no more jobs, says so in its announcement (so
 /// that `GET /workers` shows it) and in its log, and goes on once the probe passes; until then it is tried again, with pauses
 /// that grow from a second to a minute.
-public struct WorkerTrouble: Error, Sendable, CustomStringConvertible {
+package struct WorkerTrouble: Error, Sendable, CustomStringConvertible {
   /// Which jobs meet it, and are not taken until it is over.
-  public enum Scope: Sendable, Hashable {
+  package enum Scope: Sendable, Hashable {
     /// All.
     case worker
     /// Those of the queue that the job came from. A queue's jobs cannot be told apart before they are taken.
@@ -17,15 +17,15 @@ public struct WorkerTrouble: Error, Sendable, CustomStringConvertible {
   }
 
   /// What is wrong with the worker.
-  public let description: String
+  package let description: String
   /// Which jobs meet it.
-  public let scope: Scope
+  package let scope: Scope
   let probe: @Sendable () async throws -> Void
 
   /// - Parameters:
   ///   - scope: which jobs meet it.
   ///   - probe: throws for as long as another job would fail the same way.
-  public init(
+  package init(
     _ reason: String, scope: Scope = .worker,
     probe: @escaping @Sendable () async throws -> Void = {}
   ) {
@@ -212,15 +212,15 @@ final class WorkerCondition: Sendable {
 }
 
 /// A callback does not end though it was told to: the worker has ended itself, so that its supervisor starts it anew.
-public struct StuckWorkerError: Error, Sendable, Hashable, CustomStringConvertible {
+package struct StuckWorkerError: Error, Sendable, Hashable, CustomStringConvertible {
   /// Which job it ran.
-  public let job: JobID
+  package let job: JobID
   /// Of which type, whose callback is at fault.
-  public let type: JobTypeID
+  package let type: JobTypeID
   /// How long it was waited for.
-  public let limit: Duration
+  package let limit: Duration
 
-  public var description: String {
+  package var description: String {
     "the callback of \(type) has not ended within \(limit) of being told to (job \(job)); "
       + "the worker ends, since it cannot get that slot back otherwise"
   }

@@ -18,7 +18,9 @@ public enum JSONValue: Sendable, Hashable {
 
   /// Parses a JSON text.
   ///
-  /// - Parameter maxDepth: how deeply it may be nested; more than ``maxDepth`` for what is around a value.
+  /// - Parameters:
+  ///   - bytes: the text, in UTF-8.
+  ///   - maxDepth: how deeply it may be nested; more than ``maxDepth`` for what is around a value.
   /// - Throws: ``JSONError`` when the bytes are no JSON text in UTF-8, or nested more deeply than that.
   public init(
     parsing bytes: some Collection<UInt8>, maxDepth: Int = Self.maxDepth

@@ -1,10 +1,10 @@
-public import Foundation
+package import Foundation
 
 extension Job {
   /// Gives a waiting job to a worker: its next attempt begins.
   ///
   /// - Returns: `nil` when it does not wait; then it is as it was.
-  public mutating func start(
+  package mutating func start(
     by worker: WorkerID, claim: UUID, at now: Timestamp
   ) -> JobAssignment? {
     guard status == .waiting else { return nil }
@@ -20,7 +20,7 @@ extension Job {
   }
 
   /// What a worker is told of the newest attempt.
-  public var assignment: JobAssignment {
+  package var assignment: JobAssignment {
     JobAssignment(
       job: id, type: type, attempt: attempt, retries: retries, maxRetries: retry.maxRetries,
       tenant: tenantID, user: userID, params: JSONPayload(params), timeout: timeout,
@@ -31,7 +31,7 @@ extension Job {
   /// Takes the job from its worker, which is gone: it waits again, is what it was told to become, or is poison.
   ///
   /// - Parameter poisonLimit: how many workers it may cost before it fails.
-  public mutating func loseWorker(at now: Timestamp, poisonLimit: Int) {
+  package mutating func loseWorker(at now: Timestamp, poisonLimit: Int) {
     switch status {
     case .canceling:
       move(to: .canceled, at: now)
@@ -58,7 +58,7 @@ extension Job {
 
 extension Job {
   /// Whether an attempt that a worker says it runs is the job's.
-  public enum Attestation: Sendable, Hashable {
+  package enum Attestation: Sendable, Hashable {
     /// It is, and goes on.
     case kept
     /// It is no longer the job's; whoever runs it shall stop.
@@ -68,7 +68,7 @@ extension Job {
   /// Decides on an attempt that is under way in a worker which was away.
   ///
   /// A job that was taken from its worker and that nobody has claimed since is the worker's again.
-  public mutating func attest(
+  package mutating func attest(
     attempt: Int, by worker: WorkerID, at now: Timestamp
   ) -> Attestation {
     guard attempt == self.attempt, worker == self.worker else { return .fenced }
@@ -87,7 +87,7 @@ extension Job {
 
 extension Job {
   /// What becomes of a worker's report.
-  public enum ReportDecision: Sendable, Hashable {
+  package enum ReportDecision: Sendable, Hashable {
     /// It has been applied.
     case applied
     /// It changes nothing: the same was reported before.
@@ -103,7 +103,7 @@ extension Job {
   /// - Parameters:
   ///   - chance: a number from 0 up to 1, at random, for the jitter of a retry.
   ///   - now: when the report is applied.
-  public mutating func apply(
+  package mutating func apply(
     _ report: JobReport, at now: Timestamp, chance: Double
   ) -> ReportDecision {
     guard report.attempt == attempt, report.worker == worker else { return .fenced }
@@ -253,7 +253,7 @@ extension Job {
   /// Marks a running job as locked by another one. That the two do not wait for each other is for the store to know.
   ///
   /// - Returns: why not, when its status forbids it.
-  public mutating func lock(by other: JobID, at now: Timestamp) -> LockError? {
+  package mutating func lock(by other: JobID, at now: Timestamp) -> LockError? {
     guard status == .running || status == .locked else { return .status(status) }
     if status == .running { move(to: .locked, at: now) }
     lockedBy = other
@@ -263,7 +263,7 @@ extension Job {
   /// Takes the mark away, where there is one.
   ///
   /// - Returns: why not, when its status forbids it.
-  public mutating func unlock(at now: Timestamp) -> LockError? {
+  package mutating func unlock(at now: Timestamp) -> LockError? {
     guard status.isHeld else { return .status(status) }
     if status == .locked { move(to: .running, at: now) }
     lockedBy = nil

@@ -13,14 +13,14 @@ extension Job {
   ///
   /// - Returns: whether that changes anything.
   @discardableResult
-  public mutating func noteReplies(_ told: Set<JobReply>) -> Bool {
+  package mutating func noteReplies(_ told: Set<JobReply>) -> Bool {
     guard status.isFinal, replies.contains(where: told.contains) else { return false }
     replies.removeAll { told.contains($0) }
     return true
   }
 
   /// Another producer has asked for the same job, and wants to be told of its end as well.
-  public mutating func add(_ more: [JobReply]) {
+  package mutating func add(_ more: [JobReply]) {
     for reply in more where !replies.contains(reply) { replies.append(reply) }
     let excess = replies.count - JobReply.mostOfOneJob
     if excess > 0 { replies.removeFirst(excess) }
@@ -39,7 +39,7 @@ extension Job {
   ///
   /// - Returns: whether it still was being created.
   @discardableResult
-  public mutating func finishInitialization(at now: Timestamp) -> Bool {
+  package mutating func finishInitialization(at now: Timestamp) -> Bool {
     guard status == .initializing else { return false }
     move(to: .waiting, at: now)
     return true
@@ -49,7 +49,7 @@ extension Job {
   ///
   /// - Returns: whether it still was being created.
   @discardableResult
-  public mutating func failInitialization(_ message: String, at now: Timestamp) -> Bool {
+  package mutating func failInitialization(_ message: String, at now: Timestamp) -> Bool {
     guard status == .initializing else { return false }
     error = message
     move(to: .failed, at: now)
@@ -59,7 +59,7 @@ extension Job {
 
 extension Job {
   /// What a request to cancel did.
-  public enum CancelDecision: Sendable, Hashable {
+  package enum CancelDecision: Sendable, Hashable {
     /// It is canceled.
     case canceled
     /// It is canceling; its worker has to be told.
@@ -71,7 +71,7 @@ extension Job {
   /// Cancels the job: at once where nobody runs it, through its worker otherwise.
   ///
   /// - Parameter reason: why, for people.
-  public mutating func cancel(at now: Timestamp, reason: String? = nil) -> CancelDecision {
+  package mutating func cancel(at now: Timestamp, reason: String? = nil) -> CancelDecision {
     switch status {
     case .initializing, .waiting, .resuming, .suspended:
       if let reason { details = reason }
@@ -105,7 +105,7 @@ extension Job {
 
 extension Job {
   /// What a request to suspend did.
-  public enum SuspendDecision: Sendable, Hashable {
+  package enum SuspendDecision: Sendable, Hashable {
     /// It is suspended.
     case suspended
     /// It is suspending; its worker has to be told.
@@ -117,7 +117,7 @@ extension Job {
   }
 
   /// What a request to resume did.
-  public enum ResumeDecision: Sendable, Hashable {
+  package enum ResumeDecision: Sendable, Hashable {
     /// It waits again.
     case resumed
     /// It need not be resumed: it waits or runs already.
@@ -128,7 +128,7 @@ extension Job {
 
   /// Suspends the job: at once where nobody runs it, through its worker otherwise. Whether its type can be suspended is
   /// for the caller to know.
-  public mutating func suspend(at now: Timestamp) -> SuspendDecision {
+  package mutating func suspend(at now: Timestamp) -> SuspendDecision {
     switch status {
     case .initializing, .waiting:
       rest(at: now)
@@ -148,7 +148,7 @@ extension Job {
   }
 
   /// Lets a suspended job wait again; a time for which it was scheduled still counts.
-  public mutating func resume(at now: Timestamp) -> ResumeDecision {
+  package mutating func resume(at now: Timestamp) -> ResumeDecision {
     switch StatusTransition(from: status, to: .resuming) {
     case .apply:
       move(to: .resuming, at: now)

@@ -55,26 +55,26 @@ public struct Job: Sendable, Hashable {
   public package(set) var result: JSONValue?
 
   /// What the job has saved in order to go on from there another time; forgotten at its end. Not part of the JSON form.
-  public package(set) var snapshot: JSONValue?
+  package var snapshot: JSONValue?
 
   /// Who is to be told of its end, and has not been yet. Not part of the JSON form.
-  public package(set) var replies: [JobReply] = []
+  package var replies: [JobReply] = []
 
   /// The newest attempt's number; 0 before the first.
   public package(set) var attempt = 0
   /// The worker that has it, or had it last.
   public package(set) var worker: WorkerID?
   /// Which claim of that worker's was granted, so that asking again gives the same answer.
-  public package(set) var claim: UUID?
+  package var claim: UUID?
   /// How many workers ended while they had it.
   public package(set) var lostWorkers = 0
   /// Whether it was asked for a second time while it was being initialized. Not part of the JSON form.
-  public package(set) var isShared = false
+  package var isShared = false
   /// What the lifecycle's functions have made of its status, until whoever keeps the job takes it.
   package private(set) var changes: [StatusChange] = []
 
   /// A new job, waiting.
-  public init(
+  package init(
     id: JobID, tenantID: UUID, userID: UUID, idempotencyKey: UUID, type: JobTypeID,
     queue: JobQueueName, params: JSONValue, timeout: Duration, retry: RetryPolicy,
     priority: Int = JobPriority.standard, context: [String: String] = [:],

@@ -31,7 +31,7 @@ public enum JobStatus: String, Sendable, Hashable, Codable, CaseIterable {
   public var isAtRest: Bool { isFinal || self == .suspended }
 
   /// Whether a worker has the job.
-  public var isHeld: Bool {
+  package var isHeld: Bool {
     switch self {
     case .running, .canceling, .suspending, .locked: true
     case .initializing, .waiting, .resuming, .suspended, .skipped, .canceled, .failed, .timedOut,
@@ -41,7 +41,7 @@ public enum JobStatus: String, Sendable, Hashable, Codable, CaseIterable {
   }
 
   /// Whether the job may be deleted; a held or a resuming one may not.
-  public var isDeletable: Bool {
+  package var isDeletable: Bool {
     switch self {
     case .initializing, .waiting, .suspended: true
     case .resuming, .running, .canceling, .suspending, .locked: false
@@ -50,7 +50,7 @@ public enum JobStatus: String, Sendable, Hashable, Codable, CaseIterable {
   }
 
   /// The statuses that this one may become (the table of the job lifecycle).
-  public var successors: Set<JobStatus> {
+  package var successors: Set<JobStatus> {
     switch self {
     case .initializing: [.waiting, .suspended, .canceled, .failed]
     case .waiting: [.running, .suspended, .canceled, .failed, .skipped]
@@ -67,7 +67,7 @@ public enum JobStatus: String, Sendable, Hashable, Codable, CaseIterable {
 }
 
 /// What is to be done about a wish to move a job from one status to another.
-public enum StatusTransition: Sendable, Hashable {
+package enum StatusTransition: Sendable, Hashable {
   /// Do it.
   case apply
   /// Do nothing: it is there already, or the wish has become pointless.
@@ -76,7 +76,7 @@ public enum StatusTransition: Sendable, Hashable {
   case reject(StatusTransitionError)
 
   /// Decides; a function of nothing but the two statuses.
-  public init(from current: JobStatus, to desired: JobStatus) {
+  package init(from current: JobStatus, to desired: JobStatus) {
     if current == desired {
       self = .ignore
     } else if current.successors.contains(desired) {
@@ -106,7 +106,7 @@ public struct StatusTransitionError: Error, Hashable, CustomStringConvertible {
   /// The status that it was to take.
   public let to: JobStatus
 
-  public init(from: JobStatus, to: JobStatus) {
+  package init(from: JobStatus, to: JobStatus) {
     self.from = from
     self.to = to
   }

@@ -8,7 +8,9 @@ public struct JobHandle<Params: JobParams>: Sendable {
 
   /// A handle for a job that was scheduled elsewhere, or earlier.
   ///
-  /// - Parameter jobs: who answers.
+  /// - Parameters:
+  ///   - receipt: what scheduling has given, or what was kept of that.
+  ///   - jobs: who answers.
   public init(_ receipt: JobReceipt, of jobs: some JobScheduling) {
     self.init(receipt, jobs.desk)
   }
@@ -104,7 +106,10 @@ public struct JobReceipt: Sendable, Hashable {
   /// Whose job it is.
   public let tenant: UUID
 
-  /// - Parameter key: made of the id when it is `nil`.
+  /// - Parameters:
+  ///   - id: the job's.
+  ///   - key: made of the id when it is `nil`.
+  ///   - tenant: whose job it is.
   public init(id: JobID, key: IdempotencyKey? = nil, tenant: UUID = .zero) {
     self.id = id
     self.key = key ?? IdempotencyKey(uuid: id.uuid)

@@ -80,6 +80,7 @@ extension JobScheduling {
   /// Should this throw, nobody may know whether the job was taken. Where that matters, give a key: the same again is then the same job.
   ///
   /// - Parameters:
+  ///   - params: of the job; their type says what kind it is.
   ///   - key: two with the same key (within one tenant) are one job.
   ///   - delay: how long it waits before it is due.
   ///   - options: what else there is to say.
@@ -96,8 +97,10 @@ extension JobScheduling {
 
   /// Schedules several jobs at once; returns when all of them are durable.
   ///
-  /// - Parameter options: of each of them. They have no key in common: one that is given is that of the first, and the others'
-  ///   are made from it and their place.
+  /// - Parameters:
+  ///   - params: of each job.
+  ///   - options: of each of them. They have no key in common: one that is given is that of the first, and the others'
+  ///     are made from it and their place.
   /// - Returns: a handle for each, in their order.
   @discardableResult
   public func schedule<Params: JobParams>(

@@ -1,8 +1,8 @@
-public import Foundation
+package import Foundation
 
 /// What somebody wants to become of a job.
-public struct JobCommand: Sendable, Hashable {
-  public enum Action: Sendable, Hashable {
+package struct JobCommand: Sendable, Hashable {
+  package enum Action: Sendable, Hashable {
     /// `reason` becomes the job's details.
     case cancel(reason: String?)
     case suspend
@@ -19,19 +19,19 @@ public struct JobCommand: Sendable, Hashable {
     case addReply(JobReply)
   }
 
-  public let job: JobID
+  package let job: JobID
   /// Only if the job is this tenant's; `nil` for anyone's.
-  public let tenant: UUID?
-  public let action: Action
+  package let tenant: UUID?
+  package let action: Action
 
-  public init(_ action: Action, of job: JobID, tenant: UUID? = nil) {
+  package init(_ action: Action, of job: JobID, tenant: UUID? = nil) {
     self.job = job
     self.tenant = tenant
     self.action = action
   }
 
   /// What a command has come to.
-  public enum Decision: Sendable, Hashable {
+  package enum Decision: Sendable, Hashable {
     /// The job is what it was to become.
     case done
     /// Its worker has to be told; the wish is stored.
@@ -42,11 +42,11 @@ public struct JobCommand: Sendable, Hashable {
   }
 
   /// The decision, and the job after it.
-  public struct Result: Sendable, Hashable {
-    public let decision: Decision
-    public let job: Job
+  package struct Result: Sendable, Hashable {
+    package let decision: Decision
+    package let job: Job
 
-    public init(_ decision: Decision, _ job: Job) {
+    package init(_ decision: Decision, _ job: Job) {
       self.decision = decision
       self.job = job
     }
@@ -55,7 +55,7 @@ public struct JobCommand: Sendable, Hashable {
 
 extension Job {
   /// Carries out a command, as far as the job's status allows it.
-  public mutating func apply(
+  package mutating func apply(
     _ action: JobCommand.Action, at now: Timestamp
   ) -> JobCommand.Decision {
     switch action {
@@ -104,19 +104,19 @@ extension Job {
 }
 
 /// A job that is to be stored, with the params as they were submitted: a repetition is told by them.
-public struct NewJob: Sendable, Hashable {
-  public let job: Job
+package struct NewJob: Sendable, Hashable {
+  package let job: Job
   /// Before the type's defaults were filled in.
-  public let submitted: JSONValue
+  package let submitted: JSONValue
 
-  public init(_ job: Job, submitted: JSONValue) {
+  package init(_ job: Job, submitted: JSONValue) {
     self.job = job
     self.submitted = submitted
   }
 }
 
 /// What became of a job that was to be inserted.
-public enum Insertion: Sendable, Hashable {
+package enum Insertion: Sendable, Hashable {
   /// It is in the store.
   case created(Job)
   /// The same was asked for before (same tenant, idempotency key, type and submitted params, or the same id with these);
@@ -135,7 +135,7 @@ public enum Insertion: Sendable, Hashable {
 }
 
 /// What became of a job that was to be deleted.
-public enum Deletion: Sendable, Hashable {
+package enum Deletion: Sendable, Hashable {
   /// It is gone; this is what it was.
   case deleted(Job)
   /// Its status forbids it (``JobStatus/isDeletable``), or somebody else has asked for it meanwhile.

@@ -40,33 +40,33 @@ public struct JobEvent: Sendable, Hashable, Codable {
 }
 
 /// What a transaction of the store has changed, for those who are told of it.
-public struct StoreCommit: Sendable {
+package struct StoreCommit: Sendable {
   /// What was added to the transition log, in its order.
-  public var transitions: [JobEvent] = []
+  package var transitions: [JobEvent] = []
   /// Jobs that became due: they wait, and their time has come.
-  public var due: [DueJobs] = []
+  package var due: [DueJobs] = []
   /// The earliest time for which a job began to wait.
-  public var nextDue: Timestamp?
+  package var nextDue: Timestamp?
   /// Jobs that are gone.
-  public var deleted: [JobID] = []
+  package var deleted: [JobID] = []
   /// Whether a job ended of whose end somebody wants to be told, or somebody wants to be told of one that had.
-  public var hasReplies = false
+  package var hasReplies = false
 
-  public init() {}
+  package init() {}
 
   /// Whether there is nothing to tell.
-  public var isEmpty: Bool {
+  package var isEmpty: Bool {
     transitions.isEmpty && due.isEmpty && nextDue == nil && deleted.isEmpty && !hasReplies
   }
 }
 
 /// How many jobs of a queue and a type are due.
-public struct DueJobs: Sendable, Hashable {
-  public let queue: JobQueueName
-  public let type: JobTypeID
-  public let count: Int
+package struct DueJobs: Sendable, Hashable {
+  package let queue: JobQueueName
+  package let type: JobTypeID
+  package let count: Int
 
-  public init(queue: JobQueueName, type: JobTypeID, count: Int) {
+  package init(queue: JobQueueName, type: JobTypeID, count: Int) {
     self.queue = queue
     self.type = type
     self.count = count

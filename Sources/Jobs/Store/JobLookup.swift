@@ -1,14 +1,14 @@
-public import Foundation
+package import Foundation
 
 /// A job that is looked for, within a tenant.
-public enum JobLookup: Sendable, Hashable {
+package enum JobLookup: Sendable, Hashable {
   case id(JobID, tenant: UUID)
   case key(UUID, tenant: UUID)
 }
 
 extension JobLookup: CustomStringConvertible {
   /// The id, or the key.
-  public var description: String {
+  package var description: String {
     switch self {
     case .id(let job, _): job.description
     case .key(let key, _): key.uuidString.lowercased()
@@ -17,7 +17,7 @@ extension JobLookup: CustomStringConvertible {
 }
 
 /// What became of a ``JobLookup``.
-public enum JobFinding: Sendable, Hashable {
+package enum JobFinding: Sendable, Hashable {
   case found(Job)
   /// There is none, or it is another tenant's.
   case unknown

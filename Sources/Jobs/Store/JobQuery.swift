@@ -1,4 +1,4 @@
-public import Foundation
+package import Foundation
 
 extension JobQuery {
   /// How many of the jobs that were found are shown.
@@ -32,26 +32,26 @@ extension JobQuery {
 }
 
 /// Which jobs are to be listed, in what order, and which part of them.
-public struct JobQuery: Sendable, Hashable {
+package struct JobQuery: Sendable, Hashable {
   /// How many jobs a page may hold.
-  public static let pageSizes = 1...1000
+  package static let pageSizes = 1...1000
   /// How many jobs may be found by a query that is ordered by something else than their creation: they are sorted each time.
-  public static let mostToSort = 10_000
+  package static let mostToSort = 10_000
   /// How many bytes the params and results of one part may have together; one job is always shown, whatever it has.
-  public static let mostBytes = 16 << 20
+  package static let mostBytes = 16 << 20
 
   /// Only this tenant's; `nil` for everyone's.
-  public var tenant: UUID?
+  package var tenant: UUID?
   /// Only jobs in one of these; empty for any.
-  public var statuses: Set<JobStatus>
-  public var type: JobTypeID?
-  public var queue: JobQueueName?
-  public var order: JobOrder
-  public var part: Part
-  public var pageSize: Int
+  package var statuses: Set<JobStatus>
+  package var type: JobTypeID?
+  package var queue: JobQueueName?
+  package var order: JobOrder
+  package var part: Part
+  package var pageSize: Int
 
   /// Which of the jobs that are found.
-  public enum Part: Sendable, Hashable {
+  package enum Part: Sendable, Hashable {
     /// The first, as far as ``JobQuery/mostBytes`` allow; what follows is to be asked for with ``after(_:)``.
     case start
     /// From 1. It costs the more the higher it is.
@@ -62,7 +62,7 @@ public struct JobQuery: Sendable, Hashable {
   }
 
   /// Numbers out of range are taken to the nearest one in range.
-  public init(
+  package init(
     tenant: UUID? = nil, statuses: Set<JobStatus> = [], type: JobTypeID? = nil,
     queue: JobQueueName? = nil, order: JobOrder = .standard, page: Int = 1, pageSize: Int = 50
   ) {
@@ -71,7 +71,7 @@ public struct JobQuery: Sendable, Hashable {
       part: .page(max(1, page)), pageSize: pageSize)
   }
 
-  public init(
+  package init(
     tenant: UUID? = nil, statuses: Set<JobStatus> = [], type: JobTypeID? = nil,
     queue: JobQueueName? = nil, order: JobOrder = .standard, part: Part, pageSize: Int = 50
   ) {
@@ -86,20 +86,20 @@ public struct JobQuery: Sendable, Hashable {
 }
 
 /// A place in a list of jobs: that of the last one that was shown. What it holds is the store's own.
-public struct JobCursor: Sendable, Hashable, LosslessStringConvertible {
-  public let description: String
+package struct JobCursor: Sendable, Hashable, LosslessStringConvertible {
+  package let description: String
 
   /// - Returns: `nil` for what no store gives away: it takes 1 to 64 of the characters a-z A-Z 0-9 _ -.
-  public init?(_ description: String) {
+  package init?(_ description: String) {
     guard (try? JobName.validate(description, of: "cursor")) != nil else { return nil }
     self.description = description
   }
 }
 
 /// In which order jobs are listed: by a field, and jobs that are equal in it by when they came into the store.
-public struct JobOrder: Sendable, Hashable, LosslessStringConvertible {
+package struct JobOrder: Sendable, Hashable, LosslessStringConvertible {
   /// What jobs can be ordered by, with the names that the API gives these fields.
-  public enum Field: String, Sendable, Hashable, CaseIterable {
+  package enum Field: String, Sendable, Hashable, CaseIterable {
     case id
     /// When they came into the store: the one order that needs no sorting.
     case createdAt = "created_at"
@@ -113,16 +113,16 @@ public struct JobOrder: Sendable, Hashable, LosslessStringConvertible {
     case queue
   }
 
-  public let field: Field
-  public let isDescending: Bool
+  package let field: Field
+  package let isDescending: Bool
 
-  public init(_ field: Field, descending: Bool = false) {
+  package init(_ field: Field, descending: Bool = false) {
     self.field = field
     self.isDescending = descending
   }
 
   /// Reads an order as the API writes it, `scheduled_at` or, descending, `-scheduled_at`; anything else is `nil`.
-  public init?(_ text: String) {
+  package init?(_ text: String) {
     let isDescending = text.hasPrefix("-")
     guard let field = Field(rawValue: String(text.dropFirst(isDescending ? 1 : 0))) else {
       return nil
@@ -131,26 +131,26 @@ public struct JobOrder: Sendable, Hashable, LosslessStringConvertible {
   }
 
   /// As the API writes it.
-  public var description: String { (isDescending ? "-" : "") + field.rawValue }
+  package var description: String { (isDescending ? "-" : "") + field.rawValue }
 
   /// The newest job comes first.
-  public static let standard = JobOrder(.createdAt, descending: true)
+  package static let standard = JobOrder(.createdAt, descending: true)
 
   /// The names of the fields, for error messages.
-  public static let fieldNames = Field.allCases.map(\.rawValue)
+  package static let fieldNames = Field.allCases.map(\.rawValue)
 }
 
 /// One part of a list of jobs: as many as were asked for, as far as there are so many and ``JobQuery/mostBytes`` allow. What
 /// follows a job is cut there, and so is the start of a list that has a ``next`` to go on with. A page is not, since the one after
 /// it would not begin where this one was cut: it is refused as ``StoreError/unfit(_:)``.
-public struct JobPage: Sendable, Hashable {
-  public let jobs: [Job]
+package struct JobPage: Sendable, Hashable {
+  package let jobs: [Job]
   /// How many jobs the query finds, on all pages.
-  public let total: Int
+  package let total: Int
   /// Where the list goes on; `nil` at its end, and where it is not ordered by creation.
-  public let next: JobCursor?
+  package let next: JobCursor?
 
-  public init(jobs: [Job], total: Int, next: JobCursor? = nil) {
+  package init(jobs: [Job], total: Int, next: JobCursor? = nil) {
     self.jobs = jobs
     self.total = total
     self.next = next
@@ -158,14 +158,14 @@ public struct JobPage: Sendable, Hashable {
 }
 
 /// How many jobs of a queue have a status.
-public struct QueueCount: Sendable, Hashable {
-  public let queue: JobQueueName
-  public let status: JobStatus
+package struct QueueCount: Sendable, Hashable {
+  package let queue: JobQueueName
+  package let status: JobStatus
   /// Whether they wait for a time that had not come when they were looked at last; only of those that wait.
-  public let isLater: Bool
-  public let count: Int
+  package let isLater: Bool
+  package let count: Int
 
-  public init(queue: JobQueueName, status: JobStatus, isLater: Bool = false, count: Int) {
+  package init(queue: JobQueueName, status: JobStatus, isLater: Bool = false, count: Int) {
     self.queue = queue
     self.status = status
     self.isLater = isLater
@@ -174,12 +174,12 @@ public struct QueueCount: Sendable, Hashable {
 }
 
 /// What the store has been told of groups, types and queues, each sorted by name.
-public struct StoredCatalog: Sendable, Hashable {
-  public let groups: [JobGroup]
-  public let types: [JobTypeDescription]
-  public let queues: [JobQueue]
+package struct StoredCatalog: Sendable, Hashable {
+  package let groups: [JobGroup]
+  package let types: [JobTypeDescription]
+  package let queues: [JobQueue]
 
-  public init(groups: [JobGroup], types: [JobTypeDescription], queues: [JobQueue]) {
+  package init(groups: [JobGroup], types: [JobTypeDescription], queues: [JobQueue]) {
     self.groups = groups
     self.types = types
     self.queues = queues

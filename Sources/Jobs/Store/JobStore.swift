@@ -1,4 +1,4 @@
-public import Foundation
+package import Foundation
 
 /// Where jobs are kept: the truth of a job system.
 ///
@@ -9,7 +9,7 @@ public import Foundation
 ///
 /// A waiting job is *due* or *for later*: what is stored with a time that has come is due at once, the rest becomes due when
 /// ``promote(at:limit:)`` finds that its time has come. Only what is due can be claimed.
-public protocol JobStore: Sendable {
+package protocol JobStore: Sendable {
   // MARK: Intake
 
   /// Stores new jobs, each as it is, whatever its status; a repetition is told by tenant and idempotency key, or by the id.
@@ -189,43 +189,43 @@ public protocol JobStore: Sendable {
 }
 
 /// Rows that could not be read.
-public struct StoreDamage: Sendable, Hashable {
+package struct StoreDamage: Sendable, Hashable {
   /// Rows whose jobs have failed with that.
-  public var setAside = 0
+  package var setAside = 0
   /// Times that a row was left out.
-  public var skipped = 0
+  package var skipped = 0
 
-  public init() {}
+  package init() {}
 }
 
 extension JobStore {
-  public func insert(_ job: NewJob, at now: Timestamp) async throws(StoreError) -> Insertion {
+  package func insert(_ job: NewJob, at now: Timestamp) async throws(StoreError) -> Insertion {
     guard let insertion = try await insert([job], at: now).first else {
       throw .failed("the store did not answer")
     }
     return insertion
   }
 
-  public func apply(
+  package func apply(
     _ command: JobCommand, at now: Timestamp
   ) async throws(StoreError) -> JobCommand.Result? {
     try await apply([command], at: now).first ?? nil
   }
 
-  public func job(_ id: JobID) async throws(StoreError) -> Job? {
+  package func job(_ id: JobID) async throws(StoreError) -> Job? {
     try await job(id, tenant: nil)
   }
 }
 
 /// A worker, as the store has to know it before it may claim jobs.
-public struct WorkerRegistration: Sendable, Hashable {
-  public let worker: WorkerID
+package struct WorkerRegistration: Sendable, Hashable {
+  package let worker: WorkerID
   /// Chosen by the worker, and raised by it when it learns that it was taken for lost: claims of an earlier one are refused.
-  public let epoch: Int64
+  package let epoch: Int64
   /// What it says that it runs.
-  public let running: [RunningAttempt]
+  package let running: [RunningAttempt]
 
-  public init(worker: WorkerID, epoch: Int64, running: [RunningAttempt] = []) {
+  package init(worker: WorkerID, epoch: Int64, running: [RunningAttempt] = []) {
     self.worker = worker
     self.epoch = epoch
     self.running = running
@@ -233,13 +233,13 @@ public struct WorkerRegistration: Sendable, Hashable {
 }
 
 /// An attempt of which nothing has been heard for a while.
-public struct HeldAttempt: Sendable, Hashable {
-  public let attempt: RunningAttempt
-  public let worker: WorkerID
+package struct HeldAttempt: Sendable, Hashable {
+  package let attempt: RunningAttempt
+  package let worker: WorkerID
   /// Whether the worker was told to end it.
-  public let isEnding: Bool
+  package let isEnding: Bool
 
-  public init(attempt: RunningAttempt, worker: WorkerID, isEnding: Bool) {
+  package init(attempt: RunningAttempt, worker: WorkerID, isEnding: Bool) {
     self.attempt = attempt
     self.worker = worker
     self.isEnding = isEnding
@@ -247,19 +247,19 @@ public struct HeldAttempt: Sendable, Hashable {
 }
 
 /// A final job of whose end somebody has not been told yet.
-public struct PendingReply: Sendable, Hashable {
+package struct PendingReply: Sendable, Hashable {
   /// Where to go on looking.
-  public let position: Int64
-  public let job: Job
+  package let position: Int64
+  package let job: Job
 
-  public init(position: Int64, job: Job) {
+  package init(position: Int64, job: Job) {
     self.position = position
     self.job = job
   }
 }
 
 /// Why the store of jobs could not do what was asked. Nothing of the failed call has been written.
-public enum StoreError: Error, Hashable, Sendable {
+package enum StoreError: Error, Hashable, Sendable {
   /// What is stored is damaged.
   case corrupt(String)
   /// The store cannot be written.
@@ -279,7 +279,7 @@ public enum StoreError: Error, Hashable, Sendable {
 }
 
 extension StoreError: CustomStringConvertible {
-  public var description: String {
+  package var description: String {
     switch self {
     case .corrupt(let what):
       "the status store is damaged (\(what)); restore it from a backup"

@@ -1,10 +1,10 @@
 /// How long jobs that have ended are kept, by their status and type. Counted from their end.
-public struct RetentionPolicy: Sendable, Hashable {
+package struct RetentionPolicy: Sendable, Hashable {
   /// Those that have an age: the final ones.
-  public static let statuses = JobStatus.allCases.filter(\.isFinal)
+  package static let statuses = JobStatus.allCases.filter(\.isFinal)
 
   /// How long jobs are kept of which nothing else is said. People look into those that did not get done: they stay longer.
-  public static func standardAge(of status: JobStatus) -> Duration {
+  package static func standardAge(of status: JobStatus) -> Duration {
     status == .failed || status == .timedOut ? .days(90) : .days(30)
   }
 
@@ -12,12 +12,12 @@ public struct RetentionPolicy: Sendable, Hashable {
   private var agesOfTypes: [JobTypeID: [JobStatus: Duration]] = [:]
 
   /// The standard ages.
-  public init() {}
+  package init() {}
 
   /// Sets an age; zero keeps for ever.
   ///
   /// - Parameter type: the only type that it is for; `nil` for all that have none of their own.
-  public mutating func keep(_ status: JobStatus, for age: Duration, type: JobTypeID? = nil) {
+  package mutating func keep(_ status: JobStatus, for age: Duration, type: JobTypeID? = nil) {
     if let type {
       agesOfTypes[type, default: [:]][status] = age
     } else {
@@ -28,7 +28,7 @@ public struct RetentionPolicy: Sendable, Hashable {
   /// How long jobs of a status and type are kept; `nil` for ever.
   ///
   /// - Parameter type: `nil` where it cannot be told.
-  public func age(of status: JobStatus, type: JobTypeID?) -> Duration? {
+  package func age(of status: JobStatus, type: JobTypeID?) -> Duration? {
     guard status.isFinal else { return nil }
     let age =
       type.flatMap { agesOfTypes[$0]?[status] } ?? ages[status] ?? Self.standardAge(of: status)
@@ -37,7 +37,7 @@ public struct RetentionPolicy: Sendable, Hashable {
 
   /// How long the ids of deleted jobs stay used: as long as any job is kept that is not kept for ever, and 30 days at least.
   /// For ever (`nil`) where all jobs are.
-  public var tombstoneAge: Duration? {
+  package var tombstoneAge: Duration? {
     let general = Self.statuses.compactMap { age(of: $0, type: nil) }
     let own = agesOfTypes.values.flatMap(\.values).filter { $0 > .zero }
     return (general + own).max().map { max($0, .days(30)) }
@@ -55,7 +55,7 @@ public struct PruneCount: Sendable, Hashable, Codable {
   public let status: JobStatus
   public let count: Int
 
-  public init(type: JobTypeID?, status: JobStatus, count: Int) {
+  package init(type: JobTypeID?, status: JobStatus, count: Int) {
     self.type = type
     self.status = status
     self.count = count
@@ -63,25 +63,25 @@ public struct PruneCount: Sendable, Hashable, Codable {
 }
 
 /// What a store has pruned, or would prune.
-public struct Pruned: Sendable, Hashable {
+package struct Pruned: Sendable, Hashable {
   /// By type and status; nothing where there are none.
-  public private(set) var jobs: [PruneCount] = []
+  package private(set) var jobs: [PruneCount] = []
   /// Ids of deleted jobs that may be used again.
-  public private(set) var tombstones = 0
+  package private(set) var tombstones = 0
   /// Whether there is more of it.
-  public var hasMore = false
+  package var hasMore = false
 
-  public init(jobs: [PruneCount] = [], tombstones: Int = 0, hasMore: Bool = false) {
+  package init(jobs: [PruneCount] = [], tombstones: Int = 0, hasMore: Bool = false) {
     self.tombstones = tombstones
     self.hasMore = hasMore
     add(jobs)
   }
 
   /// How many jobs, of all types and statuses.
-  public var total: Int { jobs.reduce(0) { $0 + $1.count } }
+  package var total: Int { jobs.reduce(0) { $0 + $1.count } }
 
   /// Adds what was pruned next.
-  public mutating func add(_ next: Pruned) {
+  package mutating func add(_ next: Pruned) {
     tombstones += next.tombstones
     hasMore = next.hasMore
     add(next.jobs)
@@ -115,7 +115,7 @@ public struct PruneReport: Sendable, Hashable, Codable {
   public private(set) var hasMore: Bool
 
   /// What a server answers with.
-  public init(_ pruned: Pruned, dryRun: Bool) {
+  package init(_ pruned: Pruned, dryRun: Bool) {
     self.dryRun = dryRun
     total = pruned.total
     jobs = pruned.jobs

@@ -47,7 +47,10 @@ public struct RetryAfter: Error, Hashable, CustomStringConvertible {
     description = message
   }
 
-  /// - Parameter error: what went wrong.
+  /// - Parameters:
+  ///   - delay: at least ``shortestUncounted`` where it is not counted.
+  ///   - counted: whether it uses up a retry.
+  ///   - error: what went wrong.
   public init(_ delay: Duration, counted: Bool = true, because error: any Error) {
     self.init(delay, counted: counted, because: String(describing: error))
   }

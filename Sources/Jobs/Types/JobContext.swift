@@ -4,14 +4,20 @@ public import Logging
 /// What a callback knows of its job and can tell about it. Safe to hand to child tasks.
 public struct JobContext: Sendable {
   /// The attempt that is running: its number, its raw params, whose job it is.
-  public let assignment: JobAssignment
+  package let assignment: JobAssignment
+  /// The queue that the job was taken from; `nil` where no attempt is made, as in `prepare`.
+  public let queue: JobQueueName?
   private let base: Logger
   /// How what the callback tells is passed on.
   package var link: JobLink
 
-  /// Made by whoever runs jobs; tests of a callback make one too.
-  public init(assignment: JobAssignment, logger: Logger, link: JobLink = JobLink()) {
+  /// Made by whoever runs jobs; in tests, by `WarrenTesting`.
+  package init(
+    assignment: JobAssignment, queue: JobQueueName? = nil, logger: Logger,
+    link: JobLink = JobLink()
+  ) {
     self.assignment = assignment
+    self.queue = queue
     base = logger
     self.link = link
   }
@@ -123,7 +129,9 @@ public struct JobContext: Sendable {
 
   /// Sets what happens after a failure of this job, from now on (reference: `SetRetryPolicy`).
   ///
-  /// - Parameter timeout: how long later attempts may take; `nil` leaves it, zero is without limit.
+  /// - Parameters:
+  ///   - policy: instead of the one that it has.
+  ///   - timeout: how long later attempts may take; `nil` leaves it, zero is without limit.
   public func setRetryPolicy(_ policy: RetryPolicy, timeout: Duration? = nil) async throws {
     try await link.policy(policy, timeout)
   }
@@ -143,28 +151,28 @@ public struct JobContext: Sendable {
 }
 
 /// How a running callback reaches whoever keeps its job: the worker, and through it the server.
-public struct JobLink: Sendable {
+package struct JobLink: Sendable {
   /// Takes progress; returns at once.
-  public var progress: @Sendable (JobProgress) -> Void
+  package var progress: @Sendable (JobProgress) -> Void
   /// Keeps a line of the log; returns at once. With `nil` nothing is kept.
-  public var log: (@Sendable (JobLogSet.Line) -> Void)?
+  package var log: (@Sendable (JobLogSet.Line) -> Void)?
   /// Keeps a snapshot; returns when it is durable.
-  public var snapshot: @Sendable (JSONPayload) async throws -> Void
+  package var snapshot: @Sendable (JSONPayload) async throws -> Void
   /// Keeps a retry policy, and a time-out for later attempts; returns when they are durable.
-  public var policy: @Sendable (RetryPolicy, Duration?) async throws -> Void
+  package var policy: @Sendable (RetryPolicy, Duration?) async throws -> Void
   /// Locks the job by another one, or unlocks it with `nil`; returns when the server has decided.
-  public var lock: @Sendable (JobID?) async throws -> Void
+  package var lock: @Sendable (JobID?) async throws -> Void
   /// Notes that the work goes on; returns at once.
-  public var heartbeat: @Sendable () -> Void
+  package var heartbeat: @Sendable () -> Void
   /// Why the attempt was told to end; `nil` when it was not.
-  public var cancelReason: @Sendable () -> CancelReason?
+  package var cancelReason: @Sendable () -> CancelReason?
   /// Schedules what the callback schedules; it cannot when it is `nil`.
   package var scheduling: (any JobScheduling)?
   /// Counts how often the attempt has scheduled the same: the answer is how often it had before.
   package var repetition: @Sendable (IdempotencyKey) -> Int = { _ in 0 }
 
   /// What is left out does nothing, which is enough for tests of a callback.
-  public init(
+  package init(
     progress: @escaping @Sendable (JobProgress) -> Void = { _ in },
     log: (@Sendable (JobLogSet.Line) -> Void)? = nil,
     snapshot: @escaping @Sendable (JSONPayload) async throws -> Void = { _ in },
@@ -190,7 +198,9 @@ public struct JobProgress: Sendable, Hashable {
   /// What is being done, for people; `nil` leaves what was said before.
   public let details: String?
 
-  /// - Parameter percent: taken to the nearest one from 0 to 100; what is no number is none.
+  /// - Parameters:
+  ///   - percent: taken to the nearest one from 0 to 100; what is no number is none.
+  ///   - details: what is being done, for people.
   public init(_ percent: Double?, _ details: String? = nil) {
     self.percent = percent.flatMap { $0.isNaN ? nil : min(max(0, $0), 100) }
     self.details = details

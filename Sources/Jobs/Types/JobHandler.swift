@@ -1,10 +1,10 @@
 /// Does the work of a kind of job. What it needs besides the params, its stored properties are.
 ///
 /// ```swift
-/// struct WordCounter: JobHandler {
-///   let files: FileStore
-///
-///   func run(_ params: CountWords, _ job: JobContext) async throws -> CountWords.Result { … }
+/// struct ContactImporter<Book: AddressBook>: JobHandler {
+///   let book: Book
+///   …
+///   func run(_ params: ImportContacts, _ job: JobContext) async throws -> ImportContacts.Result { … }
 /// }
 /// ```
 ///
@@ -14,7 +14,7 @@ public protocol JobHandler<Params>: Sendable {
   associatedtype Params: JobParams
 
   /// Does the work. An error fails the attempt; cancellation, time-out and suspension arrive as cancellation of the task that this
-  /// runs in (reference: `JobWorkerExecutionCallback`).
+  /// runs in (reference: `JobWorkerExecutionCallback`). Where nothing comes of it: `return NoResult()`.
   func run(_ params: Params, _ job: JobContext) async throws -> Params.Result
 }
 
@@ -46,9 +46,9 @@ public protocol JobObserving: JobHandler {
 /// Takes job types with the code that runs them: a `JobService`, or the tester of a test.
 ///
 /// ```swift
-/// func addJobs(to jobs: some JobRegistering, files: FileStore) {
-///   jobs.on(CountWords.self) { params, job in … }
-///   jobs.on(Resizer(files: files))
+/// func addJobs(to jobs: some JobRegistering, book: some AddressBook) {
+///   jobs.on(Sweep.self) { params, job in … }
+///   jobs.on(ContactImporter(book: book))
 /// }
 /// ```
 public protocol JobRegistering {

@@ -5,7 +5,9 @@
 public protocol JobMiddleware: Sendable {
   /// Around scheduling; many jobs may be scheduled at once.
   ///
-  /// - Parameter next: schedules them, and returns when they are durable.
+  /// - Parameters:
+  ///   - submissions: the jobs; they may be changed.
+  ///   - next: schedules them, and returns when they are durable.
   /// - Returns: a receipt for each, in their order.
   func schedule(
     _ submissions: [JobSubmission], next: @Sendable ([JobSubmission]) async throws -> [JobReceipt]
@@ -14,12 +16,26 @@ public protocol JobMiddleware: Sendable {
   /// Around the execution of one attempt.
   ///
   /// - Parameters:
+  ///   - job: the attempt's.
   ///   - type: what everyone knows of the job's type.
   ///   - next: runs the job; its result as JSON, `nil` when there is none.
   func execute(
     _ job: JobContext, of type: JobTypeDescription,
     next: @Sendable (JobContext) async throws -> JSONPayload?
   ) async throws -> JSONPayload?
+
+  /// Told of what a service does for many jobs at once. It must not wait: the service does.
+  func observe(_ event: JobServiceEvent)
+}
+
+/// What a service does for many jobs at once, or for none of them alone.
+public enum JobServiceEvent: Sendable, Hashable {
+  /// A connection to the broker is there again after a loss: `publishing` or `consuming`.
+  case reconnected(connection: String)
+  /// A claim was answered with so many jobs of a queue, at least one.
+  case claimed(jobs: Int, queue: JobQueueName)
+  /// So many reports were handed over to the server at once.
+  case reported(reports: Int)
 }
 
 extension JobMiddleware {
@@ -35,6 +51,8 @@ extension JobMiddleware {
   ) async throws -> JSONPayload? {
     try await next(job)
   }
+
+  public func observe(_ event: JobServiceEvent) {}
 }
 
 extension RegisteredJobType {
@@ -63,5 +81,10 @@ extension [any JobMiddleware] {
       next = { try await layer.schedule($0, next: inner) }
     }
     return try await next(submissions)
+  }
+
+  /// Tells all of them.
+  package func observe(_ event: JobServiceEvent) {
+    for layer in self { layer.observe(event) }
   }
 }

@@ -7,8 +7,8 @@
 ///
 ///   var path: String
 ///   var top = 3
-///
-///   struct Result: Codable { var total: Int }
+///   …
+///   struct Result: Codable, Sendable { … }
 /// }
 /// ```
 ///
@@ -61,7 +61,15 @@ public struct JobDefinition: Sendable {
 
   /// Defines a kind of job. A job may say otherwise of its time-out, its retries and its priority.
   ///
-  /// - Parameter id: `group:name`, each of `a-z A-Z 0-9 _ -`. One that is none ends the process when it is first used.
+  /// - Parameters:
+  ///   - id: `group:name`, each of `a-z A-Z 0-9 _ -`. One that is none ends the process when it is first used.
+  ///   - queue: in which they wait.
+  ///   - description: what they do, for people.
+  ///   - timeout: how long one execution may take; zero is without limit.
+  ///   - stallTimeout: how long an attempt may say nothing; zero is without limit.
+  ///   - retry: what happens after a failure.
+  ///   - priority: 0 to 9, higher ones first.
+  ///   - suspendable: whether they can be suspended and resumed.
   public init(
     _ id: StaticString, queue: JobQueueName = .compute, description: String = "",
     timeout: Duration = .zero, stallTimeout: Duration = .zero, retry: Retry = .never,
@@ -95,7 +103,11 @@ public struct Retry: Sendable {
 
   /// So many times, after a delay that doubles each time.
   ///
-  /// - Parameter jitter: the part of each delay that is left to chance, so that what failed together does not come again together.
+  /// - Parameters:
+  ///   - times: how many failures are followed by another attempt.
+  ///   - delay: before the first of them.
+  ///   - longest: no delay is longer, jitter not counted.
+  ///   - jitter: the part of each delay that is left to chance, so that what failed together does not come again together.
   public static func exponential(
     _ times: Int, from delay: Duration = .seconds(1), upTo longest: Duration = .seconds(3600),
     jitter: Double = 0.2
@@ -127,7 +139,7 @@ extension Retry {
   /// The same, for errors of which `isWorthIt` says so; any other fails the job for good.
   ///
   /// ```swift
-  /// retry: .exponential(3).when { $0 is TimeoutError }
+  /// retry: .exponential(5).when { !($0 is CocoaError) }
   /// ```
   public func when(_ isWorthIt: @escaping @Sendable (any Error) -> Bool) -> Retry {
     deciding { isWorthIt($0) ? nil : .fail }
@@ -148,9 +160,10 @@ extension Retry {
 /// What stands for the members of params that are left out, known by a closure that makes the params from the others.
 ///
 /// ```swift
-/// static let defaults = ParamDefaults { Self(path: $0) }   // all but the path have defaults
-/// static let defaults = ParamDefaults { Self() }           // all have
+/// static let defaults = ParamDefaults { Self(path: $0) }
 /// ```
+///
+/// Here all but the path have defaults; `ParamDefaults { Self() }` says that all have.
 public struct ParamDefaults<Params: JobParams>: Sendable {
   private let make: (@Sendable (SampleDecoder.Sample) throws -> Params)?
 

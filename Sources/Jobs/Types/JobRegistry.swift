@@ -1,26 +1,26 @@
 /// The queues, groups and job types that one process knows by its own code or configuration.
-public struct JobRegistry: Sendable {
+package struct JobRegistry: Sendable {
   /// By name; the built-in ones are there from the beginning.
-  public private(set) var queues: [JobQueueName: JobQueue]
+  package private(set) var queues: [JobQueueName: JobQueue]
   /// By name; those of the types.
-  public private(set) var groups: [String: JobGroup] = [:]
+  package private(set) var groups: [String: JobGroup] = [:]
   /// By id.
-  public private(set) var types: [JobTypeID: RegisteredJobType] = [:]
+  package private(set) var types: [JobTypeID: RegisteredJobType] = [:]
 
   /// A registry with the built-in queues.
-  public init() {
+  package init() {
     queues = Dictionary(uniqueKeysWithValues: JobQueue.builtIn.map { ($0.name, $0) })
   }
 
   /// Declares a queue, or changes the capacity of one that is declared.
-  public mutating func register(_ queue: JobQueue) {
+  package mutating func register(_ queue: JobQueue) {
     queues[queue.name] = queue
   }
 
   /// Declares a group.
   ///
   /// - Throws: ``RegistryError`` when its queue is not declared, or when another group has the name.
-  public mutating func register(_ group: JobGroup) throws(RegistryError) {
+  package mutating func register(_ group: JobGroup) throws(RegistryError) {
     guard queues[group.queue] != nil else {
       throw .unknownQueue(group: group.name, queue: group.queue, known: queues.keys.sorted())
     }
@@ -31,14 +31,14 @@ public struct JobRegistry: Sendable {
   /// Registers a job type, and with it its group.
   ///
   /// - Throws: ``RegistryError`` when a type with that id is registered already, or for a reason of its group's.
-  public mutating func register<Params, Result>(
+  package mutating func register<Params, Result>(
     _ type: JobType<Params, Result>
   ) throws(RegistryError) {
     try register(RegisteredJobType(type))
   }
 
   /// Registers a job type in its erased form; otherwise as for a typed one.
-  public mutating func register(_ type: RegisteredJobType) throws(RegistryError) {
+  package mutating func register(_ type: RegisteredJobType) throws(RegistryError) {
     guard types[type.description.id] == nil else { throw .duplicateType(type.description.id) }
     try register(type.group)
     types[type.description.id] = type
@@ -48,37 +48,37 @@ public struct JobRegistry: Sendable {
 /// A job type with its params and result as JSON: the form in which types of every kind stand in one registry.
 public struct RegisteredJobType: Sendable {
   /// Does the work; the result is `nil` when there is none.
-  public typealias Execute = @Sendable (JSONPayload, JobContext) async throws -> JSONPayload?
+  package typealias Execute = @Sendable (JSONPayload, JobContext) async throws -> JSONPayload?
   /// A callback whose params are JSON.
-  public typealias Callback = @Sendable (JSONPayload, JobContext) async throws -> Void
+  package typealias Callback = @Sendable (JSONPayload, JobContext) async throws -> Void
   /// Told of each status and progress.
-  public typealias StateUpdate = @Sendable (JSONPayload, JobState) async -> Void
+  package typealias StateUpdate = @Sendable (JSONPayload, JobState) async -> Void
 
   /// Names the queue of its jobs.
   public let group: JobGroup
   /// All that others know of it.
   public let description: JobTypeDescription
   /// Runs the execution callback.
-  public package(set) var execute: Execute
+  package var execute: Execute
   /// How long its callback may take to end after it was told to, where that is longer than its worker waits by itself.
-  public let grace: Duration
+  package let grace: Duration
   /// Called while a job is created, and before it is resumed.
-  public let initialize: Callback?
+  package let initialize: Callback?
   /// Told of each status and progress.
-  public let stateUpdate: StateUpdate?
+  package let stateUpdate: StateUpdate?
   /// Called before a job is suspended.
-  public let suspend: Callback?
+  package let suspend: Callback?
   /// Called before a job is resumed.
-  public let resume: Callback?
+  package let resume: Callback?
   /// What becomes of a job whose callback has thrown an error; `nil` leaves it to the retry policy. It is not asked about errors
   /// that say it themselves (``PermanentFailure``, ``RetryAfter``, ``Snooze``, ``JobSkip``), nor about what a callback throws
   /// because it was told to end.
-  public var decide: (@Sendable (any Error) -> RetryDecision?)?
+  package var decide: (@Sendable (any Error) -> RetryDecision?)?
 
   /// A type whose work is done without a Swift type for its params: a program, say.
   ///
   /// - Parameter description: names the callbacks that it has.
-  public init(
+  package init(
     group: JobGroup, description: JobTypeDescription, grace: Duration = .zero,
     initialize: Callback? = nil, stateUpdate: StateUpdate? = nil, suspend: Callback? = nil,
     resume: Callback? = nil, execute: @escaping Execute
@@ -94,7 +94,7 @@ public struct RegisteredJobType: Sendable {
   }
 
   /// One of the callbacks that are called for the server; `nil` when the type has none.
-  public func callback(_ callback: JobCallback) -> Callback? {
+  package func callback(_ callback: JobCallback) -> Callback? {
     switch callback {
     case .initialize: initialize
     case .suspend: suspend
@@ -158,12 +158,12 @@ public struct RegisteredJobType: Sendable {
 }
 
 /// Why a registry does not take something.
-public enum RegistryError: Error, Hashable, CustomStringConvertible {
+package enum RegistryError: Error, Hashable, CustomStringConvertible {
   case duplicateType(JobTypeID)
   case groupDiffers(name: String)
   case unknownQueue(group: String, queue: JobQueueName, known: [JobQueueName])
 
-  public var description: String {
+  package var description: String {
     switch self {
     case .duplicateType(let id):
       "the job type \(id) is registered twice; give one of them another name"

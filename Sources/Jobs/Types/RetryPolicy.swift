@@ -37,7 +37,7 @@ public struct RetryPolicy: Sendable, Hashable {
   /// - Parameters:
   ///   - retry: which retry, from 1.
   ///   - chance: a number from 0 up to 1, uniformly at random, that places the delay within its jitter.
-  public func delay(beforeRetry retry: Int, chance: Double) -> Duration {
+  package func delay(beforeRetry retry: Int, chance: Double) -> Duration {
     let factor: Double =
       switch backoff {
       case .constant: 1

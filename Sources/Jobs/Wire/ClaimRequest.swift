@@ -1,29 +1,29 @@
-public import Foundation
+package import Foundation
 
 /// A worker's wish for jobs of a queue: it holds so many tickets, each of which is a right to ask for one job.
-public struct ClaimRequest: Sendable, Hashable {
+package struct ClaimRequest: Sendable, Hashable {
   /// How many jobs may be asked for at once.
-  public static let counts = 1...1000
+  package static let counts = 1...1000
 
   /// Who wants to run them.
-  public let worker: WorkerID
+  package let worker: WorkerID
   /// Of its registration; one that the store does not know gets nothing.
-  public let epoch: Int64
+  package let epoch: Int64
   /// Identifies the wish: asking again with the same claim gives the same jobs.
-  public let claim: UUID
+  package let claim: UUID
   /// Whether it was asked before, so that it may have been answered.
-  public let isRepeated: Bool
+  package let isRepeated: Bool
   /// Of which queue.
-  public let queue: JobQueueName
+  package let queue: JobQueueName
   /// At most how many.
-  public let count: Int
+  package let count: Int
   /// What the worker can run.
-  public let types: [JobTypeID]
+  package let types: [JobTypeID]
 
   /// - Parameters:
   ///   - claim: the same when it is asked again.
   ///   - count: taken to the nearest one in ``counts``.
-  public init(
+  package init(
     worker: WorkerID, epoch: Int64, claim: UUID = UUID(), isRepeated: Bool = false,
     queue: JobQueueName, count: Int, types: [JobTypeID]
   ) {
@@ -37,7 +37,7 @@ public struct ClaimRequest: Sendable, Hashable {
   }
 
   /// The same, asked once more.
-  public var repeated: ClaimRequest {
+  package var repeated: ClaimRequest {
     ClaimRequest(
       worker: worker, epoch: epoch, claim: claim, isRepeated: true, queue: queue, count: count,
       types: types)
@@ -45,9 +45,9 @@ public struct ClaimRequest: Sendable, Hashable {
 }
 
 /// The answer to a claim.
-public struct ClaimAnswer: Sendable, Hashable {
+package struct ClaimAnswer: Sendable, Hashable {
   /// What the worker does with the tickets for which it got no job.
-  public enum Rest: String, Sendable, Hashable {
+  package enum Rest: String, Sendable, Hashable {
     /// Nothing is due: they are void.
     case void
     /// Jobs are due, but none that this worker can run: it gives the tickets back, and takes none of this queue until it
@@ -60,49 +60,49 @@ public struct ClaimAnswer: Sendable, Hashable {
   }
 
   /// The jobs that are the worker's now, in the order in which they are to be run: at most as many as it asked for.
-  public let jobs: [JobAssignment]
+  package let jobs: [JobAssignment]
   /// What becomes of the other tickets.
-  public let rest: Rest
+  package let rest: Rest
 
-  public init(jobs: [JobAssignment], rest: Rest) {
+  package init(jobs: [JobAssignment], rest: Rest) {
     self.jobs = jobs
     self.rest = rest
   }
 }
 
 /// All that a worker needs in order to run one attempt of a job.
-public struct JobAssignment: Sendable, Hashable, Codable {
+package struct JobAssignment: Sendable, Hashable, Codable {
   /// Which job.
-  public let job: JobID
+  package let job: JobID
   /// What kind of job it is.
-  public let type: JobTypeID
+  package let type: JobTypeID
   /// Which attempt this is, from 1. Reports of an older attempt are refused.
-  public let attempt: Int
+  package let attempt: Int
   /// How many failures went before.
-  public let retries: Int
+  package let retries: Int
   /// After how many failures it is run again.
-  public let maxRetries: Int
+  package let maxRetries: Int
   /// Whose job it is.
-  public let tenant: UUID
+  package let tenant: UUID
   /// Who scheduled it.
-  public let user: UUID
+  package let user: UUID
   /// An object, with the type's defaults filled in.
-  public let params: JSONPayload
+  package let params: JSONPayload
   /// How long the attempt may take, in milliseconds; 0 is without limit.
-  public let timeoutMilliseconds: Int64
+  package let timeoutMilliseconds: Int64
   /// What an earlier attempt has saved.
-  public let snapshot: JSONPayload?
+  package let snapshot: JSONPayload?
   /// What came with the job besides its params: see ``CarriedContext``.
-  public let context: [String: String]
+  package let context: [String: String]
   /// When the job was accepted.
-  public let createdAt: Timestamp
+  package let createdAt: Timestamp
   /// When it was due: what has passed between that and the attempt's start, it has waited.
-  public let scheduledAt: Timestamp
+  package let scheduledAt: Timestamp
 
   /// An assignment; made by the server, and by tests of a callback.
   ///
   /// - Parameter scheduledAt: when the job was due; when it was accepted, if it is `nil`.
-  public init(
+  package init(
     job: JobID, type: JobTypeID, attempt: Int, retries: Int = 0, maxRetries: Int = 0,
     tenant: UUID = .zero, user: UUID = .zero, params: JSONPayload = [:], timeout: Duration = .zero,
     snapshot: JSONPayload? = nil, context: [String: String] = [:], createdAt: Timestamp = .now,
@@ -124,7 +124,7 @@ public struct JobAssignment: Sendable, Hashable, Codable {
   }
 
   /// About how many bytes it has in a message, and not less.
-  public var sizeBound: Int {
+  package var sizeBound: Int {
     1024 + payloadSize
   }
 }
@@ -137,18 +137,18 @@ extension JobAssignment {
 }
 
 /// A running job's wish to be marked as locked by another one, or as unlocked.
-public struct LockRequest: Sendable, Hashable, Codable {
+package struct LockRequest: Sendable, Hashable, Codable {
   /// The job to be locked or unlocked.
-  public let job: JobID
+  package let job: JobID
   /// The attempt that asks; an older one than the latest is refused.
-  public let attempt: Int
+  package let attempt: Int
   /// Who runs it.
-  public let worker: WorkerID
+  package let worker: WorkerID
   /// The job that it waits for; `nil` unlocks.
-  public let by: JobID?
+  package let by: JobID?
 
   /// A request; made by the worker that runs the attempt.
-  public init(job: JobID, attempt: Int, worker: WorkerID, by: JobID?) {
+  package init(job: JobID, attempt: Int, worker: WorkerID, by: JobID?) {
     self.job = job
     self.attempt = attempt
     self.worker = worker
@@ -157,7 +157,7 @@ public struct LockRequest: Sendable, Hashable, Codable {
 }
 
 /// The answer to a ``LockRequest``.
-public enum LockAnswer: Sendable, Hashable, Codable {
+package enum LockAnswer: Sendable, Hashable, Codable {
   case done
   case refused(LockError)
 }

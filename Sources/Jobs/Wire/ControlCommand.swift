@@ -1,5 +1,5 @@
 /// What the server tells or asks a worker.
-public enum ControlCommand: Sendable, Hashable, Codable {
+package enum ControlCommand: Sendable, Hashable, Codable {
   /// Cancel the job's attempt: its outcome is to be reported. The reason is what somebody gave for it.
   case cancel(job: JobID, attempt: Int, reason: String? = nil)
   /// Suspend the job's attempt: its outcome is to be reported.
@@ -25,7 +25,7 @@ public enum ControlCommand: Sendable, Hashable, Codable {
 }
 
 /// A worker's answer to a ``ControlCommand`` that asks for one.
-public enum ControlReply: Sendable, Hashable, Codable {
+package enum ControlReply: Sendable, Hashable, Codable {
   /// What the worker knows of each attempt that it was asked about, in their order.
   case attempts([AttemptState])
   /// The callback has returned.
@@ -37,7 +37,7 @@ public enum ControlReply: Sendable, Hashable, Codable {
 }
 
 /// What a worker knows of one attempt.
-public enum AttemptState: String, Sendable, Hashable, Codable {
+package enum AttemptState: String, Sendable, Hashable, Codable {
   /// It runs the attempt, or is about to.
   case running
   /// It has reported how the attempt ended, and can report it again.
@@ -47,14 +47,14 @@ public enum AttemptState: String, Sendable, Hashable, Codable {
 }
 
 /// One attempt of a job: one that a worker says it runs, or that it is asked about.
-public struct RunningAttempt: Sendable, Hashable, Codable {
+package struct RunningAttempt: Sendable, Hashable, Codable {
   /// Of which job.
-  public let job: JobID
+  package let job: JobID
   /// Which of its attempts.
-  public let attempt: Int
+  package let attempt: Int
 
   /// An attempt of a job.
-  public init(job: JobID, attempt: Int) {
+  package init(job: JobID, attempt: Int) {
     self.job = job
     self.attempt = attempt
   }

@@ -1,9 +1,9 @@
-public import Foundation
+package import Foundation
 
 /// What a worker tells of one job.
-public struct JobReport: Sendable, Hashable {
+package struct JobReport: Sendable, Hashable {
   /// What there is to tell.
-  public enum Content: Sendable, Hashable {
+  package enum Content: Sendable, Hashable {
     case progress(JobProgress)
     /// What is to be kept of what it logs.
     case log(JobLogSet)
@@ -15,16 +15,16 @@ public struct JobReport: Sendable, Hashable {
   }
 
   /// Of which job.
-  public let job: JobID
+  package let job: JobID
   /// Of which of its attempts; an older one than the latest is refused.
-  public let attempt: Int
+  package let attempt: Int
   /// Who tells it.
-  public let worker: WorkerID
+  package let worker: WorkerID
   /// What it tells.
-  public let content: Content
+  package let content: Content
 
   /// A report; made by the worker that runs the attempt.
-  public init(job: JobID, attempt: Int, worker: WorkerID, content: Content) {
+  package init(job: JobID, attempt: Int, worker: WorkerID, content: Content) {
     self.job = job
     self.attempt = attempt
     self.worker = worker
@@ -34,7 +34,7 @@ public struct JobReport: Sendable, Hashable {
 
 extension JobReport {
   /// At most how many bytes it has in a message.
-  public var sizeBound: Int {
+  package var sizeBound: Int {
     let envelope = 512
     return switch content {
     case .progress(let progress):
@@ -60,7 +60,7 @@ extension JobOutcome {
 }
 
 /// How one attempt to run a job ended, as its worker saw it. What becomes of the job is the lifecycle's decision.
-public enum JobOutcome: Sendable, Hashable {
+package enum JobOutcome: Sendable, Hashable {
   case completed(result: JSONPayload?)
   /// The callback threw; `permanent` forbids a retry.
   case failed(error: String, permanent: Bool)
@@ -87,7 +87,7 @@ public enum JobLimits {
 }
 
 /// What travels through the queue of reports.
-public enum WorkerMessage: Sendable, Hashable {
+package enum WorkerMessage: Sendable, Hashable {
   case announcement(WorkerAnnouncement)
   case reports([JobReport])
   /// The worker ends, and has given back what it had.

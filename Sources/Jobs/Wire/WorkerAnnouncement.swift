@@ -50,36 +50,36 @@ public struct StuckAttempt: Sendable, Hashable, Codable {
 }
 
 /// What a worker says of itself when it starts, when it is asked, and after each reconnection.
-public struct WorkerAnnouncement: Sendable, Hashable, Codable {
+package struct WorkerAnnouncement: Sendable, Hashable, Codable {
   /// Who it is.
-  public let worker: WorkerID
+  package let worker: WorkerID
   /// Where it runs.
-  public let host: String
+  package let host: String
   /// Its process there.
-  public let processID: Int32
+  package let processID: Int32
   /// Since when.
-  public let startedAt: Timestamp
+  package let startedAt: Timestamp
   /// The queues that it takes jobs from, with the capacity that it has for each.
-  public let queues: [JobQueue]
+  package let queues: [JobQueue]
   /// The groups of its types.
-  public let groups: [JobGroup]
+  package let groups: [JobGroup]
   /// What it can run.
-  public let types: [JobTypeDescription]
+  package let types: [JobTypeDescription]
   /// Raised by the worker when it was taken for lost: it claims under this one.
-  public var epoch: Int64
+  package var epoch: Int64
   /// The queues for which it was told to park: it waits to be woken. `nil` when there is none.
-  public var parked: [JobQueueName]?
+  package var parked: [JobQueueName]?
   /// What it runs at the moment. It may have been taken for lost meanwhile, and its jobs given to others.
-  public var running: [RunningAttempt]
+  package var running: [RunningAttempt]
   /// Why it takes no jobs for now; `nil` when it does, and from a worker that is older than this.
-  public var outage: WorkerOutage?
+  package var outage: WorkerOutage?
   /// Why it takes none from some of its queues; `nil` when there is no such queue.
-  public var queueOutages: [WorkerOutage]?
+  package var queueOutages: [WorkerOutage]?
   /// What does not end though it was told to; `nil` when there is nothing.
-  public var stuck: [StuckAttempt]?
+  package var stuck: [StuckAttempt]?
 
   /// An announcement; made by the worker.
-  public init(
+  package init(
     worker: WorkerID, host: String, processID: Int32, startedAt: Timestamp, queues: [JobQueue],
     groups: [JobGroup], types: [JobTypeDescription], epoch: Int64 = 1,
     parked: [JobQueueName]? = nil, running: [RunningAttempt] = [],

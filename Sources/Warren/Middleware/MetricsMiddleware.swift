@@ -17,10 +17,13 @@ extension JobMiddleware where Self == MetricsMiddleware {
 /// | `messaging.client.sent.messages` | counter | `type`, `error.type` when it failed |
 /// | `messaging.client.operation.duration` | timer | `type`: from `schedule` to the broker's confirm |
 /// | `warren.schedule.batch` | recorder | |
-/// | `messaging.client.consumed.messages` | counter | `type` |
-/// | `messaging.process.duration` | timer | `type`, `outcome` |
-/// | `warren.job.queue_wait` | timer | `type`: from when it was due to when it began |
-/// | `warren.jobs.running` | gauge | `type` |
+/// | `messaging.client.consumed.messages` | counter | `type`, `queue` |
+/// | `messaging.process.duration` | timer | `type`, `queue`, `outcome` |
+/// | `warren.job.queue_wait` | timer | `type`, `queue`: from when it was due to when it began |
+/// | `warren.jobs.running` | gauge | `type`, `queue` |
+/// | `warren.claim.batch` | recorder | `queue`: how many jobs came at once |
+/// | `warren.report.batch` | recorder | how many reports went at once |
+/// | `warren.reconnects` | counter | `connection`: `publishing` or `consuming` |
 ///
 /// `outcome` is `completed`, `skipped`, `canceled` or `failed`.
 public struct MetricsMiddleware: JobMiddleware {
@@ -57,7 +60,7 @@ public struct MetricsMiddleware: JobMiddleware {
     next: @Sendable (JobContext) async throws -> JSONPayload?
   ) async throws -> JSONPayload? {
     let start = ContinuousClock.now
-    let jobs = instruments.executed(type.id)
+    let jobs = instruments.executed(type.id, job.queue)
     jobs.consumed.increment()
     // The clocks of two hosts may differ.
     jobs.wait.record(duration: max(.zero, Timestamp.now - job.scheduledAt))
@@ -74,9 +77,17 @@ public struct MetricsMiddleware: JobMiddleware {
       throw error
     }
   }
+
+  public func observe(_ event: JobServiceEvent) {
+    switch event {
+    case .reconnected(let connection): instruments.reconnects(connection).increment()
+    case .claimed(let jobs, let queue): instruments.claims(queue).record(jobs)
+    case .reported(let reports): instruments.reports.record(reports)
+    }
+  }
 }
 
-/// The metrics of each type, made once.
+/// The metrics of each type and queue, made once.
 private final class Instruments: Sendable {
   struct Sent {
     let messages: Counter
@@ -90,18 +101,26 @@ private final class Instruments: Sendable {
     let completed, skipped, canceled, failed: Metrics.Timer
   }
 
+  private struct Origin: Hashable {
+    let type: JobTypeID
+    let queue: JobQueueName?
+  }
+
   private struct State {
     var sent: [JobTypeID: Sent] = [:]
-    var executed: [JobTypeID: Executed] = [:]
+    var executed: [Origin: Executed] = [:]
+    var claims: [JobQueueName: Recorder] = [:]
   }
 
   let batches: Recorder
+  let reports: Recorder
   private let factory: any MetricsFactory
   private let state = Mutex(State())
 
   init(_ factory: (any MetricsFactory)?) {
     self.factory = factory ?? MetricsSystem.factory
     batches = Recorder(label: "warren.schedule.batch", factory: self.factory)
+    reports = Recorder(label: "warren.report.batch", factory: self.factory)
   }
 
   func sent(_ type: JobTypeID) -> Sent {
@@ -125,10 +144,26 @@ private final class Instruments: Sendable {
       factory: factory)
   }
 
-  func executed(_ type: JobTypeID) -> Executed {
+  func reconnects(_ connection: String) -> Counter {
+    Counter(
+      label: "warren.reconnects", dimensions: [("connection", connection)], factory: factory)
+  }
+
+  func claims(_ queue: JobQueueName) -> Recorder {
     state.withLock { state in
-      if let known = state.executed[type] { return known }
-      let dimensions = [("type", "\(type)")]
+      if let known = state.claims[queue] { return known }
+      let claims = Recorder(
+        label: "warren.claim.batch", dimensions: [("queue", "\(queue)")], factory: factory)
+      state.claims[queue] = claims
+      return claims
+    }
+  }
+
+  func executed(_ type: JobTypeID, _ queue: JobQueueName?) -> Executed {
+    let origin = Origin(type: type, queue: queue)
+    return state.withLock { state in
+      if let known = state.executed[origin] { return known }
+      let dimensions = [("type", "\(type)"), ("queue", queue.map { "\($0)" } ?? "none")]
       func timer(_ label: String, _ more: [(String, String)] = []) -> Metrics.Timer {
         Metrics.Timer(label: label, dimensions: dimensions + more, factory: factory)
       }
@@ -142,7 +177,7 @@ private final class Instruments: Sendable {
         running: Meter(label: "warren.jobs.running", dimensions: dimensions, factory: factory),
         completed: processed("completed"), skipped: processed("skipped"),
         canceled: processed("canceled"), failed: processed("failed"))
-      state.executed[type] = executed
+      state.executed[origin] = executed
       return executed
     }
   }

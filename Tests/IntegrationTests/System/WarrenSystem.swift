@@ -25,6 +25,11 @@ final class WarrenSystem: Sendable {
   /// Where the tests' own bundle stands; `warren` is built beside it.
   static let products = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()
 
+  /// The checkout.
+  static let root = (0..<4).reduce(URL(filePath: #filePath)) { url, _ in
+    url.deletingLastPathComponent()
+  }
+
   /// Stands a system up, runs `body`, and takes all of it down.
   ///
   /// - Parameters:
@@ -183,12 +188,14 @@ final class WarrenSystem: Sendable {
   }
 
   /// Runs a program to its end, with the system's environment.
-  func run(_ program: String, _ arguments: [String]) async throws -> (
-    exitCode: Int32, output: String
-  ) {
+  func run(
+    _ program: String, _ arguments: [String], environment more: [String: String] = [:],
+    within limit: Duration = .seconds(60)
+  ) async throws -> (exitCode: Int32, output: String) {
     let log = folder.appending(path: "command-\(UUID().uuidString.prefix(8)).log")
-    let process = try ChildProcess(program, arguments, environment: environment, log: log)
-    let code = try await process.exitCode()
+    let process = try ChildProcess(
+      program, arguments, environment: environment.merging(more) { $1 }, log: log)
+    let code = try await process.exitCode(within: limit)
     return (code, process.output)
   }
 

@@ -18,8 +18,9 @@ import Testing
   private func submission(
     _ id: JobID = JobID(), params: JSONValue = [:], reply: JobReply? = nil
   ) throws -> Message {
-    JobMessage.message(
-      JobSubmission(type: try JobTypeID("test:job"), params: params, id: id, reply: reply))
+    var submission = JobSubmission(type: try JobTypeID("test:job"), params: params, id: id)
+    submission.reply = reply
+    return JobMessage.message(submission)
   }
 
   @Test("goes on while the dead-letter queue does not answer")

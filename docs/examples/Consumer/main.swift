@@ -2,9 +2,7 @@ import Foundation
 import Warren
 import WordJobs
 
-let broker = ProcessInfo.processInfo.environment["WARREN_BROKER"] ?? "amqp://127.0.0.1/"
-let jobs = try JobService(broker: broker)
-jobs.on(CountWords.self) { params, job in
+func countWords(_ params: CountWords, _ job: JobContext) async throws -> CountWords.Result {
   let lines = try String(contentsOfFile: params.path, encoding: .utf8).split(separator: "\n")
   var counts: [String: Int] = [:]
   for (number, line) in lines.enumerated() {
@@ -15,4 +13,7 @@ jobs.on(CountWords.self) { params, job in
   let ranking = counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map(\.key)
   return .init(total: counts.values.reduce(0, +), mostFrequent: Array(ranking.prefix(params.top)))
 }
+
+let jobs = try JobService()
+jobs.on(CountWords.self, countWords)
 try await jobs.runUntilSignal()
