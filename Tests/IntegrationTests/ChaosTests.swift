@@ -9,7 +9,8 @@ extension SystemTests {
   @Suite("Chaos")
   struct ChaosTests {
     /// How often each kind of process is killed.
-    private static let kills = 50
+    private static let kills = Chaos.current.kills ?? 50
+    private static let brokerKills = Chaos.current.kills ?? 15
 
     @Test("workers: every job ends once, and only what was running at a kill runs again")
     func workers() async throws {
@@ -49,7 +50,7 @@ extension SystemTests {
       try await WarrenSystem.run(workers: 2, ownBroker: true) { system in
         try await Self.underLoad(system, every: .milliseconds(400), repeats: false) {
           var chance = Chaos.current.generator("broker")
-          for _ in 0..<Self.kills {
+          for _ in 0..<Self.brokerKills {
             try await Task.sleep(for: .milliseconds(chance.below(400)))
             try await system.broker.kill()
             try await system.broker.start()

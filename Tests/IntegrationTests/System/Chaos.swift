@@ -6,16 +6,19 @@ import Testing
 
 /// How long the chaos of everything at once goes on, and with which numbers.
 ///
-/// `WARREN_CHAOS_SECONDS` is its time: 45 s, unless set. `WARREN_CHAOS_SEED` repeats the disturbances of a run, in their order.
+/// `WARREN_CHAOS_SECONDS` is its time: 45 s, unless set. `WARREN_CHAOS_KILLS` is how often each kind of process is killed by itself: 50 times,
+/// the broker 15 times, since each start of it takes seconds. `WARREN_CHAOS_SEED` repeats the disturbances of a run, in their order.
 struct Chaos {
   let seed: UInt64
   let seconds: Double
+  let kills: Int?
 
   static let current: Chaos = {
     let environment = ProcessInfo.processInfo.environment
     let chaos = Chaos(
       seed: environment["WARREN_CHAOS_SEED"].flatMap(UInt64.init) ?? .random(in: 0 ... .max),
-      seconds: environment["WARREN_CHAOS_SECONDS"].flatMap(Double.init) ?? 45)
+      seconds: environment["WARREN_CHAOS_SECONDS"].flatMap(Double.init) ?? 45,
+      kills: environment["WARREN_CHAOS_KILLS"].flatMap(Int.init))
     print("chaos; to repeat: WARREN_CHAOS_SEED=\(chaos.seed)")
     return chaos
   }()
