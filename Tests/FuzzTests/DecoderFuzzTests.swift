@@ -94,6 +94,23 @@ struct DecoderFuzzTests {
     }
   }
 
+  @Test("what producers ask over the broker, and what they are answered")
+  func requests() throws {
+    try Fuzzer(
+      name: "request", tokens: JSONFuzz.tokens + JSONFuzz.requests, nests: JSONFuzz.nests,
+      make: JSONFuzz.changed
+    ).run { input, generator in
+      var message = MessageFuzz.message(body: input, &generator)
+      if let read = try attempt({ () throws(LookupError) in try JobRequest.read(message) }) {
+        // What was read is what a Swift producer asks.
+        let again = try JobRequest.read(read.request.message(tenant: read.tenant))
+        guard again == read else { throw Finding("not read as written") }
+      }
+      message.properties.type = generator.pick([MessageKind.job, MessageKind.request, nil])
+      _ = try attempt { () throws(LookupError) in try JobNews.read(message) }
+    }
+  }
+
   @Test("lines of WARREN_REPORT")
   func reports() throws {
     try Fuzzer(

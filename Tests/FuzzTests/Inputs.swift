@@ -21,6 +21,11 @@ enum JSONFuzz {
     "version", "params", "scheduled_at", "timeout", "epoch", "parked", "wake", "queue", "count",
     "isRepeated", "jobs", "rest", "priority",
   ].map { "\"\($0)\":" }
+  static let requests = [
+    "\"get\":", "\"get_key\":", "\"tell_end\":", "\"watch\":", "\"seconds\":", "\"jobs\":",
+    "\"more\":",
+    "\"unknown\":", "\"error\":",
+  ]
   static let reports = [
     #"{"progress":"#, #"{"result":"#, #"{"skip":"#, #"{"snapshot":"#, #""details":"#,
   ]
