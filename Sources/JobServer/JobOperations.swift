@@ -126,9 +126,10 @@ package struct JobOperations: Sendable {
   ///
   /// - Returns: the jobs as they are then; `nil` where there is none, or it is another tenant's.
   func cancel(_ cancellations: [JobCancellation]) async throws(StoreError) -> [Job?] {
+    let ids = try await ids(of: cancellations)
     let results = try await store.apply(
-      cancellations.map {
-        JobCommand(.cancel(reason: $0.reason), of: $0.job, tenant: $0.tenantID)
+      zip(cancellations, ids).map { cancellation, id in
+        JobCommand(.cancel(reason: cancellation.reason), of: id, tenant: cancellation.tenantID)
       }, at: clock.now)
     return results.map { result in
       guard let result else { return nil }
@@ -138,6 +139,23 @@ package struct JobOperations: Sendable {
           .cancel(job: result.job.id, attempt: attempt, reason: result.job.cancelReason))
       }
       return result.job
+    }
+  }
+
+  /// Which jobs are meant: those that the keys have made, where there are any.
+  private func ids(of cancellations: [JobCancellation]) async throws(StoreError) -> [JobID] {
+    let keys = cancellations.compactMap { cancellation in
+      cancellation.idempotencyKey.map { JobLookup.key($0.uuid, tenant: cancellation.tenantID) }
+    }
+    guard !keys.isEmpty else { return cancellations.map(\.job) }
+    // All of them: only their ids are of interest, and there are as many as messages in a batch.
+    let found = Dictionary(
+      zip(keys, try await store.find(keys, bytes: .max)), uniquingKeysWith: { $1 })
+    return cancellations.map { cancellation in
+      guard let key = cancellation.idempotencyKey,
+        case .found(let job)? = found[.key(key.uuid, tenant: cancellation.tenantID)]
+      else { return cancellation.job }
+      return job.id
     }
   }
 

@@ -100,6 +100,8 @@ public struct JobCancellation: Sendable, Hashable {
 
   /// Which job.
   public var job: JobID
+  /// The key under which it was scheduled: should that have made another job, that one is meant.
+  public var idempotencyKey: IdempotencyKey?
   /// Whose job it is; that of another tenant is not there.
   public var tenantID: UUID
   /// Why, for people; it becomes the job's details.

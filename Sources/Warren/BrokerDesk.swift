@@ -10,8 +10,11 @@ import Synchronization
 /// nothing is asked again and again. The queue of answers lasts as long as the connection; after a loss everything that is waited for is
 /// asked once more.
 struct BrokerDesk: JobDesk, Service {
-  /// How long a job may be unknown to the server that was accepted by the broker: the server may not have read it yet.
-  private static let unknownLimit = Duration.seconds(30)
+  /// How long a job may be unknown to the server that was accepted by the broker: the server may not have read it yet. What is asked
+  /// goes another way than jobs, and overtakes those that wait to be read.
+  private static let unknownLimit = Duration.seconds(120)
+  /// How soon is asked again what a server has refused to answer, or could not be asked.
+  private static let pause = Duration.seconds(2)
   /// How often everything is asked again, whatever was told: for an answer that nobody can have lost.
   private static let audit = Duration.seconds(60)
   /// How long the server tells of a job's progress before it has to be asked again.
@@ -59,12 +62,35 @@ struct BrokerDesk: JobDesk, Service {
     try await answer(to: .getKey(key), tenant).jobs.first ?? nil
   }
 
+  /// Waits for as long as the server is away, and a while for a submission that it has not read yet.
+  func id(of key: IdempotencyKey, tenant: UUID) async throws -> JobID {
+    var unknownSince: ContinuousClock.Instant?
+    while true {
+      try table.checkIsOpen()
+      do {
+        if let job = try await job(key, tenant: tenant) { return job.id }
+        let since = unknownSince ?? .now
+        unknownSince = since
+        let age = since.duration(to: .now)
+        guard age < Self.unknownLimit else { throw UnknownJob(key: key) }
+        try await Task.sleep(for: WaitTable.pause(unknownFor: age))
+      } catch let error as AMQPError {
+        logger.debug("a key is asked for again", metadata: ["error": "\(error)"])
+        try await Task.sleep(for: Self.pause)
+      }
+    }
+  }
+
   private func answer(to request: JobRequest, _ tenant: UUID) async throws -> JobRequest.Answer {
-    let message = try request.message(tenant: tenant, patience: patience)
-    let answer = try await connection.request(
-      Publication(message, exchange: "", routingKey: names.requests, mandatory: true),
-      timeout: patience)
-    return try JobRequest.Answer(answer)
+    do {
+      let message = try request.message(tenant: tenant, patience: patience)
+      return try JobRequest.Answer(
+        try await connection.request(
+          Publication(message, exchange: "", routingKey: names.requests, mandatory: true),
+          timeout: patience))
+    } catch let error as LookupError {
+      throw JobDeskError(error.description)
+    }
   }
 
   func end(of id: JobID, tenant: UUID) async throws -> Job {
@@ -104,10 +130,8 @@ struct BrokerDesk: JobDesk, Service {
           }
         }
         group.addTask {
-          while !Task.isCancelled {
-            try await Task.sleep(for: Self.audit)
-            table.askAgain()
-          }
+          // Ends with the service, as the others do: that is no error.
+          while (try? await Task.sleep(for: Self.audit)) != nil { table.askAgain() }
         }
         defer { table.fail(JobDeskError("the service has ended")) }
         // None of them ends but with an error or the service.
@@ -118,8 +142,7 @@ struct BrokerDesk: JobDesk, Service {
   }
 
   private func listen() async throws {
-    let consumer = try await connection.consume(
-      Subscription(queue: replies, prefetch: 0, noAck: true))
+    guard let consumer = try await subscribe() else { return }
     try await withThrowingDiscardingTaskGroup { group in
       for try await deliveries in consumer {
         for (pause, ids) in take(deliveries) {
@@ -130,6 +153,27 @@ struct BrokerDesk: JobDesk, Service {
         }
       }
     }
+  }
+
+  /// - Returns: `nil` when the service ends before the broker is there.
+  private func subscribe() async throws -> Consumer? {
+    while !Task.isCancelled {
+      do throws(AMQPError) {
+        return try await connection.consume(
+          Subscription(queue: replies, prefetch: 0, noAck: true))
+      } catch {
+        switch error {
+        case .timeout, .socket, .connect, .connectionClosed, .protocolViolation: break
+        case .closed, .cancelled: return nil
+        default: guard error.isInternal else { throw error }
+        }
+        logger.warning(
+          "the queue of answers is not subscribed to yet", metadata: ["error": "\(error)"])
+      }
+      // Ends early with the service.
+      try? await Task.sleep(for: Self.pause)
+    }
+    return nil
   }
 
   /// - Returns: what is to be asked again, and when.
@@ -144,12 +188,17 @@ struct BrokerDesk: JobDesk, Service {
             if let pause = table.noteUnknown(id, limit: Self.unknownLimit) {
               again[pause, default: []].append(id)
             }
+          // There was no room for it in the answer.
+          case .left(let id): again[.zero, default: []].append(id)
           }
         }
       } catch {
+        let asked = delivery.message.properties.correlationID
         logger.warning(
-          "what came through the queue of answers is not understood",
-          metadata: ["error": "\(error)"])
+          "a question is not answered; it is asked again",
+          metadata: ["question": "\(asked ?? "")", "error": "\(error)"])
+        // Of a watch it names the job; ends are asked for all together.
+        again[Self.pause, default: []] += asked.flatMap { JobID($0) }.map { [$0] } ?? table.waiting
       }
     }
     return again
@@ -173,17 +222,20 @@ struct BrokerDesk: JobDesk, Service {
       do {
         var message = try question.message(tenant: tenant, patience: patience)
         message.properties.replyTo = replies
+        if case .watch(let id, _) = question { message.properties.correlationID = id.description }
         publications.append(
           Publication(message, exchange: "", routingKey: names.requests, mandatory: true))
       } catch {
-        logger.error("a question cannot be written", metadata: ["error": "\\(error)"])
+        logger.error("a question cannot be written", metadata: ["error": "\(error)"])
       }
     }
     let verdicts = await connection.publish(publications, timeout: patience)
-    for verdict in verdicts where verdict != .confirmed {
-      logger.notice(
-        "a question was not delivered; it is asked again", metadata: ["verdict": "\\(verdict)"])
-    }
+    guard let refused = verdicts.first(where: { $0 != .confirmed }) else { return }
+    logger.notice(
+      "questions were not delivered; they are asked again", metadata: ["verdict": "\(refused)"])
+    // Ends early with the service.
+    try? await Task.sleep(for: Self.pause)
+    table.askAgain()
   }
 }
 
@@ -209,6 +261,8 @@ final class WaitTable: Sendable {
     var nextToken: UInt64 = 0
     /// Of waits that were given up before they began.
     var givenUp: Set<UInt64> = []
+    /// Why nobody is told any more.
+    var end: (any Error)?
   }
 
   private let state = Mutex(State())
@@ -231,16 +285,17 @@ final class WaitTable: Sendable {
     for id: JobID, _ tenant: UUID, _ token: UInt64,
     _ continuation: CheckedContinuation<Job, any Error>
   ) {
-    let isGivenUp = state.withLock { state in
-      if state.givenUp.remove(token) != nil { return true }
+    let refusal: (any Error)? = state.withLock { state in
+      if let end = state.end { return end }
+      if state.givenUp.remove(token) != nil { return CancellationError() }
       var entry = state.entries[id] ?? Entry(tenant: tenant)
       // Somebody may wait already, or watch; that it ends is asked for whoever comes first.
       if entry.waiters.isEmpty { entry.isAsked = false }
       entry.waiters[token] = continuation
       state.entries[id] = entry
-      return false
+      return nil
     }
-    if isGivenUp { continuation.resume(throwing: CancellationError()) } else { wakeUp.yield() }
+    if let refusal { continuation.resume(throwing: refusal) } else { wakeUp.yield() }
   }
 
   func giveUp(_ id: JobID, _ token: UInt64) {
@@ -259,13 +314,15 @@ final class WaitTable: Sendable {
     _ id: JobID, _ tenant: UUID, _ token: UInt64,
     _ continuation: AsyncThrowingStream<Job, any Error>.Continuation
   ) {
-    state.withLock { state in
+    let end: (any Error)? = state.withLock { state in
+      guard state.end == nil else { return state.end }
       var entry = state.entries[id] ?? Entry(tenant: tenant)
       entry.isAsked = false
       entry.watchers[token] = continuation
       state.entries[id] = entry
+      return nil
     }
-    wakeUp.yield()
+    if let end { continuation.finish(throwing: end) } else { wakeUp.yield() }
   }
 
   func unwatch(_ id: JobID, _ token: UInt64) {
@@ -339,10 +396,25 @@ final class WaitTable: Sendable {
         return (nil, entry)
       }
       state.entries[id]?.unknownSince = since
-      return (max(.milliseconds(20), .milliseconds((age / 4).milliseconds)), nil)
+      return (Self.pause(unknownFor: age), nil)
     }
     lost?.fail(UnknownJob(id: id))
     return pause
+  }
+
+  /// How soon a job that is unknown for so long is asked for again.
+  static func pause(unknownFor age: Duration) -> Duration {
+    max(.milliseconds(20), .milliseconds((age / 4).milliseconds))
+  }
+
+  /// All jobs that somebody waits for.
+  var waiting: [JobID] {
+    state.withLock { state in state.entries.filter { !$0.value.waiters.isEmpty }.map(\.key) }
+  }
+
+  /// - Throws: why nobody is told any more.
+  func checkIsOpen() throws {
+    if let end = state.withLock(\.end) { throw end }
   }
 
   /// A job that was unknown is to be asked again.
@@ -354,9 +426,10 @@ final class WaitTable: Sendable {
     if isThere { wakeUp.yield() }
   }
 
-  /// Nobody will be told any more.
+  /// Nobody will be told any more, whoever asks later either.
   func fail(_ error: any Error) {
     let entries = state.withLock { state in
+      state.end = error
       defer { state.entries = [:] }
       return state.entries.values
     }

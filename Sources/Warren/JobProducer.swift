@@ -12,7 +12,7 @@ struct JobProducer: Sendable {
 
   let connection: Connection
   let names: TransportNames
-  /// How long one try to publish may take.
+  /// How long all tries to publish together may take.
   let patience: Duration
 
   /// Submits jobs; returns when the broker has confirmed all of them.
@@ -53,8 +53,12 @@ struct JobProducer: Sendable {
   private func publish(_ letters: [Letter]) async throws(JobsNotTaken) {
     var pending = letters
     var verdicts: [PublishVerdict] = []
-    for _ in 0..<Self.attempts where !pending.isEmpty {
-      verdicts = await connection.publish(pending.map(\.publication), timeout: patience)
+    let end = ContinuousClock.now + patience
+    for attempt in 0..<Self.attempts where !pending.isEmpty {
+      let rest = end - .now
+      // What was not taken is told to whoever has given up waiting, too.
+      if attempt > 0, rest <= .zero || Task.isCancelled { break }
+      verdicts = await connection.publish(pending.map(\.publication), timeout: rest)
       pending = zip(pending, verdicts).filter { $0.1 != .confirmed }.map(\.0)
     }
     if !pending.isEmpty {

@@ -212,42 +212,6 @@ public final class JobService: Service, JobRegistering, JobScheduling {
     return submission
   }
 
-  /// Schedules as many jobs as come: takes from `params` no faster than the broker confirms, with a thousand under way at most. There
-  /// is no limit of time for all of them, only for each.
-  ///
-  /// ```swift
-  /// let count = try await jobs.schedule(each: paths.map { CountWords(path: $0) })
-  /// ```
-  ///
-  /// - Parameters:
-  ///   - params: as many as come.
-  ///   - options: of each of them. Of a key that is given, each gets one of its own, by its place.
-  ///   - onScheduled: told of each as soon as it is durable, in no certain order; it may slow the whole down.
-  /// - Returns: how many were scheduled.
-  /// - Throws: what `params` or `onScheduled` throws, or why a job was not taken. What was taken by then stays.
-  @discardableResult
-  public func schedule<Source: AsyncSequence & Sendable>(
-    each params: Source, options: JobOptions = JobOptions(),
-    onScheduled: @escaping @Sendable (JobHandle<Source.Element>) async throws -> Void = { _ in }
-  ) async throws -> Int where Source.Element: JobParams {
-    try await withThrowingTaskGroup(of: Void.self) { group in
-      var place = 0
-      for try await next in params {
-        if place >= Self.mostUnderWay { try await group.next() }
-        var options = options
-        options.key = options.key?.derived("\(place)")
-        group.addTask { [options] in
-          try await onScheduled(try await self.schedule([next], options: options)[0])
-        }
-        place += 1
-      }
-      try await group.waitForAll()
-      return place
-    }
-  }
-
-  private static let mostUnderWay = 1000
-
   /// Connects, hands a service to `body` that schedules only, and closes the connection when that returns or throws. For a
   /// script, or a command; a server has the service in its group.
   ///

@@ -32,7 +32,8 @@ public struct JobServiceConfiguration: Sendable {
   public var callbackLimit = Duration.seconds(20)
   /// The shortest time between two reports of one job's progress.
   public var progressInterval = Duration.milliseconds(100)
-  /// A file that is touched while the service is healthy, for a supervisor; none when it is `nil`.
+  /// A file that is touched while the service is healthy, for a supervisor; none when it is `nil`. A service that only schedules touches
+  /// none.
   public var healthFile: String?
 
   init(broker: ConnectionConfiguration, prefix: String) {
@@ -47,6 +48,7 @@ public struct JobServiceConfiguration: Sendable {
     var worker = JobWorkerConfiguration(
       broker: broker, names: names, id: id, registry: registry, drainLimit: drainLimit,
       grace: grace, stuckLimit: stuckLimit, healthFile: healthFile.map { HealthFile(path: $0) },
+      patience: patience,
       callbackLimit: callbackLimit, progressInterval: progressInterval, obeysSignals: obeysSignals)
     worker.scheduling = scheduling
     if !middleware.isEmpty { worker.observe = middleware.observe }

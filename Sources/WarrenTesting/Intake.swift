@@ -30,9 +30,12 @@ extension TesterCore: JobScheduling {
     try checkTypes()
     return try await settings.middleware.schedule(submissions) { submissions in
       var receipts: [JobReceipt] = []
-      for submission in submissions {
-        receipts.append(
-          JobReceipt(submission, id: try await self.take(submission, faults)))
+      for var submission in submissions {
+        // As a service has it: should the key have made a job before, that one has another id.
+        let id = submission.id ?? JobID()
+        submission.id = id
+        try await self.take(submission, faults)
+        receipts.append(JobReceipt(submission, id: id))
       }
       return receipts
     }
@@ -46,7 +49,7 @@ extension TesterCore: JobScheduling {
   /// Takes a job as the server does.
   private func take(
     _ submission: JobSubmission, _ faults: [JobFault]
-  ) async throws(JobTesterError) -> JobID {
+  ) async throws(JobTesterError) {
     let job = try checked(submission)
     // Before it is there, so that whoever runs it meets them.
     state.change { state in
@@ -57,14 +60,12 @@ extension TesterCore: JobScheduling {
     case .created(let job):
       note(job)
       if job.status == .initializing { try await initialize(job) }
-      return job.id
     case .repeated(let known):
       state.change { state in
         guard known.id != job.id else { return }
         state.histories[job.id] = nil
         state.histories[known.id, default: .init()].faults += faults
       }
-      return known.id
     case .conflict(let known):
       throw .conflict(
         existing: known.id, isKey: known.idempotencyKey == job.idempotencyKey)
@@ -74,6 +75,12 @@ extension TesterCore: JobScheduling {
   }
 
   private func checked(_ submission: JobSubmission) throws(JobTesterError) -> Job {
+    var submission = submission
+    do throws(CarriedContextError) {
+      submission.context = try CarriedContext.checked(submission.context)
+    } catch {
+      throw .invalidContext(error)
+    }
     let known = state.read { state in
       let own = state.types[submission.type].map { ($0.description, $0.group.queue) }
       return own ?? state.foreign[submission.type].map { ($0.description, $0.queue) }
@@ -132,8 +139,11 @@ struct TesterDesk: JobDesk {
 
   func cancel(_ cancellations: [JobCancellation]) async throws {
     for cancellation in cancellations {
+      let keyed = cancellation.idempotencyKey.flatMap { key in
+        core.store.job(idempotencyKey: key.uuid, tenant: cancellation.tenantID)?.id
+      }
       core.cancel(
-        cancellation.job, tenant: cancellation.tenantID, reason: cancellation.reason)
+        keyed ?? cancellation.job, tenant: cancellation.tenantID, reason: cancellation.reason)
     }
   }
 

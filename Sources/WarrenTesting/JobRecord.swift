@@ -9,7 +9,7 @@ public struct JobRecord: Sendable {
   /// Every snapshot that was saved, in order.
   public let snapshots: [JSONPayload]
   /// What its callback has logged by `job.logger`, at every level, in order.
-  public let log: [JobLogLine]
+  public let log: [RecordedLine]
   /// The changes of its status, from its creation.
   public let transitions: [JobEvent]
   /// Jobs that its callback has scheduled, in order.
@@ -84,7 +84,7 @@ public struct ScheduledRun<Params: JobParams>: Sendable {
 }
 
 /// A line of a job's log.
-public struct JobLogLine: Sendable {
+public struct RecordedLine: Sendable {
   /// How important it is.
   public let level: Logger.Level
   /// What it says.

@@ -108,15 +108,16 @@ public final class JobTester: JobRegistering, JobScheduling {
     _ params: Params, options: JobOptions = JobOptions(), faults: JobFault...
   ) async throws -> JobRun<Params> {
     let receipt = try await core.submit(params, options, faults)
-    try await core.drive(.rest(of: receipt.id))
-    return try JobRun(record(receipt.id))
+    let id = id(of: receipt)
+    try await core.drive(.rest(of: id))
+    return try JobRun(record(id))
   }
 
   /// Schedules a job as a producer in another language does, by the name of its type and by JSON, and runs it.
   @discardableResult
   public func run(_ submission: JobSubmission, faults: JobFault...) async throws -> JobRecord {
     let receipts = try await core.submit([submission], faults)
-    return try await finish(receipts[0].id)
+    return try await finish(id(of: receipts[0]))
   }
 
   /// Runs a job that was scheduled until it has ended or is suspended; otherwise as ``run(_:options:faults:)``.
@@ -124,7 +125,12 @@ public final class JobTester: JobRegistering, JobScheduling {
   public func finish<Params: JobParams>(
     _ job: JobHandle<Params>
   ) async throws -> JobRun<Params> {
-    try JobRun(try await finish(job.id))
+    try JobRun(try await finish(id(of: job.receipt)))
+  }
+
+  /// Which job its key has made.
+  private func id(of receipt: JobReceipt) -> JobID {
+    core.store.job(idempotencyKey: receipt.key.uuid, tenant: receipt.tenant)?.id ?? receipt.id
   }
 
   /// Runs a job that was scheduled until it has ended or is suspended.

@@ -6,6 +6,8 @@ public enum JobTesterError: Error, Sendable, CustomStringConvertible {
   case noHandler(JobTypeID, registered: [JobTypeID])
   /// The params do not fit the type: the server refuses such a job.
   case invalidParams(JobTypeID, ParamsError)
+  /// The context is not what it has to be: the server refuses such a job.
+  case invalidContext(CarriedContextError)
   /// The key (or the id) belongs to a job of another type, or with other params.
   case conflict(existing: JobID, isKey: Bool)
   /// There was a job of that id, and it has been deleted.
@@ -50,6 +52,7 @@ public enum JobTesterError: Error, Sendable, CustomStringConvertible {
           : "registered are \(registered.map(\.description).sorted().joined(separator: ", "))")
         + ". Register one with `on(…)` before jobs are run"
     case .invalidParams(let type, let error): "the params of \(type) do not fit: \(error)"
+    case .invalidContext(let error): error.description
     case .conflict(let existing, let isKey):
       "the \(isKey ? "idempotency key" : "id") belongs to job \(existing), which has another type or other params"
     case .deleted(let id): "job \(id) has been deleted; a new job takes a new id"

@@ -17,7 +17,7 @@ struct RecordingLogHandler: LogHandler {
   func log(event: LogEvent) {
     let all = metadata.merging(event.metadata ?? [:]) { $1 }
     if let job = TesterCore.running?.job, all["job"] == "\(job)" {
-      let line = JobLogLine(level: event.level, message: "\(event.message)", metadata: all)
+      let line = RecordedLine(level: event.level, message: "\(event.message)", metadata: all)
       state.change { $0.histories[job, default: .init()].log.append(line) }
     }
     next?.log(

@@ -53,9 +53,8 @@ public struct TesterClock: Clock {
     state.change { $0.sleepers += 1 }
     // A deadline takes whole milliseconds, and is never early.
     let id = deadlines.after(wait + .nanoseconds(999_999)) { [state] in
-      sleep.end(.success(()))
-      // Only now, so that whoever sleeps counts as busy before.
-      state.change { $0.sleepers -= 1 }
+      // Only then, so that whoever sleeps counts as busy before; and once, should it be cancelled at the same time.
+      if sleep.end(.success(())) { state.change { $0.sleepers -= 1 } }
     }
     try await withTaskCancellationHandler {
       try await withCheckedThrowingContinuation { sleep.begin($0) }
@@ -88,7 +87,6 @@ private final class Sleep: Sendable {
   }
 
   /// - Returns: whether it was not over before.
-  @discardableResult
   func end(_ result: Result<Void, any Error>) -> Bool {
     let (isFirst, continuation) = stage.withLock { stage in
       let before = stage

@@ -46,7 +46,7 @@ struct TesterState: Sendable {
     var children: [JobID] = []
     var progress: [JobProgress] = []
     var snapshots: [JSONPayload] = []
-    var log: [JobLogLine] = []
+    var log: [RecordedLine] = []
     var faults: [JobFault] = []
     var voidTickets = 0
   }

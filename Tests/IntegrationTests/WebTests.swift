@@ -56,6 +56,23 @@ extension SystemTests {
         #expect(try await first.exitCode() == 0)
         #expect(keys.count >= 100)
 
+        // What it has answered with 202 is there, though the process is gone.
+        var promised: Set<String> = []
+        for key in keys {
+          try await eventually("the server has read the job of the key \(key)") {
+            try await system.api.get("/jobs?idempotency_key=\(key)")["total"] == 1
+          }
+          let found = try await system.api.get("/jobs?idempotency_key=\(key)")
+          guard case .array(let jobs)? = found["jobs"],
+            case .string(let id)? = jobs[0].members?["job_id"]
+          else {
+            Issue.record("\(found)")
+            return
+          }
+          promised.insert(id)
+        }
+        #expect(promised.count == keys.count)
+
         _ = try await start()
         for key in keys {
           // Asked for once more, it is the same job.

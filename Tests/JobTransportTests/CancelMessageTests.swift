@@ -16,8 +16,10 @@ struct CancelMessageTests {
 
   @Test("what is written is read back")
   func roundTrip() throws {
+    var keyed = JobCancellation(job: JobID())
+    keyed.idempotencyKey = "order 17"
     for cancellation in [
-      JobCancellation(job: JobID()),
+      keyed, JobCancellation(job: JobID()),
       JobCancellation(job: JobID(), tenantID: UUID(), reason: "ä \"b\""),
     ] {
       let message = CancelMessage.message(cancellation)

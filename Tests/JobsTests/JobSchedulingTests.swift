@@ -36,26 +36,28 @@ struct JobSchedulingTests {
   private let tenant = UUID()
   private let user = UUID()
 
-  /// One attempt of the parent.
-  private func attempt(_ number: Int, _ outbox: Outbox) -> JobContext {
-    let counts = Counts()
-    var link = JobLink()
+  /// One attempt of the parent, and what it was given to go on from.
+  private func attempt(
+    _ number: Int, _ outbox: Outbox, from snapshot: JSONPayload? = nil,
+    context: [String: String] = [:]
+  ) -> JobContext {
+    let keys = Keys(parent)
+    var link = JobLink(snapshot: { keys.stands(at: $0) })
     link.scheduling = outbox
-    link.repetition = { counts.count($0) }
+    link.childKey = { keys.next($0) }
+    link.loaded = { if let snapshot { keys.stands(at: snapshot) } }
     return JobContext(
       assignment: JobAssignment(
-        job: parent, type: .named("a:parent"), attempt: number, tenant: tenant, user: user),
+        job: parent, type: .named("a:parent"), attempt: number, tenant: tenant, user: user,
+        snapshot: snapshot, context: context),
       logger: Logger(label: "test"), link: link)
   }
 
-  private final class Counts: Sendable {
-    private let counts = Mutex<[IdempotencyKey: Int]>([:])
-    func count(_ key: IdempotencyKey) -> Int {
-      counts.withLock { counts in
-        defer { counts[key, default: 0] += 1 }
-        return counts[key, default: 0]
-      }
-    }
+  private final class Keys: Sendable {
+    private let keys: Mutex<ChildKeys>
+    init(_ parent: JobID) { keys = Mutex(ChildKeys(of: parent)) }
+    func next(_ content: String) -> IdempotencyKey { keys.withLock { $0.next(content) } }
+    func stands(at snapshot: JSONPayload) { keys.withLock { $0.stands(at: snapshot) } }
   }
 
   @Test("children are the parent's tenant's and user's")
@@ -76,12 +78,50 @@ struct JobSchedulingTests {
     for number in [1, 2, 2] { try await first.schedule(Child(number: number)) }
     let keys = outbox.all.map(\.idempotencyKey)
     #expect(Set(keys).count == 3)
-    // It goes on from a snapshot: the first is not scheduled again.
     let second = attempt(2, outbox)
-    for number in [2, 2, 3] { try await second.schedule(Child(number: number)) }
+    for number in [1, 2, 2, 3] { try await second.schedule(Child(number: number)) }
     let again = outbox.all.dropFirst(3).map(\.idempotencyKey)
-    #expect(Array(again.prefix(2)) == Array(keys.suffix(2)))
-    #expect(!keys.contains(again[2]))
+    #expect(Array(again.prefix(3)) == keys)
+    #expect(!keys.contains(try #require(again.last)))
+  }
+
+  @Test(
+    "what goes on from a snapshot makes just the children that are still to be made, equal ones too"
+  )
+  func afterSnapshot() async throws {
+    let outbox = Outbox()
+    /// One equal child a step, the step being saved; ends before the step is saved at which it is killed.
+    func run(_ number: Int, from snapshot: Int?, killedAt: Int) async throws {
+      let job = attempt(number, outbox, from: try snapshot.map { try JSONPayload(encoding: $0) })
+      let done = try job.loadSnapshot(as: Int.self) ?? 0
+      for step in done + 1...10 {
+        try await job.schedule(Child(number: 7))
+        if step == killedAt { return }
+        try await job.saveSnapshot(step)
+      }
+    }
+    try await run(1, from: nil, killedAt: 4)
+    try await run(2, from: 3, killedAt: 11)
+    let keys = outbox.all.map(\.idempotencyKey)
+    // Eleven were scheduled, the fourth twice.
+    #expect(keys.count == 11)
+    #expect(keys[3] == keys[4])
+    #expect(Set(keys).count == 10)
+    // One that does not look at its snapshot begins anew, and makes the same.
+    try await run(3, from: nil, killedAt: 11)
+    #expect(Set(outbox.all.map(\.idempotencyKey)).count == 10)
+  }
+
+  @Test("children belong to the parent's trace, unless they were given another")
+  func trace() async throws {
+    let outbox = Outbox()
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    let job = attempt(1, outbox, context: ["traceparent": parent, "request": "17"])
+    try await job.schedule(Child(number: 1))
+    #expect(outbox.all[0].context == ["traceparent": parent])
+    let own = ["traceparent": "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01"]
+    try await job.schedule(Child(number: 2), options: JobOptions(context: own))
+    #expect(outbox.all[1].context == own)
   }
 
   @Test("a key that is given is the key")

@@ -45,13 +45,13 @@ struct MiddlewareTests {
 
   private func context(
     attempt: Int = 1, context: [String: String] = [:], createdAt: Timestamp = .now,
-    scheduledAt: Timestamp? = nil
+    scheduledAt: Timestamp? = nil, reason: CancelReason? = nil
   ) -> JobContext {
     JobContext(
       assignment: JobAssignment(
         job: JobID(), type: .named("a:b"), attempt: attempt, context: context,
         createdAt: createdAt, scheduledAt: scheduledAt),
-      queue: .compute, logger: Logger(label: "test"))
+      queue: .compute, logger: Logger(label: "test"), link: JobLink(cancelReason: { reason }))
   }
 
   private func receipts(_ submissions: [JobSubmission]) -> [JobReceipt] {
@@ -94,7 +94,10 @@ struct MiddlewareTests {
       try await metrics.schedule(two) { _ in throw Failure() }
     }
     let type = [("type", "a:b")]
-    #expect(try factory.expectCounter("messaging.client.sent.messages", type).totalValue == 2)
+    #expect(
+      try factory.expectCounter(
+        "messaging.client.sent.messages", type + [("error.type", "none")]
+      ).totalValue == 2)
     #expect(
       try factory.expectCounter(
         "messaging.client.sent.messages", type + [("error.type", "Failure")]
@@ -110,15 +113,24 @@ struct MiddlewareTests {
       try await metrics.execute(context(), of: Self.description) { _ in throw JobSkip(reason: "") }
     }
     let origin = type + [("queue", "compute")]
+    await #expect(throws: Snooze.self) {
+      try await metrics.execute(context(), of: Self.description) { _ in
+        throw Snooze(.seconds(5))
+      }
+    }
+    let suspended = context(reason: .suspending)
+    await #expect(throws: CancellationError.self) {
+      try await metrics.execute(suspended, of: Self.description) { _ in throw CancellationError() }
+    }
     #expect(
-      try factory.expectCounter("messaging.client.consumed.messages", origin).totalValue == 3)
-    for outcome in ["completed", "failed", "skipped"] {
+      try factory.expectCounter("messaging.client.consumed.messages", origin).totalValue == 5)
+    for outcome in ["completed", "failed", "skipped", "snoozed", "suspended"] {
       let timer = try factory.expectTimer(
         "messaging.process.duration", origin + [("outcome", outcome)])
       #expect(timer.values.count == 1, "\(outcome)")
     }
     let waits = try factory.expectTimer("warren.job.queue_wait", origin)
-    #expect(waits.values.count == 3)
+    #expect(waits.values.count == 5)
     #expect(try #require(waits.values.first) >= 5_000_000_000)
     #expect(try factory.expectMeter("warren.jobs.running", origin).values.last == 0)
   }
@@ -209,5 +221,16 @@ struct MiddlewareTests {
     }
     let failed = try #require(tracer.finishedSpans.last)
     #expect(failed.errors.count == 1)
+    await #expect(throws: JobSkip.self) {
+      try await tracing.execute(context(), of: Self.description) { _ in
+        throw JobSkip(reason: "nothing new")
+      }
+    }
+    await #expect(throws: Snooze.self) {
+      try await tracing.execute(context(), of: Self.description) { _ in throw Snooze(.seconds(5)) }
+    }
+    let others = tracer.finishedSpans.suffix(4).filter { $0.operationName.hasPrefix("execute") }
+    #expect(others.count == 2)
+    #expect(others.map(\.errors.count) == [0, 0])
   }
 }

@@ -115,5 +115,13 @@ struct WaitTableTests {
     _ = await wishes(table)
     table.fail(JobDeskError("the service has ended"))
     await #expect(throws: JobDeskError.self) { try await task.value }
+    // Nor does whoever comes later.
+    let id = JobID()
+    await #expect(throws: JobDeskError.self) { try await wait(table, id).value }
+    let watched = AsyncThrowingStream<Job, any Error> { continuation in
+      table.watch(id, .zero, table.newToken(), continuation)
+    }
+    await #expect(throws: JobDeskError.self) { for try await _ in watched {} }
+    #expect(throws: JobDeskError.self) { try table.checkIsOpen() }
   }
 }

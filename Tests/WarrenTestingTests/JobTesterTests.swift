@@ -99,7 +99,13 @@ struct JobTesterTests {
     let key = IdempotencyKey(uuid: UUID())
     let first = try await tester.schedule(CountWords(text: "a"), key: key)
     let again = try await tester.schedule(CountWords(text: "a"), key: key)
-    #expect(first.id == again.id)
+    // As in production, the key tells which job it is.
+    #expect(try await again.job().id == first.id)
+    let badContext = await #expect(throws: JobTesterError.self) {
+      try await tester.schedule(
+        CountWords(text: "a"), options: JobOptions(context: ["Request-ID": "17"]))
+    }
+    #expect("\(try #require(badContext))".contains("Request-ID"))
     #expect(try tester.scheduled(of: CountWords.self).count == 2)
     let conflict = await #expect(throws: JobTesterError.self) {
       try await tester.schedule(CountWords(text: "b"), key: key)

@@ -12,6 +12,8 @@ import ServiceLifecycle
 struct LookupConsumer<Broker: MessageBroker>: Service {
   /// How many bytes of jobs the answers to one batch have.
   private static var mostBytes: Int { 8 << 20 }
+  /// How many batches may be answered at the same time, each with so many bytes.
+  private static var mostUnderWay: Int { 4 }
   /// How many jobs are changed in one transaction.
   private static var mostChanges: Int { 100 }
 
@@ -37,8 +39,14 @@ struct LookupConsumer<Broker: MessageBroker>: Service {
         let consumer = try await consuming.consume(
           Subscription(queue: names.requests, prefetch: 128), clock: clock, log)
       else { return }
-      try await withThrowingDiscardingTaskGroup { group in
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        var underWay = 0
         for try await deliveries in consumer {
+          if underWay >= Self.mostUnderWay {
+            try await group.next()
+            underWay -= 1
+          }
+          underWay += 1
           let answers = await answer(deliveries)
           group.addTask {
             await send(answers)

@@ -75,7 +75,10 @@ struct WatchPublisher<Broker: MessageBroker>: Service {
       ready.append(
         (
           job, (found?.status.isFinal ?? true) || watch.end <= clock.uptime,
-          Publication(message, exchange: "", routingKey: batch.address, mandatory: true)
+          // RabbitMQ 3.10 returns what goes to a direct reply-to even when it delivers it. Such a watch ends with its time.
+          Publication(
+            message, exchange: "", routingKey: batch.address,
+            mandatory: !batch.address.hasPrefix("amq.rabbitmq.reply-to"))
         ))
     }
     let verdicts = await broker.publish(ready.map(\.publication), timeout: .seconds(10))

@@ -7,6 +7,7 @@ package import Jobs
 package enum CancelMessage {
   static let tenantID = JobMessage.tenantID
   static let job = "job"
+  static let key = "idempotency_key"
   static let reason = "reason"
 
   /// Whether a message says that it is one.
@@ -25,13 +26,23 @@ package enum CancelMessage {
       throw wrong("\(error)")
     }
     guard let members = body.members else { throw wrong("it is \(body.kind.rawValue)") }
-    if let unknown = members.keys.filter({ $0 != job && $0 != reason }).min() {
+    if let unknown = members.keys.filter({ ![job, key, reason].contains($0) }).min() {
       throw wrong("'\(unknown.prefix(100))' is none of its members")
     }
     guard case .string(let id) = members[job], let id = JobID(id) else {
       throw wrong("'\(job)' must be a UUID")
     }
     var cancellation = JobCancellation(job: id)
+    switch members[key] {
+    case .string(let text):
+      do {
+        cancellation.idempotencyKey = try IdempotencyKey(text)
+      } catch {
+        throw wrong("\(error)")
+      }
+    case nil, .null: break
+    default: throw wrong("'\(key)' must be text")
+    }
     switch members[reason] {
     case .string(let text) where text.count <= JobCancellation.longestReason:
       cancellation.reason = text
@@ -48,6 +59,7 @@ package enum CancelMessage {
   package static func message(_ cancellation: JobCancellation) -> Message {
     var members: [String: JSONValue] = [job: .string(cancellation.job.description)]
     if let text = cancellation.reason { members[reason] = .string(text) }
+    if let made = cancellation.idempotencyKey { members[key] = .string(made.description) }
     var properties = MessageProperties()
     properties.type = MessageKind.cancel
     properties.contentType = "application/json"

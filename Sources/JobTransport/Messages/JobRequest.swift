@@ -42,6 +42,8 @@ package enum JobNews: Sendable, Hashable {
   case job(Job)
   /// One that is not there.
   case unknown(JobID)
+  /// One for which the answer had no room.
+  case left(JobID)
 
   /// Reads an answer of the server, or the message of a job's end.
   ///
@@ -56,7 +58,7 @@ package enum JobNews: Sendable, Hashable {
     }
     let answer = try JobRequest.Answer(message)
     return answer.jobs.compactMap { $0.map(JobNews.job) }
-      + (answer.unknown ?? []).map(JobNews.unknown)
+      + (answer.unknown ?? []).map(JobNews.unknown) + (answer.more ?? []).map(JobNews.left)
   }
 }
 

@@ -17,8 +17,10 @@ final class AttemptExecution<Authority: JobAuthority>: AttemptObserver {
     var nextLook: DeadlineQueue.ID?
     /// Reports that it has run out of time and does not end; the value is whether that is durable.
     var overdueReport: Task<Bool, Never>?
-    /// How often the callback has scheduled just the same.
-    var repetitions: [IdempotencyKey: Int] = [:]
+    /// Made with the first job that the callback schedules, or the first snapshot of one that may.
+    var childKeys: ChildKeys?
+    /// How many calls to the server the callback waits for: meanwhile it cannot say anything.
+    var calls = 0
   }
 
   private let executor: Executor<Authority>
@@ -110,27 +112,50 @@ final class AttemptExecution<Authority: JobAuthority>: AttemptObserver {
       progress: { self.note($0) },
       log: { self.note($0) },
       snapshot: { snapshot in
-        self.noteSign()
         try self.settings.limits.check(snapshot)
-        try await self.keep(.snapshot(snapshot))
+        try await self.called { try await self.keep(.snapshot(snapshot)) }
+        self.stands(at: snapshot)
       },
       policy: { policy, timeout in
-        try await self.keep(.policy(policy, timeout: timeout?.milliseconds))
+        try await self.called {
+          try await self.keep(.policy(policy, timeout: timeout?.milliseconds))
+        }
         self.updates?.allow(retries: policy.maxRetries)
       },
-      lock: { try await self.lock(by: $0) },
+      lock: { other in try await self.called { try await self.lock(by: other) } },
       heartbeat: { self.noteSign() },
       cancelReason: { [attempt] in attempt.cancelReason })
     link.scheduling = settings.scheduling
-    link.repetition = { self.count($0) }
+    link.childKey = { self.childKey($0) }
+    link.loaded = { self.assignment.snapshot.map(self.stands) }
     return link
   }
 
-  private func count(_ key: IdempotencyKey) -> Int {
+  private func childKey(_ content: String) -> IdempotencyKey {
     state.withLock { state in
-      defer { state.repetitions[key, default: 0] += 1 }
-      return state.repetitions[key, default: 0]
+      var keys = state.childKeys ?? ChildKeys(of: assignment.job)
+      defer { state.childKeys = keys }
+      return keys.next(content)
     }
+  }
+
+  private func stands(at snapshot: JSONPayload) {
+    guard settings.scheduling != nil else { return }
+    state.withLock { state in
+      var keys = state.childKeys ?? ChildKeys(of: assignment.job)
+      keys.stands(at: snapshot)
+      state.childKeys = keys
+    }
+  }
+
+  /// Waits for the server on behalf of the callback. However long that takes, the callback has not stalled.
+  private func called(_ call: () async throws -> Void) async throws {
+    state.withLock { $0.calls += 1 }
+    defer {
+      noteSign()
+      state.withLock { $0.calls -= 1 }
+    }
+    try await call()
   }
 
   private func note(_ progress: JobProgress) {
@@ -210,7 +235,9 @@ final class AttemptExecution<Authority: JobAuthority>: AttemptObserver {
     let now = executor.deadlines.now
     let last = lastSign.load(ordering: .relaxed)
     let silence = Duration.nanoseconds(Int64(clamping: now > last ? now - last : 0))
-    if silence >= limit.stall {
+    if state.withLock({ $0.calls > 0 }) {
+      look(after: limit.stall)
+    } else if silence >= limit.stall {
       attempt.order(.stall)
     } else {
       look(after: limit.stall - silence)

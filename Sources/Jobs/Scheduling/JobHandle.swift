@@ -40,7 +40,7 @@ public struct JobHandle<Params: JobParams>: Sendable {
   /// The id of the job that there is. The key may have made it before, or somebody else.
   private func knownID() async throws -> JobID {
     guard receipt.isKeyed else { return id }
-    return try await desk.job(key, tenant: receipt.tenant)?.id ?? id
+    return try await desk.id(of: key, tenant: receipt.tenant)
   }
 
   /// Its status now; otherwise as ``job()``.
@@ -84,16 +84,34 @@ public struct JobHandle<Params: JobParams>: Sendable {
 
   /// How far the job has come: now, and after each change, until it is at rest. What comes faster than it is read is coalesced.
   public var progress: some AsyncSequence<JobProgress, any Error> & Sendable {
-    desk.changes(of: id, tenant: receipt.tenant).map { job in
+    changes.map { job in
       JobProgress(job.progress, job.progressDetails.isEmpty ? nil : job.progressDetails)
+    }
+  }
+
+  private var changes: AsyncThrowingStream<Job, any Error> {
+    guard receipt.isKeyed else { return desk.changes(of: id, tenant: receipt.tenant) }
+    return AsyncThrowingStream(bufferingPolicy: .bufferingNewest(1)) { continuation in
+      let task = Task {
+        do {
+          let id = try await knownID()
+          for try await job in desk.changes(of: id, tenant: receipt.tenant) {
+            continuation.yield(job)
+          }
+          continuation.finish()
+        } catch {
+          continuation.finish(throwing: error)
+        }
+      }
+      continuation.onTermination = { _ in task.cancel() }
     }
   }
 
   /// Ends the job if it has not ended: one that waits at once, one that runs through its worker. Returns when that is durable.
   public func cancel(reason: String? = nil) async throws {
-    try await desk.cancel([
-      JobCancellation(job: try await knownID(), tenantID: receipt.tenant, reason: reason)
-    ])
+    var cancellation = JobCancellation(job: id, tenantID: receipt.tenant, reason: reason)
+    if receipt.isKeyed { cancellation.idempotencyKey = key }
+    try await desk.cancel([cancellation])
   }
 }
 
@@ -153,15 +171,27 @@ public struct JobWaitTimeout: Error, Hashable, CustomStringConvertible {
 
 /// There is no such job: it was not accepted, was deleted, or is not kept any longer.
 public struct UnknownJob: Error, Hashable, CustomStringConvertible {
-  /// Which job.
-  public let id: JobID
+  /// Which job; `nil` when it was asked for by its key.
+  public let id: JobID?
+  /// The key that has made no job.
+  public let key: IdempotencyKey?
 
   /// - Parameter id: the one that is not there.
   public init(id: JobID) {
     self.id = id
+    key = nil
+  }
+
+  /// - Parameter key: the one that has made no job.
+  public init(key: IdempotencyKey) {
+    id = nil
+    self.key = key
   }
 
   public var description: String {
-    "there is no job \(id); if it was refused, it stands with the reason among the dead letters"
+    let what = id.map { "no job \($0)" } ?? "no job of the key \(key?.description ?? "")"
+    return
+      "there is \(what). If it was scheduled just now, the server may not have read it yet; if it was refused, it stands with the"
+      + " reason among the dead letters"
   }
 }

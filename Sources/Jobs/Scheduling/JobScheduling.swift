@@ -23,6 +23,11 @@ public protocol JobDesk: Sendable {
   /// The job that a key has made; `nil` when there is none.
   func job(_ key: IdempotencyKey, tenant: UUID) async throws -> Job?
 
+  /// Which job a key has made. Whoever has just scheduled it may be ahead of the server: it is waited for.
+  ///
+  /// - Throws: ``UnknownJob`` when there is none after a while.
+  func id(of key: IdempotencyKey, tenant: UUID) async throws -> JobID
+
   /// Waits for a job's end. Costs nothing while it waits; the task's cancellation ends it.
   func end(of id: JobID, tenant: UUID) async throws -> Job
 
@@ -36,6 +41,11 @@ public protocol JobDesk: Sendable {
 
 extension JobDesk {
   public var now: Timestamp { .now }
+
+  public func id(of key: IdempotencyKey, tenant: UUID) async throws -> JobID {
+    guard let job = try await job(key, tenant: tenant) else { throw UnknownJob(key: key) }
+    return job.id
+  }
 }
 
 /// What may be said of a job besides its params. What is left out is as its type says.
@@ -114,6 +124,43 @@ extension JobScheduling {
     }
     let desk = desk
     return try await submit(submissions).map { JobHandle($0, desk) }
+  }
+}
+
+extension JobScheduling {
+  /// Schedules as many jobs as come: takes from `params` no faster than the broker confirms, with a thousand under way at most. There
+  /// is no limit of time for all of them, only for each.
+  ///
+  /// ```swift
+  /// let count = try await jobs.schedule(each: paths.map { CountWords(path: $0) })
+  /// ```
+  ///
+  /// - Parameters:
+  ///   - params: as many as come.
+  ///   - options: of each of them. Of a key that is given, each gets one of its own, by its place.
+  ///   - onScheduled: told of each as soon as it is durable, in no certain order; it may slow the whole down.
+  /// - Returns: how many were scheduled.
+  /// - Throws: what `params` or `onScheduled` throws, or why a job was not taken. What was taken by then stays.
+  @discardableResult
+  public func schedule<Source: AsyncSequence & Sendable>(
+    each params: Source, options: JobOptions = JobOptions(),
+    onScheduled: @escaping @Sendable (JobHandle<Source.Element>) async throws -> Void = { _ in }
+  ) async throws -> Int where Source.Element: JobParams {
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      var place = 0
+      for try await next in params {
+        // So many are under way.
+        if place >= 1000 { try await group.next() }
+        var options = options
+        options.key = options.key?.derived("\(place)")
+        group.addTask { [options] in
+          try await onScheduled(try await self.schedule([next], options: options)[0])
+        }
+        place += 1
+      }
+      try await group.waitForAll()
+      return place
+    }
   }
 }
 

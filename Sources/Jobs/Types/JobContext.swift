@@ -120,6 +120,7 @@ public struct JobContext: Sendable {
     as type: Snapshot.Type = Snapshot.self
   ) throws(SnapshotError) -> Snapshot? {
     guard let snapshot = assignment.snapshot else { return nil }
+    link.loaded()
     do {
       return try snapshot.decode(as: type)
     } catch {
@@ -168,8 +169,10 @@ package struct JobLink: Sendable {
   package var cancelReason: @Sendable () -> CancelReason?
   /// Schedules what the callback schedules; it cannot when it is `nil`.
   package var scheduling: (any JobScheduling)?
-  /// Counts how often the attempt has scheduled the same: the answer is how often it had before.
-  package var repetition: @Sendable (IdempotencyKey) -> Int = { _ in 0 }
+  /// The key of a child that is scheduled without one, from what is scheduled.
+  package var childKey: @Sendable (String) -> IdempotencyKey = { _ in .unique() }
+  /// Notes that the callback goes on from the snapshot that it was given.
+  package var loaded: @Sendable () -> Void = {}
 
   /// What is left out does nothing, which is enough for tests of a callback.
   package init(

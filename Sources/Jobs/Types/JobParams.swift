@@ -29,7 +29,8 @@ public protocol JobParams: Codable, Sendable {
   static var descriptions: [String: String] { get }
 
   /// Any instance, from which the schema is read. Only for types that take no made-up values, such as an enum with
-  /// associated values or a text that is checked when it is decoded.
+  /// associated values or a text that is checked when it is decoded. ``defaults`` makes up what it asks for all the same: an enum that is
+  /// asked for there has to be `CaseIterable`.
   static var example: Self? { get }
 }
 
@@ -112,9 +113,7 @@ public struct Retry: Sendable {
     _ times: Int, from delay: Duration = .seconds(1), upTo longest: Duration = .seconds(3600),
     jitter: Double = 0.2
   ) -> Retry {
-    Retry(
-      RetryPolicy(
-        maxRetries: times, delay: delay, backoff: .exponential, maxDelay: longest, jitter: jitter))
+    Retry(.exponential(times, from: delay, upTo: longest, jitter: jitter))
   }
 
   /// So many times, after a delay that grows by the first one each time.
@@ -122,16 +121,14 @@ public struct Retry: Sendable {
     _ times: Int, from delay: Duration = .seconds(1), upTo longest: Duration = .seconds(3600),
     jitter: Double = 0.2
   ) -> Retry {
-    Retry(
-      RetryPolicy(
-        maxRetries: times, delay: delay, backoff: .linear, maxDelay: longest, jitter: jitter))
+    Retry(.linear(times, from: delay, upTo: longest, jitter: jitter))
   }
 
   /// So many times, always after the same delay.
   public static func constant(
     _ times: Int, every delay: Duration = .seconds(1), jitter: Double = 0
   ) -> Retry {
-    Retry(RetryPolicy(maxRetries: times, delay: delay, backoff: .constant, jitter: jitter))
+    Retry(.constant(times, every: delay, jitter: jitter))
   }
 }
 
@@ -254,6 +251,6 @@ public struct JobParamsError: Error, Hashable, CustomStringConvertible {
 
   public var description: String {
     "\(params) cannot be the params of the job type \(type): \(reason). Where no values can be made up,"
-      + " give it a static member `example`"
+      + " give it a static member `example`, and make an enum that `defaults` asks for `CaseIterable`"
   }
 }

@@ -32,6 +32,31 @@ public struct RetryPolicy: Sendable, Hashable {
   /// A failed job stays failed.
   public static let never = RetryPolicy(maxRetries: 0)
 
+  /// So many times, after a delay that doubles each time; see ``Retry/exponential(_:from:upTo:jitter:)``.
+  public static func exponential(
+    _ times: Int, from delay: Duration = .seconds(1), upTo longest: Duration = .seconds(3600),
+    jitter: Double = 0.2
+  ) -> RetryPolicy {
+    RetryPolicy(
+      maxRetries: times, delay: delay, backoff: .exponential, maxDelay: longest, jitter: jitter)
+  }
+
+  /// So many times, after a delay that grows by the first one each time.
+  public static func linear(
+    _ times: Int, from delay: Duration = .seconds(1), upTo longest: Duration = .seconds(3600),
+    jitter: Double = 0.2
+  ) -> RetryPolicy {
+    RetryPolicy(
+      maxRetries: times, delay: delay, backoff: .linear, maxDelay: longest, jitter: jitter)
+  }
+
+  /// So many times, always after the same delay.
+  public static func constant(
+    _ times: Int, every delay: Duration = .seconds(1), jitter: Double = 0
+  ) -> RetryPolicy {
+    RetryPolicy(maxRetries: times, delay: delay, backoff: .constant, jitter: jitter)
+  }
+
   /// The delay before one retry.
   ///
   /// - Parameters:

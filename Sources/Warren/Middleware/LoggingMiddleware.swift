@@ -52,6 +52,10 @@ public struct LoggingMiddleware: JobMiddleware {
       job.logger.log(
         level: level, "skipped", metadata: took().merging(["reason": "\(skip.reason)"]) { $1 })
       throw skip
+    } catch let snooze as Snooze {
+      job.logger.log(
+        level: level, "snoozed", metadata: took().merging(["for": "\(snooze.delay)"]) { $1 })
+      throw snooze
     } catch {
       job.logger.warning("ended", metadata: took().merging(["error": "\(error)"]) { $1 })
       throw error

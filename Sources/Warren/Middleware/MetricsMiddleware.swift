@@ -14,7 +14,7 @@ extension JobMiddleware where Self == MetricsMiddleware {
 ///
 /// | metric | kind | dimensions |
 /// |---|---|---|
-/// | `messaging.client.sent.messages` | counter | `type`, `error.type` when it failed |
+/// | `messaging.client.sent.messages` | counter | `type`, `error.type` |
 /// | `messaging.client.operation.duration` | timer | `type`: from `schedule` to the broker's confirm |
 /// | `warren.schedule.batch` | recorder | |
 /// | `messaging.client.consumed.messages` | counter | `type`, `queue` |
@@ -25,7 +25,8 @@ extension JobMiddleware where Self == MetricsMiddleware {
 /// | `warren.report.batch` | recorder | how many reports went at once |
 /// | `warren.reconnects` | counter | `connection`: `publishing` or `consuming` |
 ///
-/// `outcome` is `completed`, `skipped`, `canceled` or `failed`.
+/// `outcome` is what became of the attempt: `completed`, `skipped`, `snoozed` or `failed`; and where it was told to end `canceled`,
+/// `suspended`, `timed_out`, `stalled`, `given_back` (the service ends) or `fenced`. `error.type` is `none` where all went well.
 public struct MetricsMiddleware: JobMiddleware {
   private let instruments: Instruments
 
@@ -71,10 +72,23 @@ public struct MetricsMiddleware: JobMiddleware {
       jobs.completed.record(duration: start.duration(to: .now))
       return result
     } catch {
-      let timer =
-        error is JobSkip ? jobs.skipped : job.cancelReason == nil ? jobs.failed : jobs.canceled
-      timer.record(duration: start.duration(to: .now))
+      instruments.processed(type.id, job.queue, Self.outcome(of: error, job.cancelReason))
+        .record(duration: start.duration(to: .now))
       throw error
+    }
+  }
+
+  private static func outcome(of error: any Error, _ reason: CancelReason?) -> String {
+    if error is JobSkip { return "skipped" }
+    if error is Snooze { return "snoozed" }
+    return switch reason {
+    case nil: "failed"
+    case .canceled: "canceled"
+    case .suspending: "suspended"
+    case .timedOut: "timed_out"
+    case .stalled: "stalled"
+    case .shuttingDown: "given_back"
+    case .fenced: "fenced"
     }
   }
 
@@ -98,7 +112,7 @@ private final class Instruments: Sendable {
     let consumed: Counter
     let wait: Metrics.Timer
     let running: Meter
-    let completed, skipped, canceled, failed: Metrics.Timer
+    let completed: Metrics.Timer
   }
 
   private struct Origin: Hashable {
@@ -129,7 +143,8 @@ private final class Instruments: Sendable {
       let dimensions = [("type", "\(type)")]
       let sent = Sent(
         messages: Counter(
-          label: "messaging.client.sent.messages", dimensions: dimensions, factory: factory),
+          label: "messaging.client.sent.messages",
+          dimensions: dimensions + [("error.type", "none")], factory: factory),
         duration: Metrics.Timer(
           label: "messaging.client.operation.duration", dimensions: dimensions, factory: factory))
       state.sent[type] = sent
@@ -159,6 +174,15 @@ private final class Instruments: Sendable {
     }
   }
 
+  /// Of attempts that have not completed: there are few.
+  func processed(_ type: JobTypeID, _ queue: JobQueueName?, _ outcome: String) -> Metrics.Timer {
+    Metrics.Timer(
+      label: "messaging.process.duration",
+      dimensions: [
+        ("type", "\(type)"), ("queue", queue.map { "\($0)" } ?? "none"), ("outcome", outcome),
+      ], factory: factory)
+  }
+
   func executed(_ type: JobTypeID, _ queue: JobQueueName?) -> Executed {
     let origin = Origin(type: type, queue: queue)
     return state.withLock { state in
@@ -167,16 +191,12 @@ private final class Instruments: Sendable {
       func timer(_ label: String, _ more: [(String, String)] = []) -> Metrics.Timer {
         Metrics.Timer(label: label, dimensions: dimensions + more, factory: factory)
       }
-      func processed(_ outcome: String) -> Metrics.Timer {
-        timer("messaging.process.duration", [("outcome", outcome)])
-      }
       let executed = Executed(
         consumed: Counter(
           label: "messaging.client.consumed.messages", dimensions: dimensions, factory: factory),
         wait: timer("warren.job.queue_wait"),
         running: Meter(label: "warren.jobs.running", dimensions: dimensions, factory: factory),
-        completed: processed("completed"), skipped: processed("skipped"),
-        canceled: processed("canceled"), failed: processed("failed"))
+        completed: timer("messaging.process.duration", [("outcome", "completed")]))
       state.executed[origin] = executed
       return executed
     }

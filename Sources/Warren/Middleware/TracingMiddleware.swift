@@ -55,20 +55,24 @@ public struct TracingMiddleware: JobMiddleware {
     let isOfTrace = job.attempt == 1 && job.scheduledAt - job.createdAt <= longest
     let parent = isOfTrace ? origin : .topLevel
     noteWait(of: job, parent, isOfTrace ? nil : origin)
-    return try await tracer.withSpan(
+    // What is no error of the job's goes around the span, which would be shown as one that failed.
+    let result: Result<JSONPayload?, any Error> = try await tracer.withSpan(
       "execute \(type.id)", context: parent, ofKind: .consumer
     ) { span in
       if !isOfTrace { span.addLink(SpanLink(context: origin, attributes: [:])) }
       describe(span, job)
       span.attributes["messaging.operation.type"] = "process"
       do {
-        return try await next(job)
+        return .success(try await next(job))
       } catch let skip as JobSkip {
-        // No error of the job's: the span would be shown as one that failed.
         span.attributes["warren.job.skipped"] = skip.reason
-        throw skip
+        return .failure(skip)
+      } catch let snooze as Snooze {
+        span.attributes["warren.job.snoozed"] = snooze.reason ?? ""
+        return .failure(snooze)
       }
     }
+    return try result.get()
   }
 
   /// The time between when a job was due and now, when it begins.

@@ -106,6 +106,27 @@ import Testing
     }
   }
 
+  @Test(
+    "cancels the job that a key has made, whichever id is named, and the one of the id where there is no such key"
+  )
+  func cancellationByKey() async throws {
+    let fixture = try await ServerFixture()
+    let made = try await fixture.running(1, by: WorkerID(rawValue: "w"))[0]
+    var keyed = JobCancellation(job: JobID())
+    keyed.idempotencyKey = IdempotencyKey(uuid: made.idempotencyKey)
+    let id = JobID()
+    var own = JobCancellation(job: id)
+    own.idempotencyKey = .unique()
+    let messages = try [submission(id), CancelMessage.message(keyed), CancelMessage.message(own)]
+    try await fixture.run([consumer(fixture)]) {
+      let intake = try await fixture.broker.consumer(of: "jobs.submit")
+      intake.deliver(messages)
+      try await intake.untilAcknowledged(3)
+      #expect(try await fixture.status(made) == .canceling)
+      #expect(try await fixture.store.job(id)?.status == .canceled)
+    }
+  }
+
   @Test("acknowledges nothing before it is stored")
   func store() async throws {
     let fixture = try await ServerFixture()

@@ -8,7 +8,8 @@ import WordJobs
 @main
 struct Web {
   struct Accepted: ResponseEncodable {
-    let job: String
+    /// With it the client finds the job, and asks again.
+    let key: String
   }
 
   static func main() async throws {
@@ -28,7 +29,7 @@ struct Web {
       let key = request.uri.queryParameters.get("key")
       let handle = try await jobs.schedule(
         CountWords(path: path), key: try key.map { try IdempotencyKey($0) })
-      return EditedResponse(status: .accepted, response: Accepted(job: handle.id.description))
+      return EditedResponse(status: .accepted, response: Accepted(key: handle.key.description))
     }
     router.get("ready") { _, _ in
       await jobs.isReady ? HTTPResponse.Status.ok : .serviceUnavailable
