@@ -296,6 +296,32 @@ struct BoundTests {
     try await run.value
   }
 
+  @Test(
+    "A task that is cancelled waits neither for room nor for a connection, and takes no room",
+    arguments: [false, true])
+  func cancelling(isEarly: Bool) async throws {
+    let connection = Connection(
+      configuration: try await configuration { $0.maximumPendingBytes = 100_000 },
+      logger: quietLogger())
+    let publication = Publication(
+      Message(body: Array(repeating: 0, count: 60_000)), exchange: "", routingKey: "nowhere")
+    let tasks = (0..<2).map { _ in
+      Task { await connection.publishUnlessCancelled([publication], timeout: .seconds(100_000)) }
+    }
+    // One has room, and waits to be sent; the other waits for room.
+    if !isEarly {
+      #expect(
+        await IsolationTests.wait {
+          connection.room.used > 60_000 && connection.room.waiting == 1
+        })
+    }
+    for task in tasks.reversed() {
+      task.cancel()
+      #expect(await task.value == [.notSent("the task was cancelled before it was sent")])
+    }
+    #expect(connection.room.used == 0)
+  }
+
   @Test("Batches whose time is up take no memory, however long the outage")
   func outage() async throws {
     let connection = Connection(

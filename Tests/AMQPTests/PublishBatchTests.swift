@@ -42,6 +42,27 @@ struct PublishBatchTests {
     #expect(verdicts.all?[1] == .unknown("late"))
   }
 
+  @Test("What is taken back is what was not sent; the rest is waited for")
+  func takenBack() {
+    let (batch, verdicts) = batch(["a", "b", "c"].map { publication($0) })
+    batch.sent(0..<1)
+    batch.takeBack("cancelled")
+    #expect(verdicts.all == nil && !batch.isToBeSent(1))
+    batch.settle(0..<1, .confirmed)
+    #expect(verdicts.all == [.confirmed, .notSent("cancelled"), .notSent("cancelled")])
+  }
+
+  @Test("What has been taken back is not sent once more")
+  func takenBackLater() {
+    let (batch, verdicts) = batch(["a", "b", "c"].map { publication($0) })
+    batch.sent(0..<3)
+    batch.refused(0)
+    batch.takeBack("cancelled")
+    batch.notTaken(1..<2)
+    batch.refused(2)
+    #expect(verdicts.all == [.nacked, .notSent("cancelled"), .nacked])
+  }
+
   @Test("A refusal is the verdict when there was no time to try once more")
   func refused() {
     let (batch, verdicts) = batch(["a", "b"].map { publication($0) })

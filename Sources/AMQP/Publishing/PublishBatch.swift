@@ -36,6 +36,10 @@ final class PublishBatch: @unchecked Sendable {
   private var missing: Int
   private var completion: (([PublishVerdict]) -> Void)?
   var deadline: Deadline?
+  /// Until what has not been sent is taken back.
+  var patience: Deadline?
+  /// Why nothing of it is sent any more.
+  private var end: String?
 
   /// Encodes publications. What AMQP cannot carry has its verdict at once.
   init(
@@ -133,11 +137,13 @@ final class PublishBatch: @unchecked Sendable {
   /// The broker refused this one; it will be sent once more.
   func refused(_ index: Int) {
     if states[index] == .sent { states[index] = .refused }
+    settleUnsent()
   }
 
   /// These were certainly not taken, and are to be sent again.
   func notTaken(_ range: Range<Int>) {
     for index in range where states[index] == .sent { states[index] = .waiting }
+    settleUnsent()
   }
 
   /// The broker sent this one back; what it says next of it is only the end of it.
@@ -166,10 +172,29 @@ final class PublishBatch: @unchecked Sendable {
     if missing == 0 { finish("") }
   }
 
+  /// Ends the wait for what has not been sent, or would have to be sent again: `why` it will not be.
+  func takeBack(_ why: String) {
+    end = why
+    settleUnsent()
+  }
+
+  private func settleUnsent() {
+    guard let end else { return }
+    for index in states.indices {
+      switch states[index] {
+      case .waiting: settle(index..<(index + 1), .notSent(end))
+      case .refused: settle(index..<(index + 1), .nacked)
+      case .sent, .settled: break
+      }
+    }
+  }
+
   /// Ends the wait for all that have no verdict: `why` there will be none.
   func finish(_ why: String) {
     deadline?.cancel()
     deadline = nil
+    patience?.cancel()
+    patience = nil
     guard let completion else { return }
     self.completion = nil
     if missing > 0 {

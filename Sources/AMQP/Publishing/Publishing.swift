@@ -10,22 +10,46 @@ extension Connection {
   /// While the connection is down, or blocked by the broker, they wait, and while more than
   /// ``ConnectionConfiguration/maximumPendingBytes`` wait, so does the caller. What has no verdict
   /// after `timeout` is ``PublishVerdict/notSent(_:)``, or ``PublishVerdict/unknown(_:)`` if it has
-  /// been sent, and takes no memory any more. Cancelling the task does not cut it short: what is
-  /// written cannot be taken back, and the outcome of a job that was cancelled must get through all
-  /// the same.
+  /// been sent, and takes no memory any more. Cancelling the task does not cut it short: the outcome
+  /// of a job that was cancelled must get through all the same. For what need not, there is
+  /// ``publishUnlessCancelled(_:timeout:)``.
   public nonisolated func publish(
     _ publications: [Publication], timeout: Duration = .seconds(30)
+  ) async -> [PublishVerdict] {
+    await publish(publications, timeout, nil)
+  }
+
+  /// Publishes as ``publish(_:timeout:)-([Publication],_)`` does, but a task that is cancelled does
+  /// not wait for a broker that is away, or has blocked publishing: what cannot be sent then is
+  /// ``PublishVerdict/notSent(_:)`` at once, and what could be sent, and has not been within a
+  /// second. What has been sent cannot be taken back: its verdict is waited for.
+  public nonisolated func publishUnlessCancelled(
+    _ publications: [Publication], timeout: Duration = .seconds(30)
+  ) async -> [PublishVerdict] {
+    let cancellation = PublishCancellation()
+    return await withTaskCancellationHandler {
+      await publish(publications, timeout, cancellation)
+    } onCancel: {
+      cancellation.cancel()
+    }
+  }
+
+  private nonisolated func publish(
+    _ publications: [Publication], _ timeout: Duration, _ cancellation: PublishCancellation?
   ) async -> [PublishVerdict] {
     guard !publications.isEmpty else { return [] }
     let end = ContinuousClock.now + timeout
     let frameMax = frameMax.load(ordering: .relaxed)
     let (cost, refused) = PublishBatch.measure(publications, frameMax: frameMax)
-    if !room.take(cost), await !waitForRoom(cost, timeout) {
-      return lacking(publications.count, refused, timeout)
+    if !room.take(cost), await !waitForRoom(cost, timeout, cancellation) {
+      return lacking(publications.count, refused, timeout, cancellation)
     }
     return await withCheckedContinuation { continuation in
-      start(publications, cost, frameMax, refused, timeout, end) {
+      let batch = start(publications, cost, frameMax, refused, timeout, end) {
         continuation.resume(returning: $0)
+      }
+      cancellation?.end { [self] in
+        perform { $0.takeBack(batch) }
       }
     }
   }
@@ -60,8 +84,11 @@ extension Connection {
     return submitted
   }
 
-  private nonisolated func waitForRoom(_ cost: Int, _ timeout: Duration) async -> Bool {
+  private nonisolated func waitForRoom(
+    _ cost: Int, _ timeout: Duration, _ cancellation: PublishCancellation? = nil
+  ) async -> Bool {
     await room.wait(cost) { giveUp in
+      cancellation?.end(giveUp)
       perform { connection in
         _ = connection.timers.schedule(after: timeout) { giveUp() }
       }
@@ -69,10 +96,12 @@ extension Connection {
   }
 
   private nonisolated func lacking(
-    _ count: Int, _ refused: [Int: AMQPError], _ timeout: Duration
+    _ count: Int, _ refused: [Int: AMQPError], _ timeout: Duration,
+    _ cancellation: PublishCancellation? = nil
   ) -> [PublishVerdict] {
     (0..<count).map { index in
       if let error = refused[index] { return .notSent("\(error)") }
+      if cancellation?.isCancelled == true { return .notSent(PublishCancellation.reason) }
       return .notSent(
         "timed out after \(timeout): \(room.limit) bytes of publications wait already "
           + "(maximumPendingBytes)")
@@ -80,18 +109,19 @@ extension Connection {
   }
 
   /// Encodes publications, and hands them to the connection's thread.
+  @discardableResult
   private nonisolated func start(
     _ publications: [Publication], _ cost: Int, _ frameMax: Int, _ refused: [Int: AMQPError],
     _ timeout: Duration, _ end: ContinuousClock.Instant,
     completion: @escaping @Sendable ([PublishVerdict]) -> Void
-  ) {
+  ) -> PublishBatch {
     let batch = PublishBatch(publications, cost: cost, frameMax: frameMax, refused: refused) {
       [room] verdicts in
       room.free(cost)
       completion(verdicts)
     }
-    guard !batch.isFinished else { return }
-    perform { $0.submit(batch, timeout, until: end) }
+    if !batch.isFinished { perform { $0.submit(batch, timeout, until: end) } }
+    return batch
   }
 
   private func submit(
@@ -102,6 +132,16 @@ extension Connection {
       batch?.finish(self.whyUnconfirmed(after: timeout))
     }
     publisher.submit(batch)
+  }
+
+  /// Whoever waits for a batch has been cancelled, maybe before the batch was handed over.
+  private func takeBack(_ batch: PublishBatch) {
+    guard life.phase == .ready, session?.blockedReason == nil else {
+      return batch.takeBack(PublishCancellation.reason)
+    }
+    batch.patience = timers.schedule(after: .seconds(1)) { [weak batch] in
+      batch?.takeBack(PublishCancellation.reason)
+    }
   }
 
   private func count(_ verdicts: [PublishVerdict]) {
@@ -126,6 +166,37 @@ extension Connection {
         lastError?.description ?? "not connected"
       }
     return "timed out after \(timeout): \(why)"
+  }
+}
+
+/// Ends whatever step of publishing a task is at when the task is cancelled.
+private final class PublishCancellation: Sendable {
+  static let reason = "the task was cancelled before it was sent"
+
+  private struct State {
+    var isCancelled = false
+    var end: (@Sendable () -> Void)?
+  }
+
+  private let state = Mutex(State())
+
+  var isCancelled: Bool { state.withLock(\.isCancelled) }
+
+  /// The next step begins, which `body` ends.
+  func end(_ body: @escaping @Sendable () -> Void) {
+    let isLate = state.withLock { state in
+      state.end = body
+      return state.isCancelled
+    }
+    if isLate { body() }
+  }
+
+  func cancel() {
+    let end = state.withLock { state in
+      state.isCancelled = true
+      return state.end
+    }
+    end?()
   }
 }
 
