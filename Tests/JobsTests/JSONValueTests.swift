@@ -105,6 +105,36 @@ struct JSONValueTests {
     #expect(JSONError(long).description.hasSuffix("ä…"))
     #expect(JSONError(long).description.utf8.count < 1_000)
   }
+
+  @Test("an integer that is not kept as it is cannot be written, wherever it stands")
+  func largeIntegers() throws {
+    for large in [UInt64.max, UInt64(Int64.max) + 1] {
+      let value = ["big": [0, large]]
+      let message =
+        "\(large) cannot be written as JSON: integers beyond 64 bits with a sign are not kept exactly;"
+        + " make it a text"
+      for encode in [
+        { _ = try JSONValue(encoding: value) }, { _ = try JSONPayload(encoding: value) },
+        { _ = try JSONPayload(encoding: large) },
+      ] {
+        let error = #expect(throws: JSONError.self) { try encode() }
+        #expect(error?.description == message)
+      }
+    }
+    // Whatever else has as many digits is.
+    for text in ["18446744073709551615", #"\"18446744073709551615"#] {
+      #expect(try JSONValue(encoding: [text]) == .array([.string(text)]))
+    }
+    for integer in [Int64.min, .max] {
+      #expect(try JSONValue(encoding: [integer]) == .array([.integer(integer)]))
+    }
+    for number in [1e19, 9.223372036854776e18, 0.00012345678901234567, -1.2345678901234567e-300] {
+      #expect(try JSONValue(encoding: [number]).decode(as: [Double].self) == [number])
+    }
+    // What others send is read as most JSON readers do.
+    let nearest = JSONValue.number(18_446_744_073_709_551_616)
+    #expect(try JSONValue(parsing: Array("18446744073709551615".utf8)) == nearest)
+  }
 }
 
 extension JSONValue {

@@ -19,11 +19,11 @@ public struct JSONPayload: Sendable, Hashable {
 
   /// The JSON text of any encodable value.
   ///
-  /// - Throws: ``JSONError`` when the value cannot be written as JSON (a number that is not finite, say), or is nested
-  ///   more deeply than ``JSONValue/maxDepth``.
+  /// - Throws: ``JSONError`` when the value cannot be written as JSON, as for ``JSONValue/init(encoding:)``.
   public init(encoding value: some Encodable) throws(JSONError) {
     do {
       bytes = try JSONEncoder.payload().encode(value)
+      try JSONText.checkIntegers(bytes.span)
     } catch {
       throw JSONError(decoding: error)
     }
@@ -126,6 +126,37 @@ package enum JSONText {
         level -= 1
       default:
         break
+      }
+    }
+  }
+
+  /// Looks for integers that no `Int64` can be: most readers of JSON take them for numbers that are near.
+  ///
+  /// - Throws: ``JSONError`` that names the first one.
+  static func checkIntegers(_ bytes: Span<UInt8>) throws(JSONError) {
+    var isInString = false
+    var isEscaped = false
+    var start: Int?
+    for index in 0...bytes.count {
+      let byte = index < bytes.count ? bytes[index] : 0
+      switch byte {
+      case _ where isEscaped: isEscaped = false
+      case UInt8(ascii: "\\") where isInString: isEscaped = true
+      case UInt8(ascii: "\""): isInString.toggle()
+      case _ where isInString: break
+      case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."),
+        UInt8(ascii: "e"), UInt8(ascii: "E"), UInt8(ascii: "+"):
+        if start == nil { start = index }
+      default:
+        defer { start = nil }
+        // Shorter ones fit.
+        guard let start, index - start >= 19 else { continue }
+        let number = String(decoding: (start..<index).map { bytes[$0] }, as: UTF8.self)
+        guard number.contains(where: { ".eE".contains($0) }) || Int64(number) != nil else {
+          throw JSONError(
+            "\(number) cannot be written as JSON: integers beyond 64 bits with a sign are not kept"
+              + " exactly; make it a text")
+        }
       }
     }
   }

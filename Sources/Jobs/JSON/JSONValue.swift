@@ -36,12 +36,13 @@ public enum JSONValue: Sendable, Hashable {
 
   /// The JSON form of any encodable value.
   ///
-  /// - Throws: ``JSONError`` when the value cannot be written as JSON (a number that is not finite, say), or is nested
-  ///   more deeply than ``maxDepth``.
+  /// - Throws: ``JSONError`` when the value cannot be written as JSON (a number that is not finite, say, or an integer that
+  ///   no `Int64` can be), or is nested more deeply than ``maxDepth``.
   public init(encoding value: some Encodable) throws(JSONError) {
     do {
-      self = try JSONDecoder().decode(
-        JSONValue.self, from: JSONEncoder.payload().encode(value))
+      let text = try JSONEncoder.payload().encode(value)
+      try JSONText.checkIntegers(text.span)
+      self = try JSONDecoder().decode(JSONValue.self, from: text)
     } catch {
       throw JSONError(decoding: error)
     }

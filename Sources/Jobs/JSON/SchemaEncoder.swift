@@ -51,6 +51,10 @@ struct SchemaWalk {
     guard level < Self.mostLevels else { return .anything }
     let encoder = SchemaEncoder(deeper)
     try value.encode(to: encoder)
+    // Of an enum with associated values, each case of which has a member of its own, only one is seen here.
+    if encoder.node.schema.kinds == [.object], Mirror(reflecting: value).displayStyle == .enum {
+      return ParamsSchema(kinds: [.object])
+    }
     return encoder.node.schema
   }
 
@@ -110,9 +114,9 @@ extension ParamsSchema {
   fileprivate var orNil: ParamsSchema? { self == .anything ? nil : self }
 }
 
-/// Dictionaries with string keys, whose members are free.
+/// Dictionaries that are written as objects, whose members are free: those with keys of text, integers and the like. Others are arrays.
 private protocol KeyedByString {}
-extension Dictionary: KeyedByString where Key == String {}
+extension Dictionary: KeyedByString where Key: CodingKeyRepresentable {}
 
 private protocol OptionalType { static var wrapped: any Any.Type { get } }
 extension Optional: OptionalType { static var wrapped: any Any.Type { Wrapped.self } }
