@@ -143,6 +143,22 @@ struct LookupMessageTests {
     #expect(try JobRequest.Answer(message).more?.count == 7)
   }
 
+  @Test("a job that is larger than that is an answer of its own, unless others are answered before")
+  func tooLarge() throws {
+    let huge = try job(["x": .string(String(repeating: "y", count: 5 << 20))])
+    var room = 8 << 20
+    func answer() throws -> JobRequest.Answer {
+      try JobRequest.Answer(
+        LookupMessage.answer(
+          [huge.id, huge.id], room: &room, of: 8 << 20, correlationID: nil
+        ) { _ in .known(huge) })
+    }
+    let first = try answer()
+    #expect(first.jobs.count == 1 && first.more?.count == 1)
+    let second = try answer()
+    #expect(second.jobs.isEmpty && second.more?.count == 2)
+  }
+
   @Test("the message of a job's end is news")
   func ends() throws {
     let job = try job()

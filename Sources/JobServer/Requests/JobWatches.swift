@@ -35,6 +35,8 @@ final class JobWatches: Sendable {
     var changed: [String: Set<JobID>] = [:]
     /// Addresses that are being told.
     var busy: Set<String> = []
+    /// When was looked last for watches whose time is over.
+    var lastSweep = Duration.seconds(-1)
   }
 
   /// Raised when there is something to tell.
@@ -172,7 +174,10 @@ extension JobWatches.State {
     if changed[key.address]?.isEmpty == true { changed[key.address] = nil }
   }
 
+  /// At most once a second: it looks at all, and whoever is refused asks again.
   fileprivate mutating func removeEnded(at now: Duration) {
+    guard now - lastSweep >= .seconds(1) else { return }
+    lastSweep = now
     for (key, watch) in watches where watch.end < now { remove(key) }
   }
 }

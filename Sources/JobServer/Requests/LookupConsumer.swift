@@ -108,14 +108,14 @@ struct LookupConsumer<Broker: MessageBroker>: Service {
     guard !asking.isEmpty else { return [] }
     do throws(StoreError) {
       // Before it is looked: what ends meanwhile is told, at worst twice.
-      try await note(asking)
+      let unnoted = try await note(asking)
       // In the order in which they were asked for, so that the first have room.
       var seen: Set<JobLookup> = []
       let asked = asking.flatMap(\.lookups).filter { seen.insert($0).inserted }
       let found = try await store.find(asked, bytes: Self.mostBytes)
       let findings = Dictionary(zip(asked, found)) { $1 }
       var room = Self.mostBytes
-      return asking.map { answer($0, findings, &room) }
+      return asking.map { answer($0, findings, unnoted, &room) }
     } catch {
       log.count(\.storeFailures)
       log.burst(.error, "requests cannot be answered", ["error": "\(error)"])
@@ -126,7 +126,10 @@ struct LookupConsumer<Broker: MessageBroker>: Service {
   }
 
   /// Notes in the store who wants to be told of the end of which jobs.
-  private func note(_ askers: [Asker]) async throws(StoreError) {
+  ///
+  /// - Returns: those of which that could not be noted, since they were not there. They may have come since; that their end is told
+  ///   must not be believed all the same.
+  private func note(_ askers: [Asker]) async throws(StoreError) -> Set<JobLookup> {
     let commands = askers.flatMap { asker -> [JobCommand] in
       guard case .tellEnd(let jobs) = asker.request else { return [] }
       return jobs.map { job in
@@ -135,19 +138,27 @@ struct LookupConsumer<Broker: MessageBroker>: Service {
           tenant: asker.tenant)
       }
     }
+    var unnoted: Set<JobLookup> = []
     for start in stride(from: 0, to: commands.count, by: Self.mostChanges) {
-      _ = try await store.apply(
-        Array(commands[start..<min(commands.count, start + Self.mostChanges)]), at: clock.now)
+      let part = Array(commands[start..<min(commands.count, start + Self.mostChanges)])
+      for (command, result) in zip(part, try await store.apply(part, at: clock.now))
+      where result == nil {
+        unnoted.insert(.id(command.job, tenant: command.tenant ?? .zero))
+      }
     }
+    return unnoted
   }
 
   private func answer(
-    _ asker: Asker, _ findings: [JobLookup: JobFinding], _ room: inout Int
+    _ asker: Asker, _ findings: [JobLookup: JobFinding], _ unnoted: Set<JobLookup>,
+    _ room: inout Int
   ) -> Publication {
+    let isForEnds = if case .tellEnd = asker.request { true } else { false }
     let message = LookupMessage.answer(
-      asker.lookups, room: &room, correlationID: asker.correlationID
+      asker.lookups, room: &room, of: Self.mostBytes, correlationID: asker.correlationID
     ) { lookup in
       switch findings[lookup] {
+      case .found? where isForEnds && unnoted.contains(lookup): .known(nil)
       case .found(let job)?: .known(job)
       case .unknown?: .known(nil)
       case .left?, nil: .left

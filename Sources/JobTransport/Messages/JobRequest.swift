@@ -216,21 +216,24 @@ package enum LookupMessage {
   ///
   /// - Parameters:
   ///   - asked: the ids in question, in their order.
-  ///   - room: how many bytes of jobs there is room for; what is used is taken off. One that does not fit goes into `more`, with
+  ///   - batch: how many bytes of jobs all answers have that are made together.
+  ///   - room: how many bytes of jobs there is room for still; what is used is taken off. One that does not fit goes into `more`, with
   ///     all that follow it.
   ///   - found: a job; `nil` where it is not there. Throws where it is not known.
   package static func answer<Asked>(
-    _ asked: [Asked], room: inout Int, correlationID: String?,
+    _ asked: [Asked], room: inout Int, of batch: Int = Int.max, correlationID: String?,
     _ found: (Asked) -> Found
   ) -> Message where Asked: CustomStringConvertible {
     var shown: [[UInt8]?] = []
     var unknown: [Asked] = []
+    // The first of all has room, however large it is: it would be asked for again and again.
+    let isFirst = room == batch
     var own = min(room, JobRequest.Answer.mostBytes)
     for item in asked {
       guard case .known(let job) = found(item) else { break }
       let bytes = job?.json
       let size = bytes?.count ?? 4
-      guard size <= own else { break }
+      guard size <= own || (isFirst && shown.isEmpty) else { break }
       own -= size
       room -= size
       shown.append(bytes)
