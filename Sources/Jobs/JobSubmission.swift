@@ -35,6 +35,9 @@ public struct JobSubmission: Sendable, Hashable {
   public var jitter: Double?
   /// 0 to 9: higher ones first; what is out of range is taken to the nearest one in range.
   public var priority: Int?
+  /// Whether the tenant and the user are meant, though they be zeros, and are not to be filled in.
+  private var hasTenant = false
+  private var hasUser = false
   /// Where the final job is sent.
   package var reply: JobReply?
   /// What the job's callback is told besides the params (``CarriedContext``). It does not tell a repetition.
@@ -63,6 +66,14 @@ public struct JobSubmission: Sendable, Hashable {
     self.jitter = jitter
     self.priority = priority
     self.context = context
+  }
+
+  /// Names whose job it is, and who schedules it, where nobody has done so.
+  package mutating func fillOwner(tenant: UUID?, user: UUID?) {
+    if let tenant, !hasTenant, tenantID == .zero { tenantID = tenant }
+    if let user, !hasUser, userID == .zero { userID = user }
+    hasTenant = hasTenant || tenant != nil
+    hasUser = hasUser || user != nil
   }
 
   /// Makes the job that this asks for.

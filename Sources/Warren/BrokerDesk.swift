@@ -15,8 +15,10 @@ struct BrokerDesk: JobDesk, Service {
   private static let unknownLimit = Duration.seconds(120)
   /// How soon is asked again what a server has refused to answer, or could not be asked.
   private static let pause = Duration.seconds(2)
-  /// How often everything is asked again, whatever was told: for an answer that nobody can have lost.
-  private static let audit = Duration.seconds(60)
+  /// How often is looked whether a wait has lasted so long that its job is asked for again, whatever was told.
+  private static let audit = Duration.seconds(30)
+  /// How often, at most, is said that questions are refused.
+  private static let warningPause = Duration.seconds(10)
   /// How long the server tells of a job's progress before it has to be asked again.
   private static let watchTime = Duration.seconds(120)
 
@@ -74,7 +76,8 @@ struct BrokerDesk: JobDesk, Service {
         let age = since.duration(to: .now)
         guard age < Self.unknownLimit else { throw UnknownJob(key: key) }
         try await Task.sleep(for: WaitTable.pause(unknownFor: age))
-      } catch let error as AMQPError {
+      } catch let error where error is AMQPError || error is JobDeskError {
+        // The broker or the server is away, or the server cannot read its store now.
         logger.debug("a key is asked for again", metadata: ["error": "\(error)"])
         try await Task.sleep(for: Self.pause)
       }
@@ -94,23 +97,11 @@ struct BrokerDesk: JobDesk, Service {
   }
 
   func end(of id: JobID, tenant: UUID) async throws -> Job {
-    let token = table.newToken()
-    defer { table.forget(token) }
-    return try await withTaskCancellationHandler {
-      try await withCheckedThrowingContinuation { continuation in
-        table.wait(for: id, tenant, token, continuation)
-      }
-    } onCancel: {
-      table.giveUp(id, token)
-    }
+    try await table.end(of: AskedJob(tenant: tenant, id: id))
   }
 
   func changes(of id: JobID, tenant: UUID) -> AsyncThrowingStream<Job, any Error> {
-    let token = table.newToken()
-    return AsyncThrowingStream(bufferingPolicy: .bufferingNewest(1)) { continuation in
-      continuation.onTermination = { [table] _ in table.unwatch(id, token) }
-      table.watch(id, tenant, token, continuation)
-    }
+    table.changes(of: AskedJob(tenant: tenant, id: id))
   }
 
   func cancel(_ cancellations: [JobCancellation]) async throws {
@@ -131,7 +122,7 @@ struct BrokerDesk: JobDesk, Service {
         }
         group.addTask {
           // Ends with the service, as the others do: that is no error.
-          while (try? await Task.sleep(for: Self.audit)) != nil { table.askAgain() }
+          while (try? await Task.sleep(for: Self.audit)) != nil { table.audit() }
         }
         defer { table.fail(JobDeskError("the service has ended")) }
         // None of them ends but with an error or the service.
@@ -145,10 +136,11 @@ struct BrokerDesk: JobDesk, Service {
     guard let consumer = try await subscribe() else { return }
     try await withThrowingDiscardingTaskGroup { group in
       for try await deliveries in consumer {
-        for (pause, ids) in take(deliveries) {
+        for (pause, again) in take(deliveries) {
           group.addTask {
-            try await Task.sleep(for: pause)
-            for id in ids { table.askAgain(id) }
+            // The service ends: that is no error.
+            guard (try? await Task.sleep(for: pause)) != nil else { return }
+            table.ask(again)
           }
         }
       }
@@ -177,37 +169,51 @@ struct BrokerDesk: JobDesk, Service {
   }
 
   /// - Returns: what is to be asked again, and when.
-  private func take(_ deliveries: [Delivery]) -> [Duration: [JobID]] {
-    var again: [Duration: [JobID]] = [:]
+  private func take(_ deliveries: [Delivery]) -> [Duration: WaitTable.Again] {
+    var later: [Duration: WaitTable.Again] = [:]
     for delivery in deliveries {
+      let question = Question(correlationID: delivery.message.properties.correlationID)
       do {
-        for news in try JobNews.read(delivery.message) {
-          switch news {
-          case .job(let job): table.tell(job)
+        let news = try JobNews.read(delivery.message)
+        // One that has no room in an answer of its own gets none sooner if it is asked for at once.
+        let rest: Duration =
+          news.contains { if case .left = $0 { false } else { true } } ? .zero : Self.pause
+        for item in news {
+          switch item {
+          case .job(let job): table.tell(job, isOfWatch: question?.watched == job.id)
           case .unknown(let id):
-            if let pause = table.noteUnknown(id, limit: Self.unknownLimit) {
-              again[pause, default: []].append(id)
+            guard let question else { continue }
+            let job = AskedJob(tenant: question.tenant, id: id)
+            if let pause = table.noteUnknown(job, limit: Self.unknownLimit) {
+              later[pause, default: .init()].jobs.append(job)
             }
-          // There was no room for it in the answer.
-          case .left(let id): again[.zero, default: []].append(id)
+          case .left(let id):
+            guard let question else { continue }
+            later[rest, default: .init()].jobs.append(AskedJob(tenant: question.tenant, id: id))
           }
         }
       } catch {
-        let asked = delivery.message.properties.correlationID
-        logger.warning(
-          "a question is not answered; it is asked again",
-          metadata: ["question": "\(asked ?? "")", "error": "\(error)"])
-        // Of a watch it names the job; ends are asked for all together.
-        again[Self.pause, default: []] += asked.flatMap { JobID($0) }.map { [$0] } ?? table.waiting
+        if let question, let id = question.watched {
+          later[Self.pause, default: .init()].jobs.append(
+            AskedJob(tenant: question.tenant, id: id))
+        } else {
+          later[Self.pause, default: .init()].isEverything = true
+        }
+        if let count = table.warnings(every: Self.warningPause) {
+          logger.warning(
+            "questions are not answered; they are asked again",
+            metadata: ["error": "\(error)", "questions": "\(count)"])
+        }
       }
     }
-    return again
+    return later
   }
 
   private func ask() async {
     for await _ in table.wakeUps {
       for (tenant, wishes) in table.takeWishes() {
         var questions = wishes.watches.map { JobRequest.watch($0, for: Self.watchTime) }
+        questions += wishes.over.map { JobRequest.watch($0, for: .zero) }
         for start in stride(from: 0, to: wishes.ends.count, by: JobRequest.mostJobs) {
           questions.append(.tellEnd(Array(wishes.ends[start...].prefix(JobRequest.mostJobs))))
         }
@@ -222,14 +228,15 @@ struct BrokerDesk: JobDesk, Service {
       do {
         var message = try question.message(tenant: tenant, patience: patience)
         message.properties.replyTo = replies
-        if case .watch(let id, _) = question { message.properties.correlationID = id.description }
+        message.properties.correlationID = Question(question, tenant).correlationID
         publications.append(
           Publication(message, exchange: "", routingKey: names.requests, mandatory: true))
       } catch {
         logger.error("a question cannot be written", metadata: ["error": "\(error)"])
       }
     }
-    let verdicts = await connection.publish(publications, timeout: patience)
+    // A service that ends asks no more.
+    let verdicts = await connection.publishUnlessCancelled(publications, timeout: patience)
     guard let refused = verdicts.first(where: { $0 != .confirmed }) else { return }
     logger.notice(
       "questions were not delivered; they are asked again", metadata: ["verdict": "\(refused)"])
@@ -239,214 +246,26 @@ struct BrokerDesk: JobDesk, Service {
   }
 }
 
-/// Who waits for which job.
-final class WaitTable: Sendable {
-  /// What is to be asked for one tenant.
-  struct Wishes {
-    var ends: [JobID] = []
-    var watches: [JobID] = []
+/// What an answer of the server says by its correlation id of the question.
+private struct Question {
+  let tenant: UUID
+  /// The job that was to be watched; `nil` where ends were asked for.
+  let watched: JobID?
+
+  init(_ request: JobRequest, _ tenant: UUID) {
+    self.tenant = tenant
+    if case .watch(let id, _) = request { watched = id } else { watched = nil }
   }
 
-  fileprivate struct Entry {
-    let tenant: UUID
-    var waiters: [UInt64: CheckedContinuation<Job, any Error>] = [:]
-    var watchers: [UInt64: AsyncThrowingStream<Job, any Error>.Continuation] = [:]
-    var isAsked = false
-    var unknownSince: ContinuousClock.Instant?
-    var isEmpty: Bool { waiters.isEmpty && watchers.isEmpty }
+  /// `nil` for what is no answer to a question: the message of a job's end, say.
+  init?(correlationID: String?) {
+    let parts = correlationID?.split(separator: "/", omittingEmptySubsequences: false) ?? []
+    guard parts.count == 2, let tenant = UUID(uuidString: String(parts[0])) else { return nil }
+    self.tenant = tenant
+    watched = JobID(String(parts[1]))
   }
 
-  private struct State {
-    var entries: [JobID: Entry] = [:]
-    var nextToken: UInt64 = 0
-    /// Of waits that were given up before they began.
-    var givenUp: Set<UInt64> = []
-    /// Why nobody is told any more.
-    var end: (any Error)?
-  }
-
-  private let state = Mutex(State())
-  /// There is something to be asked.
-  let wakeUps: AsyncStream<Void>
-  private let wakeUp: AsyncStream<Void>.Continuation
-
-  init() {
-    (wakeUps, wakeUp) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
-  }
-
-  func newToken() -> UInt64 {
-    state.withLock { state in
-      state.nextToken += 1
-      return state.nextToken
-    }
-  }
-
-  func wait(
-    for id: JobID, _ tenant: UUID, _ token: UInt64,
-    _ continuation: CheckedContinuation<Job, any Error>
-  ) {
-    let refusal: (any Error)? = state.withLock { state in
-      if let end = state.end { return end }
-      if state.givenUp.remove(token) != nil { return CancellationError() }
-      var entry = state.entries[id] ?? Entry(tenant: tenant)
-      // Somebody may wait already, or watch; that it ends is asked for whoever comes first.
-      if entry.waiters.isEmpty { entry.isAsked = false }
-      entry.waiters[token] = continuation
-      state.entries[id] = entry
-      return nil
-    }
-    if let refusal { continuation.resume(throwing: refusal) } else { wakeUp.yield() }
-  }
-
-  func giveUp(_ id: JobID, _ token: UInt64) {
-    let continuation = state.withLock { state in
-      guard let continuation = state.entries[id]?.waiters.removeValue(forKey: token) else {
-        state.givenUp.insert(token)
-        return nil as CheckedContinuation<Job, any Error>?
-      }
-      if state.entries[id]?.isEmpty == true { state.entries[id] = nil }
-      return continuation
-    }
-    continuation?.resume(throwing: CancellationError())
-  }
-
-  func watch(
-    _ id: JobID, _ tenant: UUID, _ token: UInt64,
-    _ continuation: AsyncThrowingStream<Job, any Error>.Continuation
-  ) {
-    let end: (any Error)? = state.withLock { state in
-      guard state.end == nil else { return state.end }
-      var entry = state.entries[id] ?? Entry(tenant: tenant)
-      entry.isAsked = false
-      entry.watchers[token] = continuation
-      state.entries[id] = entry
-      return nil
-    }
-    if let end { continuation.finish(throwing: end) } else { wakeUp.yield() }
-  }
-
-  func unwatch(_ id: JobID, _ token: UInt64) {
-    state.withLock { state in
-      state.entries[id]?.watchers[token] = nil
-      if state.entries[id]?.isEmpty == true { state.entries[id] = nil }
-    }
-  }
-
-  /// Everything that is waited for is to be asked once more.
-  func askAgain() {
-    let isAny = state.withLock { state in
-      for id in state.entries.keys { state.entries[id]?.isAsked = false }
-      return !state.entries.isEmpty
-    }
-    if isAny { wakeUp.yield() }
-  }
-
-  /// What is to be asked, by tenant; it counts as asked from now on.
-  func takeWishes() -> [UUID: Wishes] {
-    state.withLock { state in
-      var wishes: [UUID: Wishes] = [:]
-      for (id, entry) in state.entries where !entry.isAsked {
-        if !entry.waiters.isEmpty { wishes[entry.tenant, default: Wishes()].ends.append(id) }
-        if !entry.watchers.isEmpty { wishes[entry.tenant, default: Wishes()].watches.append(id) }
-        state.entries[id]?.isAsked = true
-      }
-      return wishes
-    }
-  }
-
-  /// A job, as the server says it is now.
-  func tell(_ job: Job) {
-    let (waiters, watchers) = state.withLock { state in
-      guard var entry = state.entries[job.id] else {
-        return ([], [])
-          as (
-            [CheckedContinuation<Job, any Error>],
-            [AsyncThrowingStream<Job, any Error>.Continuation]
-          )
-      }
-      entry.unknownSince = nil
-      let watchers = Array(entry.watchers.values)
-      var waiters: [CheckedContinuation<Job, any Error>] = []
-      if job.status.isFinal {
-        waiters = Array(entry.waiters.values)
-        entry.waiters = [:]
-      }
-      if job.status.isAtRest { entry.watchers = [:] }
-      state.entries[job.id] = entry.isEmpty ? nil : entry
-      return (waiters, watchers)
-    }
-    for waiter in waiters { waiter.resume(returning: job) }
-    for watcher in watchers {
-      watcher.yield(job)
-      if job.status.isAtRest { watcher.finish() }
-    }
-  }
-
-  /// The server does not know a job. It may not have read it yet.
-  ///
-  /// - Parameter limit: for how long it may be unknown.
-  /// - Returns: after how long it is to be asked again: the longer it is unknown, the more rarely. `nil` when nobody waits any more.
-  func noteUnknown(_ id: JobID, limit: Duration) -> Duration? {
-    let (pause, lost) = state.withLock { state -> (Duration?, Entry?) in
-      guard let entry = state.entries[id] else { return (nil, nil) }
-      let since = entry.unknownSince ?? .now
-      let age = since.duration(to: .now)
-      guard age < limit else {
-        state.entries[id] = nil
-        return (nil, entry)
-      }
-      state.entries[id]?.unknownSince = since
-      return (Self.pause(unknownFor: age), nil)
-    }
-    lost?.fail(UnknownJob(id: id))
-    return pause
-  }
-
-  /// How soon a job that is unknown for so long is asked for again.
-  static func pause(unknownFor age: Duration) -> Duration {
-    max(.milliseconds(20), .milliseconds((age / 4).milliseconds))
-  }
-
-  /// All jobs that somebody waits for.
-  var waiting: [JobID] {
-    state.withLock { state in state.entries.filter { !$0.value.waiters.isEmpty }.map(\.key) }
-  }
-
-  /// - Throws: why nobody is told any more.
-  func checkIsOpen() throws {
-    if let end = state.withLock(\.end) { throw end }
-  }
-
-  /// A job that was unknown is to be asked again.
-  func askAgain(_ id: JobID) {
-    let isThere = state.withLock { state in
-      state.entries[id]?.isAsked = false
-      return state.entries[id] != nil
-    }
-    if isThere { wakeUp.yield() }
-  }
-
-  /// Nobody will be told any more, whoever asks later either.
-  func fail(_ error: any Error) {
-    let entries = state.withLock { state in
-      state.end = error
-      defer { state.entries = [:] }
-      return state.entries.values
-    }
-    for entry in entries { entry.fail(error) }
-  }
-
-  /// A wait is over; nothing of it is kept.
-  func forget(_ token: UInt64) {
-    state.withLock { _ = $0.givenUp.remove(token) }
-  }
-}
-
-extension WaitTable.Entry {
-  fileprivate func fail(_ error: any Error) {
-    for waiter in waiters.values { waiter.resume(throwing: error) }
-    for watcher in watchers.values { watcher.finish(throwing: error) }
-  }
+  var correlationID: String { "\(tenant)/\(watched?.description ?? "")" }
 }
 
 /// The server could not be asked what becomes of jobs, or has not answered as it should.

@@ -20,18 +20,22 @@ struct JobProducer: Sendable {
   /// A submission without an id gets one, so that publishing it again cannot make it two jobs.
   ///
   /// - Returns: a receipt for each, in their order.
-  /// - Throws: ``JobsNotTaken`` that lists the jobs which the broker did not confirm; the others are durable.
+  /// - Throws: ``JobsNotTaken`` that lists the jobs which the broker did not confirm; the others are durable. All of them, when one has
+  ///   what no server takes.
   func schedule(_ submissions: [JobSubmission]) async throws(JobsNotTaken) -> [JobReceipt] {
     var letters: [Letter] = []
     var receipts: [JobReceipt] = []
+    var wrong: [JobMessageError?] = []
     for var submission in submissions {
       let id = submission.id ?? JobID()
       submission.id = id
       receipts.append(JobReceipt(submission, id: id))
-      letters.append(
-        letter(JobMessage.message(submission), about: id, key: submission.type.description))
+      let message = JobMessage.message(submission)
+      letters.append(letter(message, about: id, key: submission.type.description))
+      wrong.append(JobMessage.refusal(of: message, submission))
     }
-    try await publish(letters)
+    try check(letters, wrong)
+    try await publish(letters) { await connection.publishUnlessCancelled($0, timeout: $1) }
     return receipts
   }
 
@@ -40,8 +44,12 @@ struct JobProducer: Sendable {
   ///
   /// - Throws: ``JobsNotTaken`` that lists the jobs whose cancellation the broker did not confirm.
   func cancel(_ cancellations: [JobCancellation]) async throws(JobsNotTaken) {
-    try await publish(
-      cancellations.map { letter(CancelMessage.message($0), about: $0.job, key: "cancel") })
+    let letters = cancellations.map {
+      letter(CancelMessage.message($0), about: $0.job, key: "cancel")
+    }
+    try check(letters, cancellations.map { CancelMessage.refusal(of: $0) })
+    // A job that is cancelled itself cancels its children.
+    try await publish(letters) { await connection.publish($0, timeout: $1) }
   }
 
   private typealias Letter = (id: JobID, publication: Publication)
@@ -50,7 +58,19 @@ struct JobProducer: Sendable {
     (job, Publication(message, exchange: names.submit, routingKey: key, mandatory: true))
   }
 
-  private func publish(_ letters: [Letter]) async throws(JobsNotTaken) {
+  /// What the server would refuse is not sent.
+  private func check(_ letters: [Letter], _ wrong: [JobMessageError?]) throws(JobsNotTaken) {
+    guard let first = wrong.firstIndex(where: { $0 != nil }) else { return }
+    throw JobsNotTaken(
+      jobs: letters.map(\.id),
+      verdicts: wrong.map { error in
+        .notSent(error?.description ?? "the message of \(letters[first].id) cannot be sent")
+      })
+  }
+
+  private func publish(
+    _ letters: [Letter], send: ([Publication], Duration) async -> [PublishVerdict]
+  ) async throws(JobsNotTaken) {
     var pending = letters
     var verdicts: [PublishVerdict] = []
     let end = ContinuousClock.now + patience
@@ -58,7 +78,7 @@ struct JobProducer: Sendable {
       let rest = end - .now
       // What was not taken is told to whoever has given up waiting, too.
       if attempt > 0, rest <= .zero || Task.isCancelled { break }
-      verdicts = await connection.publish(pending.map(\.publication), timeout: rest)
+      verdicts = await send(pending.map(\.publication), rest)
       pending = zip(pending, verdicts).filter { $0.1 != .confirmed }.map(\.0)
     }
     if !pending.isEmpty {
@@ -68,7 +88,7 @@ struct JobProducer: Sendable {
   }
 }
 
-/// Jobs that the broker did not confirm. Submitting them again under the same ids is safe.
+/// Jobs that the broker did not confirm, or whose message no server would take. Submitting them again under the same ids is safe.
 public struct JobsNotTaken: Error, CustomStringConvertible {
   /// Those whose message may not have been accepted; the same again, under the same ids, is safe.
   public let jobs: [JobID]

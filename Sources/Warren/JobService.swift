@@ -1,5 +1,5 @@
 import AMQP
-import Foundation
+public import Foundation
 import JobTransport
 import JobWorker
 @_exported public import Jobs
@@ -111,6 +111,8 @@ public final class JobService: Service, JobRegistering, JobScheduling {
 
   /// Runs until its group shuts down gracefully, or its task is cancelled.
   ///
+  /// Once: a service that has ended does not run again.
+  ///
   /// - Throws: ``JobServiceError`` for types that are none or do not go together, all of them named; what ended the service otherwise.
   public func run() async throws {
     try await run(obeysSignals: false)
@@ -152,7 +154,10 @@ public final class JobService: Service, JobRegistering, JobScheduling {
 
   private func registry() throws(JobServiceError) -> JobRegistry {
     let (types, problems) = state.withLock { state in
-      state.phase = .running
+      defer { state.phase = .running }
+      guard state.phase == .registering else {
+        return (state.types, ["it runs already, or has run; make another one"])
+      }
       return (state.types, state.problems)
     }
     var registry = JobRegistry()
@@ -198,18 +203,24 @@ public final class JobService: Service, JobRegistering, JobScheduling {
 
   public var desk: any JobDesk { mailbox }
 
-  public func submit(_ submissions: [JobSubmission]) async throws -> [JobReceipt] {
-    try await middleware.schedule(submissions.map(owned)) { [producer] submissions in
-      try await producer.schedule(submissions)
-    }
-  }
+  public var tenant: UUID { configuration.tenant }
 
-  /// Whoever says nothing schedules for the service's own tenant and user.
-  private func owned(_ submission: JobSubmission) -> JobSubmission {
-    var submission = submission
-    if submission.tenantID == .zero { submission.tenantID = configuration.tenant }
-    if submission.userID == .zero { submission.userID = configuration.user }
-    return submission
+  /// As for every ``JobScheduling``. A task that is cancelled does not wait for a broker that is away.
+  ///
+  /// - Throws: ``JobsNotTaken`` that lists the jobs which the broker did not confirm; `CarriedContextError` for a context that the
+  ///   server would refuse; what middleware throws.
+  public func submit(_ submissions: [JobSubmission]) async throws -> [JobReceipt] {
+    var owned = submissions
+    for place in owned.indices {
+      owned[place].fillOwner(tenant: configuration.tenant, user: configuration.user)
+    }
+    return try await middleware.schedule(owned) { [producer] submissions in
+      var checked = submissions
+      for place in checked.indices {
+        checked[place].context = try CarriedContext.checked(checked[place].context)
+      }
+      return try await producer.schedule(checked)
+    }
   }
 
   /// Connects, hands a service to `body` that schedules only, and closes the connection when that returns or throws. For a

@@ -2,6 +2,7 @@ import Foundation
 import Jobs
 import TestSupport
 import Testing
+import Warren
 
 extension SystemTests {
   @Suite("Replies")
@@ -36,6 +37,29 @@ extension SystemTests {
         let output = try await Tool.run(
           "/usr/bin/python3", ["-c", program, system.broker.url, system.prefix])
         #expect(output == "direct completed files:note\nqueue completed files:note\n")
+      }
+    }
+
+    @Test(
+      "whoever waits while the server has not read the jobs yet is told of each end, and need not ask again"
+    )
+    func endsOfNewJobs() async throws {
+      struct Note: JobParams {
+        static let job = JobDefinition("files:note")
+      }
+      try await WarrenSystem.run { system in
+        try await JobService.connect(broker: system.broker.url, prefix: system.prefix) { jobs in
+          for _ in 0..<5 {
+            let handles = try await jobs.schedule(Array(repeating: Note(), count: 150))
+            try await withThrowingTaskGroup(of: Void.self) { group in
+              for handle in handles {
+                // What is lost is asked for after a minute.
+                group.addTask { try await handle.result(within: .seconds(55)) }
+              }
+              try await group.waitForAll()
+            }
+          }
+        }
       }
     }
 

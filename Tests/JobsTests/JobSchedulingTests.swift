@@ -5,7 +5,7 @@ import Testing
 
 @testable import Jobs
 
-/// What a job schedules, and under which keys.
+/// What a job schedules, and under which ids.
 @Suite("Scheduling from within a job")
 struct JobSchedulingTests {
   struct Child: JobParams {
@@ -41,11 +41,11 @@ struct JobSchedulingTests {
     _ number: Int, _ outbox: Outbox, from snapshot: JSONPayload? = nil,
     context: [String: String] = [:]
   ) -> JobContext {
-    let keys = Keys(parent)
-    var link = JobLink(snapshot: { keys.stands(at: $0) })
+    let ids = IDs(parent)
+    var link = JobLink(snapshot: { ids.stands(at: $0) })
     link.scheduling = outbox
-    link.childKey = { keys.next($0) }
-    link.loaded = { if let snapshot { keys.stands(at: snapshot) } }
+    link.childID = { ids.next($0) }
+    link.loaded = { if let snapshot { ids.stands(at: snapshot) } }
     return JobContext(
       assignment: JobAssignment(
         job: parent, type: .named("a:parent"), attempt: number, tenant: tenant, user: user,
@@ -53,11 +53,11 @@ struct JobSchedulingTests {
       logger: Logger(label: "test"), link: link)
   }
 
-  private final class Keys: Sendable {
-    private let keys: Mutex<ChildKeys>
-    init(_ parent: JobID) { keys = Mutex(ChildKeys(of: parent)) }
-    func next(_ content: String) -> IdempotencyKey { keys.withLock { $0.next(content) } }
-    func stands(at snapshot: JSONPayload) { keys.withLock { $0.stands(at: snapshot) } }
+  private final class IDs: Sendable {
+    private let ids: Mutex<ChildIDs>
+    init(_ parent: JobID) { ids = Mutex(ChildIDs(of: parent)) }
+    func next(_ content: String) -> JobID { ids.withLock { $0.next(content) } }
+    func stands(at snapshot: JSONPayload) { ids.withLock { $0.stands(at: snapshot) } }
   }
 
   @Test("children are the parent's tenant's and user's")
@@ -76,13 +76,13 @@ struct JobSchedulingTests {
     let outbox = Outbox()
     let first = attempt(1, outbox)
     for number in [1, 2, 2] { try await first.schedule(Child(number: number)) }
-    let keys = outbox.all.map(\.idempotencyKey)
-    #expect(Set(keys).count == 3)
+    let ids = outbox.all.map(\.id)
+    #expect(Set(ids).count == 3)
     let second = attempt(2, outbox)
     for number in [1, 2, 2, 3] { try await second.schedule(Child(number: number)) }
-    let again = outbox.all.dropFirst(3).map(\.idempotencyKey)
-    #expect(Array(again.prefix(3)) == keys)
-    #expect(!keys.contains(try #require(again.last)))
+    let again = outbox.all.dropFirst(3).map(\.id)
+    #expect(Array(again.prefix(3)) == ids)
+    #expect(!ids.contains(try #require(again.last)))
   }
 
   @Test(
@@ -102,14 +102,60 @@ struct JobSchedulingTests {
     }
     try await run(1, from: nil, killedAt: 4)
     try await run(2, from: 3, killedAt: 11)
-    let keys = outbox.all.map(\.idempotencyKey)
+    let ids = outbox.all.map(\.id)
     // Eleven were scheduled, the fourth twice.
-    #expect(keys.count == 11)
-    #expect(keys[3] == keys[4])
-    #expect(Set(keys).count == 10)
+    #expect(ids.count == 11)
+    #expect(ids[3] == ids[4])
+    #expect(Set(ids).count == 10)
     // One that does not look at its snapshot begins anew, and makes the same.
     try await run(3, from: nil, killedAt: 11)
-    #expect(Set(outbox.all.map(\.idempotencyKey)).count == 10)
+    #expect(Set(outbox.all.map(\.id)).count == 10)
+  }
+
+  @Test("a callback that comes back to an earlier snapshot goes on to other children")
+  func sameSnapshotAgain() async throws {
+    let outbox = Outbox()
+    func run(_ number: Int, rounds: Int) async throws {
+      let job = attempt(number, outbox)
+      for round in 0..<rounds {
+        try await job.saveSnapshot(round % 2 == 0 ? "idle" : "busy")
+        try await job.schedule(Child(number: 1))
+      }
+    }
+    try await run(1, rounds: 6)
+    #expect(Set(outbox.all.map(\.id)).count == 6)
+    try await run(2, rounds: 6)
+    #expect(Set(outbox.all.map(\.id)).count == 6)
+  }
+
+  @Test("a child's id is the one that its handle has, in each attempt, and sorts with its parent's")
+  func ids() async throws {
+    let outbox = Outbox()
+    let first = try await attempt(1, outbox).schedule(Child(number: 1))
+    let second = try await attempt(2, outbox).schedule(Child(number: 1))
+    #expect(first.id == second.id && first.id == outbox.all[0].id)
+    #expect(first.key.uuid == first.id.uuid)
+    #expect("\(first.id)".prefix(13) == "\(parent)".prefix(13))
+    #expect("\(first.id)".dropFirst(14).first == "8")
+  }
+
+  @Test("the children of a job of nobody are nobody's, whoever's the service is")
+  func nobodysChildren() async throws {
+    let outbox = Outbox()
+    var link = JobLink()
+    link.scheduling = outbox
+    let job = JobContext(
+      assignment: JobAssignment(job: parent, type: .named("a:parent"), attempt: 1),
+      logger: Logger(label: "test"), link: link)
+    try await job.schedule(Child(number: 1))
+    try await outbox.schedule(Child(number: 2))
+    try await outbox.schedule(Child(number: 3), options: JobOptions(tenant: .zero, user: .zero))
+    for (place, isFilled) in [(0, false), (1, true), (2, false)] {
+      var submission = outbox.all[place]
+      submission.fillOwner(tenant: tenant, user: user)
+      #expect(submission.tenantID == (isFilled ? tenant : .zero))
+      #expect(submission.userID == (isFilled ? user : .zero))
+    }
   }
 
   @Test("children belong to the parent's trace, unless they were given another")
@@ -122,6 +168,9 @@ struct JobSchedulingTests {
     let own = ["traceparent": "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01"]
     try await job.schedule(Child(number: 2), options: JobOptions(context: own))
     #expect(outbox.all[1].context == own)
+    let baggage = ["baggage": "a=b"]
+    try await job.schedule(Child(number: 3), options: JobOptions(context: baggage))
+    #expect(outbox.all[2].context == ["traceparent": parent, "baggage": "a=b"])
   }
 
   @Test("a key that is given is the key")

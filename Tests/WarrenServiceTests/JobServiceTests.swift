@@ -1,3 +1,4 @@
+import AMQP
 import Jobs
 import Logging
 import Testing
@@ -33,6 +34,35 @@ struct JobServiceTests {
     #expect(problems.count == 2)
     #expect(problems.contains { $0.contains("a:good is registered twice") }, "\(problems)")
     #expect(problems.contains { $0.contains("nothing, which is no member") }, "\(problems)")
+  }
+
+  @Test("it runs once")
+  func twice() async throws {
+    let jobs = try JobService(broker: "amqp://127.0.0.1:1/", logger: Logger(label: "test"))
+    jobs.on(Misdescribed.self) { _, _ in }
+    await #expect(throws: JobServiceError.self) { try await jobs.run() }
+    let error = await #expect(throws: JobServiceError.self) { try await jobs.run() }
+    #expect(error?.description.contains("it runs already, or has run") == true)
+  }
+
+  @Test("who gives up scheduling while the broker is away is told at once that nothing was sent")
+  func givenUp() async throws {
+    let jobs = try JobService(broker: "amqp://127.0.0.1:1/", logger: Logger(label: "test")) {
+      $0.patience = .seconds(100_000)
+    }
+    let scheduling = Task { try await jobs.schedule(Good(path: "a")) }
+    scheduling.cancel()
+    let error = await #expect(throws: JobsNotTaken.self) { try await scheduling.value }
+    #expect(error?.verdicts == [.notSent("the task was cancelled before it was sent")])
+  }
+
+  @Test("a context that no server takes is refused when the job is scheduled")
+  func context() async throws {
+    let jobs = try JobService(broker: "amqp://127.0.0.1:1/", logger: Logger(label: "test"))
+    await #expect(throws: CarriedContextError.self) {
+      try await jobs.schedule(
+        Good(path: "a"), options: JobOptions(context: ["Request-ID": "1"]))
+    }
   }
 
   @Test("a URL or a prefix that is none is refused at once")

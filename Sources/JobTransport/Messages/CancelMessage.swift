@@ -47,12 +47,20 @@ package enum CancelMessage {
     case .string(let text) where text.count <= JobCancellation.longestReason:
       cancellation.reason = text
     case nil, .null: break
-    default:
-      throw wrong("'\(reason)' must be text of at most \(JobCancellation.longestReason) characters")
+    default: throw wrong(longReason)
     }
     let headers = try JobMessageHeaders(message)
     cancellation.tenantID = try headers.uuid(tenantID) ?? .zero
     return cancellation
+  }
+
+  private static let longReason =
+    "'\(reason)' must be text of at most \(JobCancellation.longestReason) characters"
+
+  /// Why a server would not take one.
+  package static func refusal(of cancellation: JobCancellation) -> JobMessageError? {
+    let isShort = cancellation.reason.map { $0.count <= JobCancellation.longestReason } ?? true
+    return isShort ? nil : wrong(longReason)
   }
 
   /// Writes one, persistent.

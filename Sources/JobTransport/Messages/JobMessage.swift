@@ -35,15 +35,8 @@ package enum JobMessage {
     submission.idempotencyKey = try headers.idempotencyKey(idempotencyKey)
     submission.tenantID = try headers.uuid(tenantID) ?? .zero
     submission.userID = try headers.uuid(userID) ?? .zero
-    submission.scheduledAt = try headers.integer(scheduledAt, in: JobSubmission.moments)
-      .map(Timestamp.init(milliseconds:))
-    submission.timeout = try headers.seconds(timeout)
-    submission.maxRetries = try headers.integer(maxRetries, in: JobSubmission.retries)
-      .map(Int.init(clamping:))
-    submission.retryDelay = try headers.seconds(retryDelay)
+    try readTimes(headers, &submission)
     submission.backoff = try headers.choice(backoff)
-    submission.maxRetryDelay = try headers.seconds(maxRetryDelay)
-    submission.jitter = try headers.number(jitter, in: 0...1)
     submission.context = try headers.context()
     // AMQP has 256 of them; what is above the highest of ours counts as that.
     submission.priority = message.properties.priority.map { JobPriority.clamped(Int($0)) }
@@ -51,6 +44,37 @@ package enum JobMessage {
       JobReply(address: $0, correlationID: message.properties.correlationID)
     }
     return submission
+  }
+
+  private static func readTimes(
+    _ headers: JobMessageHeaders, _ submission: inout JobSubmission
+  ) throws(JobMessageError) {
+    submission.scheduledAt = try headers.integer(scheduledAt, in: JobSubmission.moments)
+      .map(Timestamp.init(milliseconds:))
+    submission.timeout = try headers.seconds(timeout)
+    submission.maxRetries = try headers.integer(maxRetries, in: JobSubmission.retries)
+      .map(Int.init(clamping:))
+    submission.retryDelay = try headers.seconds(retryDelay)
+    submission.maxRetryDelay = try headers.seconds(maxRetryDelay)
+    submission.jitter = try headers.number(jitter, in: 0...1)
+  }
+
+  /// Why a server would not take the message that was written of a submission, as far as that is known here: its times and numbers.
+  package static func refusal(
+    of message: Message, _ submission: JobSubmission
+  ) -> JobMessageError? {
+    guard
+      submission.scheduledAt != nil || submission.timeout != nil || submission.maxRetries != nil
+        || submission.retryDelay != nil || submission.maxRetryDelay != nil
+        || submission.jitter != nil
+    else { return nil }
+    do throws(JobMessageError) {
+      var read = submission
+      try readTimes(JobMessageHeaders(message), &read)
+      return nil
+    } catch {
+      return error
+    }
   }
 
   /// Writes a job message, persistent.

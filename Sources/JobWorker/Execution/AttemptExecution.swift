@@ -18,7 +18,7 @@ final class AttemptExecution<Authority: JobAuthority>: AttemptObserver {
     /// Reports that it has run out of time and does not end; the value is whether that is durable.
     var overdueReport: Task<Bool, Never>?
     /// Made with the first job that the callback schedules, or the first snapshot of one that may.
-    var childKeys: ChildKeys?
+    var childIDs: ChildIDs?
     /// How many calls to the server the callback waits for: meanwhile it cannot say anything.
     var calls = 0
   }
@@ -126,25 +126,25 @@ final class AttemptExecution<Authority: JobAuthority>: AttemptObserver {
       heartbeat: { self.noteSign() },
       cancelReason: { [attempt] in attempt.cancelReason })
     link.scheduling = settings.scheduling
-    link.childKey = { self.childKey($0) }
+    link.childID = { self.childID($0) }
     link.loaded = { self.assignment.snapshot.map(self.stands) }
     return link
   }
 
-  private func childKey(_ content: String) -> IdempotencyKey {
+  private func childID(_ content: String) -> JobID {
     state.withLock { state in
-      var keys = state.childKeys ?? ChildKeys(of: assignment.job)
-      defer { state.childKeys = keys }
-      return keys.next(content)
+      var ids = state.childIDs ?? ChildIDs(of: assignment.job)
+      defer { state.childIDs = ids }
+      return ids.next(content)
     }
   }
 
   private func stands(at snapshot: JSONPayload) {
     guard settings.scheduling != nil else { return }
     state.withLock { state in
-      var keys = state.childKeys ?? ChildKeys(of: assignment.job)
-      keys.stands(at: snapshot)
-      state.childKeys = keys
+      var ids = state.childIDs ?? ChildIDs(of: assignment.job)
+      ids.stands(at: snapshot)
+      state.childIDs = ids
     }
   }
 

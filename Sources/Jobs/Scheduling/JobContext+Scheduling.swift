@@ -2,10 +2,10 @@ import Foundation
 
 /// A job schedules others: for its own tenant and user, in its own trace, and each once, however often it is run itself.
 ///
-/// A child without a key gets one that is made from the parent's id, the snapshot that the callback has saved or loaded last, the child's
-/// type and params, and how many of just these were scheduled since that snapshot. So the parent's next attempt, which goes the same way, makes
-/// no second child, and one that goes on from a snapshot makes the children that are still to be made. Params that differ from attempt to
-/// attempt (the time, a random number) make other children: give those a key.
+/// A child without a key gets an id that is made from the parent's id, the snapshot that the callback has saved or loaded last, the
+/// child's type and params, and how many of just these were scheduled since that snapshot. So the parent's next attempt, which goes the
+/// same way, makes no second child, and one that goes on from a snapshot makes the children that are still to be made, if no two snapshots
+/// of the job are equal. Params that differ from attempt to attempt (the time, a random number) make other children: give those a key.
 extension JobContext: JobScheduling {
   public var desk: any JobDesk { link.scheduling?.desk ?? NoDesk() }
 
@@ -16,14 +16,18 @@ extension JobContext: JobScheduling {
 
   private func child(_ submission: JobSubmission) -> JobSubmission {
     var child = submission
-    if child.tenantID == .zero { child.tenantID = assignment.tenant }
-    if child.userID == .zero { child.userID = assignment.user }
-    if child.idempotencyKey == nil {
-      child.idempotencyKey = link.childKey("\(child.type) \(child.params.text)")
+    child.fillOwner(tenant: assignment.tenant, user: assignment.user)
+    if child.idempotencyKey == nil, child.id == nil {
+      child.id = link.childID("\(child.type) \(child.params.text)")
     }
     // Middleware that traces puts its own span in the place of the parent's.
     if child.context[CarriedContext.traceparent] == nil {
-      for name in CarriedContext.traceHeaders { child.context[name] = context[name] }
+      for name in [CarriedContext.traceparent, CarriedContext.tracestate] {
+        child.context[name] = context[name]
+      }
+      if child.context[CarriedContext.baggage] == nil {
+        child.context[CarriedContext.baggage] = context[CarriedContext.baggage]
+      }
     }
     return child
   }

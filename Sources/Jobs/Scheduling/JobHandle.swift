@@ -4,6 +4,7 @@ public import Foundation
 public struct JobHandle<Params: JobParams>: Sendable {
   /// What was scheduled, and under which key.
   public let receipt: JobReceipt
+  private let tenant: UUID
   private let desk: any JobDesk
 
   /// A handle for a job that was scheduled elsewhere, or earlier.
@@ -12,12 +13,9 @@ public struct JobHandle<Params: JobParams>: Sendable {
   ///   - receipt: what scheduling has given, or what was kept of that.
   ///   - jobs: who answers.
   public init(_ receipt: JobReceipt, of jobs: some JobScheduling) {
-    self.init(receipt, jobs.desk)
-  }
-
-  init(_ receipt: JobReceipt, _ desk: any JobDesk) {
     self.receipt = receipt
-    self.desk = desk
+    tenant = receipt.tenant ?? jobs.tenant
+    desk = jobs.desk
   }
 
   /// The job's id. Where the key had made a job before, that one has another: ``job()`` tells.
@@ -28,19 +26,27 @@ public struct JobHandle<Params: JobParams>: Sendable {
 
   /// The job as it is now.
   ///
-  /// - Throws: ``UnknownJob`` when there is none, which may be so for a moment after it was scheduled.
+  /// - Throws: ``UnknownJob`` when there is none, which may be so for a moment after it was scheduled; ``JobOfOtherType`` when its key has
+  ///   made a job of another type before.
   public func job() async throws -> Job {
-    if receipt.isKeyed, let job = try await desk.job(key, tenant: receipt.tenant) { return job }
-    guard let job = try await desk.jobs([id], tenant: receipt.tenant).first ?? nil else {
+    if receipt.isKeyed, let job = try await desk.job(key, tenant: tenant) {
+      return try checked(job)
+    }
+    guard let job = try await desk.jobs([id], tenant: tenant).first ?? nil else {
       throw UnknownJob(id: id)
     }
+    return try checked(job)
+  }
+
+  private func checked(_ job: Job) throws(JobOfOtherType) -> Job {
+    guard job.type == Params.job.id else { throw JobOfOtherType(job: job, expected: Params.job.id) }
     return job
   }
 
   /// The id of the job that there is. The key may have made it before, or somebody else.
   private func knownID() async throws -> JobID {
     guard receipt.isKeyed else { return id }
-    return try await desk.id(of: key, tenant: receipt.tenant)
+    return try await desk.id(of: key, tenant: tenant)
   }
 
   /// Its status now; otherwise as ``job()``.
@@ -50,11 +56,12 @@ public struct JobHandle<Params: JobParams>: Sendable {
 
   /// Waits for the job's end.
   ///
-  /// Costs nothing while it waits, however long that is: bound it by `limit` or by the task.
+  /// Costs next to nothing while it waits, however long that is: bound it by `limit` or by the task.
   ///
   /// - Parameter limit: how long; `nil` is for as long as it takes.
   /// - Returns: what the job has come to.
-  /// - Throws: ``JobNotCompleted`` when it has ended otherwise, ``JobWaitTimeout`` when the time has passed.
+  /// - Throws: ``JobNotCompleted`` when it has ended otherwise, ``JobWaitTimeout`` when the time has passed, ``UnknownJob`` when the server
+  ///   has not come to know it within two minutes: it may have refused it. Otherwise as ``job()``.
   @discardableResult
   public func result(within limit: Duration? = nil) async throws -> Params.Result {
     let job = try await end(within: limit)
@@ -79,23 +86,24 @@ public struct JobHandle<Params: JobParams>: Sendable {
   }
 
   private func end() async throws -> Job {
-    try await desk.end(of: try await knownID(), tenant: receipt.tenant)
+    try checked(try await desk.end(of: try await knownID(), tenant: tenant))
   }
 
   /// How far the job has come: now, and after each change, until it is at rest. What comes faster than it is read is coalesced.
   public var progress: some AsyncSequence<JobProgress, any Error> & Sendable {
     changes.map { job in
-      JobProgress(job.progress, job.progressDetails.isEmpty ? nil : job.progressDetails)
+      let job = try checked(job)
+      return JobProgress(job.progress, job.progressDetails.isEmpty ? nil : job.progressDetails)
     }
   }
 
   private var changes: AsyncThrowingStream<Job, any Error> {
-    guard receipt.isKeyed else { return desk.changes(of: id, tenant: receipt.tenant) }
+    guard receipt.isKeyed else { return desk.changes(of: id, tenant: tenant) }
     return AsyncThrowingStream(bufferingPolicy: .bufferingNewest(1)) { continuation in
       let task = Task {
         do {
           let id = try await knownID()
-          for try await job in desk.changes(of: id, tenant: receipt.tenant) {
+          for try await job in desk.changes(of: id, tenant: tenant) {
             continuation.yield(job)
           }
           continuation.finish()
@@ -108,8 +116,10 @@ public struct JobHandle<Params: JobParams>: Sendable {
   }
 
   /// Ends the job if it has not ended: one that waits at once, one that runs through its worker. Returns when that is durable.
+  ///
+  /// - Parameter reason: for people, and for the callback; 1,000 characters at most.
   public func cancel(reason: String? = nil) async throws {
-    var cancellation = JobCancellation(job: id, tenantID: receipt.tenant, reason: reason)
+    var cancellation = JobCancellation(job: id, tenantID: tenant, reason: reason)
     if receipt.isKeyed { cancellation.idempotencyKey = key }
     try await desk.cancel([cancellation])
   }
@@ -121,14 +131,14 @@ public struct JobReceipt: Sendable, Hashable {
   public let id: JobID
   /// The key under which it was scheduled; made of the id where none was given.
   public let key: IdempotencyKey
-  /// Whose job it is.
-  public let tenant: UUID
+  /// Whose job it is; that of whoever asks when it is `nil`.
+  public let tenant: UUID?
 
   /// - Parameters:
   ///   - id: the job's.
   ///   - key: made of the id when it is `nil`.
-  ///   - tenant: whose job it is.
-  public init(id: JobID, key: IdempotencyKey? = nil, tenant: UUID = .zero) {
+  ///   - tenant: whose job it is; that of whoever asks when it is `nil`.
+  public init(id: JobID, key: IdempotencyKey? = nil, tenant: UUID? = nil) {
     self.id = id
     self.key = key ?? IdempotencyKey(uuid: id.uuid)
     self.tenant = tenant
@@ -159,14 +169,31 @@ public struct JobNotCompleted: Error, CustomStringConvertible {
   }
 }
 
-/// A job has not ended in time; it goes on.
+/// A job has not ended in time, as far as is known. The wait is over; the job is not touched.
 public struct JobWaitTimeout: Error, Hashable, CustomStringConvertible {
   /// Which job.
   public let id: JobID
   /// How long was waited.
   public let limit: Duration
 
-  public var description: String { "the job \(id) has not ended within \(limit); it goes on" }
+  public var description: String { "the job \(id) is not known to have ended within \(limit)" }
+}
+
+/// A key has made a job of another type: what was asked for was refused, and stands among the dead letters.
+public struct JobOfOtherType: Error, CustomStringConvertible {
+  /// The job that the key has made.
+  public let job: Job
+  /// The type that was meant.
+  public let expected: JobTypeID
+
+  init(job: Job, expected: JobTypeID) {
+    self.job = job
+    self.expected = expected
+  }
+
+  public var description: String {
+    "the job \(job.id) is of the type \(job.type), not \(expected); its key was used for both"
+  }
 }
 
 /// There is no such job: it was not accepted, was deleted, or is not kept any longer.

@@ -10,6 +10,13 @@ public protocol JobScheduling: Sendable {
 
   /// Where is asked what becomes of them.
   var desk: any JobDesk { get }
+
+  /// Whose jobs are scheduled, where nobody says it.
+  var tenant: UUID { get }
+}
+
+extension JobScheduling {
+  public var tenant: UUID { .zero }
 }
 
 /// Answers what becomes of jobs.
@@ -28,7 +35,7 @@ public protocol JobDesk: Sendable {
   /// - Throws: ``UnknownJob`` when there is none after a while.
   func id(of key: IdempotencyKey, tenant: UUID) async throws -> JobID
 
-  /// Waits for a job's end. Costs nothing while it waits; the task's cancellation ends it.
+  /// Waits for a job's end. The task's cancellation ends it.
   func end(of id: JobID, tenant: UUID) async throws -> Job
 
   /// The job now, and after each change of its status and progress, until it is at rest. What comes faster than it is read is
@@ -91,7 +98,8 @@ extension JobScheduling {
   ///
   /// - Parameters:
   ///   - params: of the job; their type says what kind it is.
-  ///   - key: two with the same key (within one tenant) are one job.
+  ///   - key: two with the same key (within one tenant) are one job. With other params than before, the second is refused, and stands
+  ///     among the dead letters; its handle tells of the first.
   ///   - delay: how long it waits before it is due.
   ///   - options: what else there is to say.
   @discardableResult
@@ -122,8 +130,7 @@ extension JobScheduling {
       if place > 0 { options.key = options.key?.derived("\(place)") }
       submissions.append(try JobSubmission(params, options))
     }
-    let desk = desk
-    return try await submit(submissions).map { JobHandle($0, desk) }
+    return try await submit(submissions).map { JobHandle($0, of: self) }
   }
 }
 
@@ -167,14 +174,14 @@ extension JobScheduling {
 extension JobSubmission {
   /// - Throws: ``JSONError`` when the params cannot be written as JSON.
   package init<Params: JobParams>(_ params: Params, _ options: JobOptions) throws {
-    let id = JobID()
     self.init(
-      type: Params.job.id, params: try JSONValue(encoding: params), id: id,
+      type: Params.job.id, params: try JSONValue(encoding: params),
       tenantID: options.tenant ?? .zero, userID: options.user ?? .zero,
       idempotencyKey: options.key,
       scheduledAt: options.scheduledAt, timeout: options.timeout,
       maxRetries: options.retry?.maxRetries, retryDelay: options.retry?.delay,
       backoff: options.retry?.backoff, maxRetryDelay: options.retry?.maxDelay,
       jitter: options.retry?.jitter, priority: options.priority, context: options.context)
+    fillOwner(tenant: options.tenant, user: options.user)
   }
 }

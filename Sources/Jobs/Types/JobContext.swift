@@ -169,8 +169,8 @@ package struct JobLink: Sendable {
   package var cancelReason: @Sendable () -> CancelReason?
   /// Schedules what the callback schedules; it cannot when it is `nil`.
   package var scheduling: (any JobScheduling)?
-  /// The key of a child that is scheduled without one, from what is scheduled.
-  package var childKey: @Sendable (String) -> IdempotencyKey = { _ in .unique() }
+  /// The id of a child that is scheduled without a key, from what is scheduled.
+  package var childID: @Sendable (String) -> JobID = { _ in JobID() }
   /// Notes that the callback goes on from the snapshot that it was given.
   package var loaded: @Sendable () -> Void = {}
 

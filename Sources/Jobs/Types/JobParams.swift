@@ -44,7 +44,7 @@ extension JobParams {
 public struct JobDefinition: Sendable {
   /// `group:name`.
   public let id: JobTypeID
-  /// In which they wait.
+  /// In which they wait. All types of a group wait in one queue.
   public let queue: JobQueueName
   /// What they do, for people.
   public let description: String
@@ -64,7 +64,7 @@ public struct JobDefinition: Sendable {
   ///
   /// - Parameters:
   ///   - id: `group:name`, each of `a-z A-Z 0-9 _ -`. One that is none ends the process when it is first used.
-  ///   - queue: in which they wait.
+  ///   - queue: in which they wait; the same for all types of a group. One of your own is written `.named("photos")`.
   ///   - description: what they do, for people.
   ///   - timeout: how long one execution may take; zero is without limit.
   ///   - stallTimeout: how long an attempt may say nothing; zero is without limit.

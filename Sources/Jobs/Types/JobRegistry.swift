@@ -24,7 +24,14 @@ package struct JobRegistry: Sendable {
     guard queues[group.queue] != nil else {
       throw .unknownQueue(group: group.name, queue: group.queue, known: queues.keys.sorted())
     }
-    if let known = groups[group.name], known != group { throw .groupDiffers(name: group.name) }
+    if let known = groups[group.name] {
+      guard known.queue == group.queue else {
+        throw .groupInTwoQueues(
+          name: group.name, queues: [known.queue, group.queue],
+          types: types.keys.filter { $0.group == group.name }.sorted())
+      }
+      guard known == group else { throw .groupDiffers(name: group.name) }
+    }
     groups[group.name] = group
   }
 
@@ -40,7 +47,11 @@ package struct JobRegistry: Sendable {
   /// Registers a job type in its erased form; otherwise as for a typed one.
   package mutating func register(_ type: RegisteredJobType) throws(RegistryError) {
     guard types[type.description.id] == nil else { throw .duplicateType(type.description.id) }
-    try register(type.group)
+    do throws(RegistryError) {
+      try register(type.group)
+    } catch {
+      throw error.adding(type.description.id)
+    }
     types[type.description.id] = type
   }
 }
@@ -160,15 +171,28 @@ public struct RegisteredJobType: Sendable {
 /// Why a registry does not take something.
 package enum RegistryError: Error, Hashable, CustomStringConvertible {
   case duplicateType(JobTypeID)
+  /// The types of a group share a queue: those here in the first one, and the last of them in the other.
+  case groupInTwoQueues(name: String, queues: [JobQueueName], types: [JobTypeID])
   case groupDiffers(name: String)
   case unknownQueue(group: String, queue: JobQueueName, known: [JobQueueName])
+
+  /// The same, of the group of a type that was to be registered.
+  fileprivate func adding(_ type: JobTypeID) -> RegistryError {
+    guard case .groupInTwoQueues(let name, let queues, let types) = self else { return self }
+    return .groupInTwoQueues(name: name, queues: queues, types: types + [type])
+  }
 
   package var description: String {
     switch self {
     case .duplicateType(let id):
       "the job type \(id) is registered twice; give one of them another name"
     case .groupDiffers(let name):
-      "the job group \(name) is declared twice, with another queue or description; declare it once"
+      "the job group \(name) is declared twice, with another description; declare it once"
+    case .groupInTwoQueues(let name, let queues, let types):
+      "the job group \(name) is put into the queues "
+        + queues.map(\.rawValue).joined(separator: " and ")
+        + (types.isEmpty ? "" : " by " + types.map(\.description).joined(separator: ", "))
+        + "; the types of a group share one queue: give one of them another group, or the same queue"
     case .unknownQueue(let group, let queue, let known):
       "the job group \(group) names the queue \(queue), which is not declared; declared are "
         + known.map(\.rawValue).joined(separator: ", ")

@@ -32,8 +32,8 @@ struct JobTypeRoutes {
     guard let type = types.first(where: { $0.id.description == name }) else {
       throw APIProblem(
         .notFound,
-        "there is no job type '\(name.prefix(100))'; known are "
-          + types.map(\.id.description).joined(separator: ", "),
+        "there is no job type '\(name.prefix(100))'; "
+          + types.map(\.id.description).listedAsKnown(orElse: "no worker has announced any yet"),
         knownTypes: types.map(\.id))
     }
     return try .json(type)
@@ -69,8 +69,8 @@ struct JobGroupRoutes {
     guard let group = groups.first(where: { $0.name == name }) else {
       throw APIProblem(
         .notFound,
-        "there is no job group '\(name.prefix(100))'; known are "
-          + groups.map(\.name).joined(separator: ", "))
+        "there is no job group '\(name.prefix(100))'; "
+          + groups.map(\.name).listedAsKnown(orElse: "no worker has announced any yet"))
     }
     return try .json(group)
   }
