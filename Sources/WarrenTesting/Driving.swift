@@ -18,35 +18,58 @@ extension TesterCore {
 
   /// Runs what is due, and moves the time where nothing else is left to do.
   ///
-  /// Between two steps all callbacks have ended or wait: so it is the same each time that a test is run.
+  /// Between two steps all callbacks have ended or wait: so it is the same each time that a test is run. Several may drive at once; each
+  /// step is one's.
   func drive(_ goal: DrivingGoal) async throws {
     let begin = deadlines.elapsed
     var moves = 0
     while true {
-      try await settle()
-      if case .rest(let id) = goal, try isAtRest(id) { return }
-      if try startDue() { continue }
-      let step: Duration?
-      switch goal {
-      case .time(let target):
-        let rest = target - deadlines.elapsed
-        guard rest > .zero else { return }
-        step = min(untilNext ?? rest, rest)
-      case .idle:
-        guard !state.read(\.runs.isEmpty) else { return }
-        step = try await moveWhileRunning(waitingFor: nil)
-      case .rest(let id):
-        step = try await moveWhileRunning(waitingFor: id)
+      switch try await state.exclusively({ try await step(to: goal) }) {
+      case .reached: return
+      case .started: break
+      case .moved:
+        moves += 1
+        if case .time = goal { continue }
+        guard moves <= Self.mostMoves else {
+          var id: JobID?
+          if case .rest(let job) = goal { id = job }
+          throw JobTesterError.tooMuchTime(id, passed: deadlines.elapsed - begin)
+        }
+      case .stuck(let changes, let running):
+        let patience = settings.patience
+        if await !state.wait(atMost: patience, until: { $0.changes != changes }) {
+          try Task.checkCancellation()
+          throw JobTesterError.waitsForOutside(running, patience: patience)
+        }
       }
-      guard let step else { continue }
-      moves += 1
-      if moves > Self.mostMoves, case .time = goal {
-      } else if moves > Self.mostMoves {
-        var id: JobID?
-        if case .rest(let job) = goal { id = job }
-        throw JobTesterError.tooMuchTime(id, passed: deadlines.elapsed - begin)
-      }
-      deadlines.move(by: step)
+    }
+  }
+
+  private enum Step {
+    case reached
+    /// Something that was due has begun.
+    case started
+    /// The time has come further.
+    case moved
+    /// Nothing happens until something changes from outside.
+    case stuck(changes: UInt64, running: [JobID])
+  }
+
+  private func step(to goal: DrivingGoal) async throws -> Step {
+    try await settle()
+    if case .rest(let id) = goal, try isAtRest(id) { return .reached }
+    if try startDue() { return .started }
+    switch goal {
+    case .time(let target):
+      let rest = target - deadlines.elapsed
+      guard rest > .zero else { return .reached }
+      deadlines.move(by: min(untilNext ?? rest, rest))
+      return .moved
+    case .idle:
+      guard !state.read(\.runs.isEmpty) else { return .reached }
+      return try moveWhileRunning(waitingFor: nil)
+    case .rest(let id):
+      return try moveWhileRunning(waitingFor: id)
     }
   }
 
@@ -83,21 +106,17 @@ extension TesterCore {
   }
 
   /// Nothing is due any more.
-  ///
-  /// - Returns: by how much the time is to be moved; `nil` when something else has happened.
-  private func moveWhileRunning(waitingFor id: JobID?) async throws -> Duration? {
+  private func moveWhileRunning(waitingFor id: JobID?) throws -> Step {
     let (changes, running, isTimed) = state.read { state in
       (state.changes, state.runs.keys.map(\.job), state.sleepers + state.pauses.count > 0)
     }
     if let id, !running.contains(id) { try checkComes(id, running) }
     // A job that waits for its time, or callbacks that do.
-    if isTimed || id.map({ !running.contains($0) }) ?? false, let next = untilNext { return next }
-    let patience = settings.patience
-    if await !state.wait(atMost: patience, until: { $0.changes != changes }) {
-      try Task.checkCancellation()
-      throw JobTesterError.waitsForOutside(running, patience: patience)
+    if isTimed || id.map({ !running.contains($0) }) ?? false, let next = untilNext {
+      deadlines.move(by: next)
+      return .moved
     }
-    return nil
+    return .stuck(changes: changes, running: running)
   }
 
   /// A job that is awaited and does not run: it has to come by itself.

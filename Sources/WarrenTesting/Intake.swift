@@ -51,21 +51,22 @@ extension TesterCore: JobScheduling {
     _ submission: JobSubmission, _ faults: [JobFault]
   ) async throws(JobTesterError) {
     let job = try checked(submission)
-    // Before it is there, so that whoever runs it meets them.
-    state.change { state in
-      state.histories[job.id, default: .init()].faults +=
-        faults + (state.faults.removeValue(forKey: job.type) ?? [])
+    let isKnown =
+      store.job(job.id, tenant: nil) != nil
+      || store.job(idempotencyKey: job.idempotencyKey, tenant: job.tenantID) != nil
+    if !isKnown {
+      // Before it is there, so that whoever runs it meets them.
+      state.change { state in
+        let injected = state.faults.removeValue(forKey: job.type) ?? []
+        state.histories[job.id, default: .init()].faults += faults + injected
+      }
     }
     switch store.insert([NewJob(job, submitted: submission.params)], at: now).first {
     case .created(let job):
       note(job)
       if job.status == .initializing { try await initialize(job) }
     case .repeated(let known):
-      state.change { state in
-        guard known.id != job.id else { return }
-        state.histories[job.id] = nil
-        state.histories[known.id, default: .init()].faults += faults
-      }
+      state.change { $0.histories[known.id, default: .init()].faults += faults }
     case .conflict(let known):
       throw .conflict(
         existing: known.id, isKey: known.idempotencyKey == job.idempotencyKey)

@@ -130,7 +130,8 @@ public final class JobTester: JobRegistering, JobScheduling {
 
   /// Which job its key has made.
   private func id(of receipt: JobReceipt) -> JobID {
-    core.store.job(idempotencyKey: receipt.key.uuid, tenant: receipt.tenant)?.id ?? receipt.id
+    let tenant = receipt.tenant ?? .zero
+    return core.store.job(idempotencyKey: receipt.key.uuid, tenant: tenant)?.id ?? receipt.id
   }
 
   /// Runs a job that was scheduled until it has ended or is suspended.

@@ -275,9 +275,12 @@ final class TesterCore: Sendable {
       }
     }
     defer { noteStored(reports) }
-    guard !isDead.isSet else { return "the worker was killed" }
     guard !isLost else { return "the report was lost on its way" }
-    let decisions = store.report(reports, chances: reports.map { _ in 0.5 }, at: now)
+    // Not beside a kill: a report that comes after its worker was lost would give it the job back.
+    let stored = isDead.ifUnset {
+      store.report(reports, chances: reports.map { _ in 0.5 }, at: now)
+    }
+    guard let decisions = stored else { return "the worker was killed" }
     for (report, decision) in zip(reports, decisions) {
       switch decision {
       case .applied, .ignored: break
@@ -441,6 +444,11 @@ final class Flag: Sendable {
 
   var isSet: Bool { state.withLock(\.self) }
   func set() { state.withLock { $0 = true } }
+
+  /// Does something, unless the flag is set; it is not set meanwhile.
+  func ifUnset<Answer>(_ body: () -> Answer) -> Answer? {
+    state.withLock { $0 ? nil : body() }
+  }
 }
 
 /// Passes on what the store tells, to a receiver that is there only after the store.

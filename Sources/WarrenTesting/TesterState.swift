@@ -75,6 +75,8 @@ struct TesterState: Sendable {
   /// Grows with each change.
   var changes: UInt64 = 0
   var lastID: UInt64 = 0
+  /// Whether somebody looks what is to be done next, and does it.
+  var isDriven = false
 
   /// Whether nothing happens without something from outside: each callback waits, and so does the engine.
   var isSettled: Bool {
@@ -107,6 +109,13 @@ final class SharedState: Sendable {
   private struct Guarded {
     var state = TesterState()
     var waiters: [UInt64: Waiter] = [:]
+
+    /// Those who have waited for what is so now.
+    mutating func takeReached() -> [CheckedContinuation<Bool, Never>] {
+      let reached = waiters.filter { $0.value.isReached(state) }
+      for id in reached.keys { waiters[id] = nil }
+      return reached.values.map(\.continuation)
+    }
   }
 
   private let guarded = Mutex(Guarded())
@@ -122,12 +131,28 @@ final class SharedState: Sendable {
     let (answer, reached) = guarded.withLock { guarded in
       let answer = body(&guarded.state)
       guarded.state.changes += 1
-      let reached = guarded.waiters.filter { $0.value.isReached(guarded.state) }
-      for id in reached.keys { guarded.waiters[id] = nil }
-      return (answer, reached.values.map(\.continuation))
+      return (answer, guarded.takeReached())
     }
     for continuation in reached { continuation.resume(returning: true) }
     return answer
+  }
+
+  /// Does something that only one may do at a time. That it is done is no change.
+  func exclusively<Answer>(_ body: () async throws -> Answer) async throws -> Answer {
+    while !guarded.withLock({ guarded in
+      defer { guarded.state.isDriven = true }
+      return !guarded.state.isDriven
+    }) {
+      guard await wait(atMost: nil, until: { !$0.isDriven }) else { throw CancellationError() }
+    }
+    defer {
+      let reached = guarded.withLock { guarded in
+        guarded.state.isDriven = false
+        return guarded.takeReached()
+      }
+      for continuation in reached { continuation.resume(returning: true) }
+    }
+    return try await body()
   }
 
   /// Waits for a state, for so much of the machine's time at most.

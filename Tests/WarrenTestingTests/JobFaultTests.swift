@@ -159,6 +159,16 @@ struct JobFaultTests {
     #expect(try await tester.run(CountWords(text: "c")).attempts == 1)
   }
 
+  @Test("what was injected waits for a job that is new")
+  func injectedForNew() async throws {
+    try await tester.run(CountWords(text: "a"), options: JobOptions(key: "one"))
+    tester.inject(.killWorker(at: .start), intoNext: CountWords.self)
+    #expect(
+      try await tester.run(CountWords(text: "a"), options: JobOptions(key: "one")).attempts == 1)
+    #expect(
+      try await tester.run(CountWords(text: "a"), options: JobOptions(key: "two")).attempts == 2)
+  }
+
   @Test("what cannot happen to a job is said")
   func impossible() async throws {
     tester.on(Notify.self) { _, job in job.progress(1) }

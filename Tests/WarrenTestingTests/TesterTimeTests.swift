@@ -3,11 +3,11 @@ import Testing
 import WarrenTesting
 
 /// Time that stands still, and what a test is told when it would wait for ever.
-@Suite("The time of a test", .timeLimit(.minutes(1)))
+@Suite("The time of a test", .timeLimit(.minutes(3)))
 struct TesterTimeTests {
   let tester = JobTester()
   /// For what is to be found out only by waiting.
-  let impatient = JobTester(patience: .seconds(2))
+  let impatient = JobTester(patience: .seconds(6))
 
   @Test("a job that outruns its time-out is told to end, and is timed out at just that time")
   func timeOut() async throws {
@@ -107,6 +107,22 @@ struct TesterTimeTests {
     #expect(seen.all == ["1 at 1.0 seconds", "2 at 2.0 seconds", "3 at 3.0 seconds"])
     // The least is a millisecond.
     #expect(run.duration == .milliseconds(3001))
+  }
+
+  @Test("two that wait at once do not move the time twice")
+  func twoWaits() async throws {
+    let clock = tester.clock
+    tester.on(CountWords.self) { _, _ in
+      // Its time-out is a minute.
+      for _ in 0..<59 { try await clock.sleep(for: .seconds(1)) }
+      return CountWords.Result(total: 1)
+    }
+    let jobs = try await tester.schedule((0..<4).map { CountWords(text: "\($0)") })
+    try await withThrowingTaskGroup(of: Int.self) { group in
+      for job in jobs { group.addTask { try await job.result().total } }
+      for try await total in group { #expect(total == 1) }
+    }
+    #expect(clock.now.elapsed == .seconds(59))
   }
 
   @Test("a sleep of the tester's clock ends with its task")
