@@ -6,7 +6,7 @@ import Testing
 
 @testable import JobWorker
 
-@Suite(.timeLimit(.minutes(1))) struct LogBufferTests {
+@Suite(.timeLimit(.minutes(3))) struct LogBufferTests {
   private func line(_ number: Int, bytes: Int = 4) -> JobLogSet.Line {
     JobLogSet.Line(
       time: .now, level: .info, text: "\(number)" + String(repeating: "x", count: bytes))
@@ -67,7 +67,7 @@ import Testing
   }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct AttemptLogTests {
+@Suite(.timeLimit(.minutes(3))) struct AttemptLogTests {
   private func lines(_ harness: ExecutorHarness) -> [JobLogSet] {
     harness.authority.reports.all.compactMap { report in
       if case .log(let set) = report.content { set } else { nil }

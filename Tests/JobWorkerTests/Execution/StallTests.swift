@@ -5,7 +5,7 @@ import Testing
 @testable import JobWorker
 
 /// Time passes only where a test says so.
-@Suite("An attempt that says nothing", .timeLimit(.minutes(1))) struct StallTests {
+@Suite("An attempt that says nothing", .timeLimit(.minutes(3))) struct StallTests {
   private static let stall = Duration.seconds(30)
 
   private static func harness() throws -> ExecutorHarness {

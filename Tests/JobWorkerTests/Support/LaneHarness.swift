@@ -7,7 +7,7 @@ import TestSupport
 
 /// The consuming side of a worker, over a queue in memory.
 struct LaneHarness<Authority: JobAuthority>: Sendable {
-  let queue: MemoryQueue
+  let queue = MemoryQueue()
   let authority: Authority
   let lifecycle = WorkerLifecycle()
   let deadlines = DeadlineQueue()
@@ -21,14 +21,12 @@ struct LaneHarness<Authority: JobAuthority>: Sendable {
 
   init(
     _ authority: Authority, types: [RegisteredJobType], capacity: Int = 1,
-    queue: MemoryQueue = MemoryQueue(),
     configure: (inout LaneState.Settings) -> Void = { _ in }
   ) throws {
     var registry = JobRegistry()
     for type in types { try registry.register(type) }
     let worker = WorkerID(rawValue: "w")
     self.authority = authority
-    self.queue = queue
     var settings = LaneState.Settings(capacity: capacity)
     configure(&settings)
     consumer = QueueConsumer(

@@ -58,13 +58,7 @@ final class MemoryQueue: Sendable {
   }
 
   let events = Recorder<Event>()
-  private let records: Bool
   private let state = Mutex(State())
-
-  /// - Parameter records: whether there are ``events``.
-  init(records: Bool = true) {
-    self.records = records
-  }
 
   func publish(_ count: Int = 1, tickets: Bool = true) {
     change(nil) { $0.model.publish(count, tickets: tickets) }
@@ -108,7 +102,7 @@ final class MemoryQueue: Sendable {
       }
       return (result, event)
     }
-    if records, let event { events.add(event) }
+    if let event { events.add(event) }
     return result
   }
 
