@@ -45,7 +45,7 @@ public struct JobQueueName: Sendable, Hashable, Comparable, CustomStringConverti
     "claims", "control", "dead", "events", "reports", "requests", "submit", "worker",
   ]
 
-  /// - Throws: ``NameError`` when the text is no ``JobName``, or is one that Warren uses for a queue of its own.
+  /// - Throws: ``NameError`` when the text is no name (1 to 64 letters, digits, `_` and `-`), or is one that Warren uses for a queue of its own.
   public init(_ name: String) throws(NameError) {
     rawValue = try JobName.validate(name, of: "job queue")
     guard !Self.reserved.contains(name) else {
@@ -107,7 +107,7 @@ public struct JobGroup: Sendable, Hashable {
   /// What the group is for, for people.
   public let description: String
 
-  /// - Throws: ``NameError`` when the name is no ``JobName``.
+  /// - Throws: ``NameError`` when the name is none: 1 to 64 letters, digits, `_` and `-`.
   public init(_ name: String, queue: JobQueueName, description: String = "") throws(NameError) {
     self.name = try JobName.validate(name, of: "job group")
     self.queue = queue

@@ -205,7 +205,7 @@ public final class JobService: Service, JobRegistering, JobScheduling {
 
   public var tenant: UUID { configuration.tenant }
 
-  /// As for every ``JobScheduling``. A task that is cancelled does not wait for a broker that is away.
+  /// As for every `JobScheduling`. A task that is cancelled does not wait for a broker that is away.
   ///
   /// - Throws: ``JobsNotTaken`` that lists the jobs which the broker did not confirm; `CarriedContextError` for a context that the
   ///   server would refuse; what middleware throws.

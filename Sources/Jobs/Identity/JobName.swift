@@ -8,7 +8,7 @@ public struct JobTypeID: Sendable, Hashable, Comparable {
   /// Its name within the group; may have colons of its own.
   public let name: String
 
-  /// - Throws: ``NameError`` when the group is no ``JobName``, or the name not one or several with colons between them.
+  /// - Throws: ``NameError`` when the group is no name (1 to 64 letters, digits, `_` and `-`), or the name not one or several with colons between them.
   public init(group: String, name: String) throws(NameError) {
     self.group = try JobName.validate(group, of: "job group")
     self.name = try JobName.validateType(name)
