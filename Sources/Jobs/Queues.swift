@@ -84,12 +84,7 @@ extension JobQueueName {
 
 extension JobQueueName: Codable {
   public init(from decoder: any Decoder) throws {
-    let container = try decoder.singleValueContainer()
-    do {
-      try self.init(container.decode(String.self))
-    } catch let error as NameError {
-      throw DecodingError.dataCorruptedError(in: container, debugDescription: error.description)
-    }
+    self = try decoder.name { text throws(NameError) in try Self(text) }
   }
 
   public func encode(to encoder: any Encoder) throws {

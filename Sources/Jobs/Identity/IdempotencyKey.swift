@@ -64,12 +64,7 @@ extension IdempotencyKey: CustomStringConvertible {
 
 extension IdempotencyKey: Codable {
   public init(from decoder: any Decoder) throws {
-    let container = try decoder.singleValueContainer()
-    do {
-      try self.init(container.decode(String.self))
-    } catch let error as NameError {
-      throw DecodingError.dataCorruptedError(in: container, debugDescription: error.description)
-    }
+    self = try decoder.name { text throws(NameError) in try Self(text) }
   }
 
   public func encode(to encoder: any Encoder) throws {

@@ -48,12 +48,7 @@ extension JobTypeID: CustomStringConvertible {
 
 extension JobTypeID: Codable {
   public init(from decoder: any Decoder) throws {
-    let container = try decoder.singleValueContainer()
-    do {
-      try self.init(container.decode(String.self))
-    } catch let error as NameError {
-      throw DecodingError.dataCorruptedError(in: container, debugDescription: error.description)
-    }
+    self = try decoder.name { text throws(NameError) in try Self(text) }
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -110,5 +105,18 @@ public struct NameError: Error, Hashable, CustomStringConvertible {
 
   init(_ description: String) {
     self.description = description
+  }
+}
+
+extension Decoder {
+  /// What a text names. One that names nothing is data that is corrupted, in the words of its ``NameError``.
+  func name<Name>(_ make: (String) throws(NameError) -> Name) throws -> Name {
+    let container = try singleValueContainer()
+    let text = try container.decode(String.self)
+    do throws(NameError) {
+      return try make(text)
+    } catch {
+      throw DecodingError.dataCorruptedError(in: container, debugDescription: error.description)
+    }
   }
 }
