@@ -7,6 +7,10 @@ package struct BrokerAuthority: JobAuthority {
   private let names: TransportNames
   private let patience: Duration
 
+  /// How long a claim is waited for that is asked for the first time: a server that ends takes the claims that it has read with
+  /// it, and the tickets of the worker lie idle until they are asked again.
+  private static let firstPatience = Duration.seconds(5)
+
   /// - Parameter patience: how long one question or one report may take.
   package init(connection: Connection, names: TransportNames, patience: Duration = .seconds(10)) {
     self.connection = connection
@@ -16,7 +20,12 @@ package struct BrokerAuthority: JobAuthority {
 
   package func claim(_ requests: [ClaimRequest]) async throws(AuthorityError) -> [ClaimAnswer] {
     do {
-      let answers = try WireCoding.answers(await ask(try WireCoding.message(requests)))
+      // What was asked before may be slow to answer: then asking often would make it slower.
+      let isFirst = !requests.contains(where: \.isRepeated)
+      let answers = try WireCoding.answers(
+        await ask(
+          try WireCoding.message(requests),
+          within: isFirst ? min(Self.firstPatience, patience) : patience))
       guard answers.count == requests.count else {
         throw AuthorityError("\(requests.count) claims got \(answers.count) answers")
       }
@@ -28,7 +37,8 @@ package struct BrokerAuthority: JobAuthority {
 
   package func lock(_ requests: [LockRequest]) async throws(AuthorityError) -> [LockAnswer] {
     do {
-      let answers = try WireCoding.lockAnswers(await ask(try WireCoding.message(requests)))
+      let answers = try WireCoding.lockAnswers(
+        await ask(try WireCoding.message(requests), within: patience))
       guard answers.count == requests.count else {
         throw AuthorityError("\(requests.count) locks got \(answers.count) answers")
       }
@@ -38,7 +48,9 @@ package struct BrokerAuthority: JobAuthority {
     }
   }
 
-  private func ask(_ question: Message) async throws(AMQPError) -> Message {
+  private func ask(
+    _ question: Message, within patience: Duration
+  ) async throws(AMQPError) -> Message {
     var message = question
     // Nobody is left to hear an answer that comes later.
     message.properties.expiration = String(max(1, patience.milliseconds))
