@@ -76,6 +76,36 @@ struct DeclaringTests {
     }
   }
 
+  @Test("Who may not declare takes what is there, and is refused what is not")
+  func withoutPermission() async throws {
+    try await ThrowawayBroker.with { broker in
+      try await broker.control("add_user", "reader", "secret")
+      try await broker.control("set_permissions", "-p", "/", "reader", "^$", "^$", "^$")
+      let exchange = ExchangeDeclaration("there", kind: .topic)
+      let there = Topology(
+        exchanges: [exchange], queues: [.quorum("there")],
+        bindings: [Binding(queue: "there", source: "there", routingKey: "#")])
+      try await withConnection(configuration(broker.url)) { try await $0.declare(there) }
+      let url = "amqp://reader:secret@127.0.0.1:\(broker.port)/"
+      try await withConnection(configuration(url)) { connection in
+        try await connection.declare(there)
+        for missing in [
+          Topology(queues: [.quorum("missing")]),
+          Topology(exchanges: [ExchangeDeclaration("missing", kind: .topic)]),
+          Topology(bindings: [Binding(queue: "missing", source: "there")]),
+          Topology(queues: [.classic("own", durable: false, exclusive: true)]),
+        ] {
+          let error = await #expect(throws: AMQPError.self) {
+            try await connection.declare(missing)
+          }
+          #expect(error?.replyCode == 403, "\(missing)")
+        }
+        // The connection and its channel go on.
+        #expect(try await connection.inspect(queue: "there").messages == 0)
+      }
+    }
+  }
+
   @Test("Many questions at once get their own answers, the wrong ones among them their own errors")
   func concurrent() async throws {
     try await withConnection { connection in

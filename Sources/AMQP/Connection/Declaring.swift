@@ -59,17 +59,18 @@ extension Connection {
   /// While there is no connection it waits for one, for at most `rpcTimeout`. What the broker
   /// refuses is not remembered.
   ///
+  /// What this user may not declare is taken as it is where it is there: somebody else sees to it.
+  /// How it was declared cannot be asked then, nor whether a binding is there whose ends are.
+  ///
   /// Throws ``AMQPError/channelClosed(code:text:)`` with the broker's reason: 406 if it exists with
   /// other properties, 405 if it is exclusive to another connection, 404 if a binding's end does
-  /// not exist.
+  /// not exist, 403 if it is not there and this user may not declare it.
   public func declare(_ topology: Topology) async throws(AMQPError) {
     try topology.check()
     try await retrying { () throws(AMQPError) in
-      for exchange in topology.exchanges {
-        _ = try await control(.exchangeDeclare(exchange))
-      }
-      for queue in topology.queues { _ = try await control(.queueDeclare(queue)) }
-      for binding in topology.bindings { _ = try await control(.bind(binding)) }
+      for exchange in topology.exchanges { try await make(.exchangeDeclare(exchange)) }
+      for queue in topology.queues { try await make(.queueDeclare(queue)) }
+      for binding in topology.bindings { try await make(.bind(binding)) }
     }
     declared.add(topology)
   }
@@ -167,6 +168,30 @@ extension Connection {
     _ = try await retrying { () throws(AMQPError) in try await control(.exchangeInspect(exchange)) }
   }
 
+  /// Declares or binds; looks whether it is there where the user may not.
+  private func make(_ method: OutboundMethod) async throws(AMQPError) {
+    let refusal: AMQPError
+    do {
+      _ = try await control(method)
+      return
+    } catch {
+      guard error.replyCode == ReplyCode.accessRefused, !method.inspections.isEmpty else {
+        throw error
+      }
+      refusal = error
+    }
+    for inspection in method.inspections {
+      do {
+        _ = try await control(inspection)
+      } catch {
+        throw error.replyCode == ReplyCode.notFound ? refusal : error
+      }
+    }
+    logger.debug(
+      "Not declared, since it is there and this user may not",
+      metadata: ["what": "\(method.subject)"])
+  }
+
   private func control(_ method: OutboundMethod) async throws(AMQPError) -> InboundMethod {
     try await call(method, on: controlChannel())
   }
@@ -186,7 +211,7 @@ extension Connection {
     for method in declared.methods {
       let what = method.subject
       do throws(AMQPError) {
-        _ = try await control(method)
+        try await make(method)
         if declared.accepted(what) {
           logger.notice("Accepted by the broker at last", metadata: ["what": "\(what)"])
         }

@@ -65,4 +65,21 @@ enum OutboundMethod: Equatable {
     case .settle: "acknowledge"
     }
   }
+
+  /// What asks, without a permission, whether what it would make is there; nothing where that cannot
+  /// be asked.
+  var inspections: [OutboundMethod] {
+    switch self {
+    case .exchangeDeclare(let exchange): [.exchangeInspect(exchange.name)]
+    // Its own names the broker gives; what is exclusive is nobody else's to declare.
+    case .queueDeclare(let queue) where !queue.name.isEmpty && !queue.exclusive:
+      [.queueInspect(queue.name)]
+    case .bind(let binding):
+      switch binding.destination {
+      case .queue(let name): [.exchangeInspect(binding.source), .queueInspect(name)]
+      case .exchange(let name): [.exchangeInspect(binding.source), .exchangeInspect(name)]
+      }
+    default: []
+    }
+  }
 }
