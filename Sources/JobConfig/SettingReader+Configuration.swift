@@ -3,8 +3,8 @@ import Logging
 
 extension SettingReader {
   private static let keys = [
-    "broker", "broker_user", "broker_password", "broker_password_file", "prefix", "store", "http",
-    "server", "worker", "retention", "log_level", "queues", "groups", "types",
+    "broker", "broker_user", "broker_password", "broker_password_file", "broker_identify", "prefix",
+    "store", "http", "access", "server", "worker", "retention", "log_level", "queues", "groups", "types",
   ]
 
   /// Reads everything; what is wrong stands in ``problems`` afterwards, and the default in its place.
@@ -15,10 +15,12 @@ extension SettingReader {
     let top = section(root, key: "", variable: SettingSection.variable([]), known: Self.keys)
     configuration.broker = (broker(top, checks) ?? configuration.broker)
       .with(user: brokerUser(top), password: brokerPassword(top))
+    configuration.identifies = flag(top, "broker_identify") ?? configuration.identifies
     configuration.prefix = prefix(top) ?? configuration.prefix
     configuration.store = string(top, "store", "the path of a file") ?? configuration.store
     configuration.logLevel = choice(top, "log_level") ?? configuration.logLevel
     configuration.http = http(top["http"])
+    configuration.access = access(top["access"])
     configuration.server = server(top["server"])
     configuration.worker = worker(top["worker"])
     configuration.queues = queues(top["queues"])

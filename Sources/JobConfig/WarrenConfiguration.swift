@@ -10,6 +10,10 @@ package import Logging
 /// `params` and `environment` of a type) stands in the file alone, and so do names.
 package struct WarrenConfiguration: Sendable {
   package var broker = BrokerAddress.standard
+  /// Whether a worker's messages name the broker's user that it logs in as.
+  package var identifies = false
+  /// Who may say what to the server over the broker.
+  package var access = BrokerAccess()
   /// What the names of all exchanges and queues start with.
   package var prefix = "jobs"
   /// The path of the SQLite file.

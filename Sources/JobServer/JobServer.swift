@@ -30,6 +30,7 @@ package struct JobServer: Sendable {
     let catalog = try await Catalog(store: store, registry: configuration.registry)
     let directory = WorkerDirectory()
     let names = configuration.names
+    let access = configuration.access
     let topology: @Sendable (BrokerInfo) -> Topology = { broker in
       JobTopology.server(names, queues: catalog.queues.map(\.name), broker: broker.version)
     }
@@ -90,20 +91,21 @@ package struct JobServer: Sendable {
         queue: hub.events, broker: publishing, names: names, clock: clock, log: log),
       ReportConsumer(
         authority: authority, registrar: registrar, inbox: inbox, kept: kept, broker: consuming,
-        deadLetters: deadLetters, names: names, clock: clock, log: log),
+        deadLetters: deadLetters, names: names, access: access, clock: clock, log: log),
       UnknownReports(
         broker: publishing, names: names, kept: kept, clock: clock, log: log),
       ClaimConsumer(
         authority: authority, consuming: consuming, publishing: publishing, names: names,
-        log: log),
+        access: access, log: log),
       LookupConsumer(
         store: store, watches: hub.watches, consuming: consuming, publishing: publishing,
-        names: names, clock: clock, log: log),
+        names: names, access: access, clock: clock, log: log),
       WatchPublisher(
         watches: hub.watches, store: store, broker: publishing, clock: clock, log: log),
       SubmitConsumer(
         intake: intake, service: service, initializer: initializer, broker: consuming,
-        deadLetters: deadLetters, names: names, maxBodyBytes: configuration.maxBodyBytes,
+        deadLetters: deadLetters, names: names, access: access,
+        maxBodyBytes: configuration.maxBodyBytes,
         clock: clock, log: log),
       initializer,
       ReplyPublisher(
@@ -176,6 +178,8 @@ package struct JobServerConfiguration: Sendable {
   /// The broker.
   package var broker: ConnectionConfiguration
   package var names: TransportNames
+  /// Who may say what over the broker; all of it where the broker lets them, unless told otherwise.
+  package var access = BrokerAccess()
   /// The path of the SQLite file.
   package var store: String
   /// Where the API listens; loopback unless told otherwise.

@@ -4,6 +4,33 @@ import Testing
 
 @Suite("Publishing", .needsBroker, .timeLimit(.minutes(3)))
 struct PublishingTests {
+  @Test("Publications and requests name the user who publishes, and nobody else can be named")
+  func userID() async throws {
+    let identified = try await configuration { $0.userID = "guest" }
+    try await withConnection(identified) { connection in
+      let queue = try await connection.temporaryQueue()
+      let consumer = try await connection.consume(Subscription(queue: queue, prefetch: 10))
+      #expect(
+        await connection.publish(Publication(Message(), exchange: "", routingKey: queue))
+          == .confirmed)
+      let asking = Task {
+        try await connection.request(
+          Publication(Message(), exchange: "", routingKey: queue), timeout: .seconds(10))
+      }
+      let deliveries = try await consumer.collect(2)
+      asking.cancel()
+      #expect(deliveries.map(\.message.properties.userID) == ["guest", "guest"])
+    }
+    let forged = try await configuration { $0.userID = "somebody" }
+    try await withConnection(forged) { connection in
+      let queue = try await connection.temporaryQueue()
+      let verdict = await connection.publish(
+        Publication(Message(), exchange: "", routingKey: queue), timeout: .seconds(10))
+      #expect(verdict != .confirmed)
+      #expect(try await connection.inspect(queue: queue).messages == 0)
+    }
+  }
+
   @Test("A routed message is confirmed and delivered")
   func confirmed() async throws {
     try await withConnection { connection in

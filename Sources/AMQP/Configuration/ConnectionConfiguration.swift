@@ -13,6 +13,10 @@ public struct ConnectionConfiguration: Sendable, Hashable {
   public var username: String
   /// The user's password.
   public var password: String
+  /// What every publication says in its property `user-id` that says nothing there; `nil`: nothing.
+  /// RabbitMQ refuses a publication whose `user-id` is not the user who is logged in, so that its
+  /// reader can believe it ("Validated User-ID").
+  public var userID: String?
   /// How to log in.
   public var authentication: Authentication = .plain
   /// Seconds without a sign of life after which either side takes the other for dead, roughly: the
@@ -107,6 +111,7 @@ public struct ConnectionConfiguration: Sendable, Hashable {
     }
     try ShortString.check(virtualHost, "the virtual host")
     try ShortString.check(connectionName, "the connection's name")
+    if let userID { try ShortString.check(userID, "userID") }
     guard frameMax >= 4_096, frameMax <= UInt32(Int32.max) else {
       throw .invalidArgument("frameMax is \(frameMax), allowed are 4096 to \(Int32.max)")
     }

@@ -38,6 +38,7 @@ extension Connection {
     _ publications: [Publication], _ timeout: Duration, _ cancellation: PublishCancellation?
   ) async -> [PublishVerdict] {
     guard !publications.isEmpty else { return [] }
+    let publications = identified(publications)
     let end = ContinuousClock.now + timeout
     let frameMax = frameMax.load(ordering: .relaxed)
     let (cost, refused) = PublishBatch.measure(publications, frameMax: frameMax)
@@ -73,6 +74,7 @@ extension Connection {
       submitted.promise.give([])
       return submitted
     }
+    let publications = identified(publications)
     let end = ContinuousClock.now + timeout
     let frameMax = frameMax.load(ordering: .relaxed)
     let (cost, refused) = PublishBatch.measure(publications, frameMax: frameMax)
@@ -82,6 +84,18 @@ extension Connection {
     }
     start(publications, cost, frameMax, refused, timeout, end) { submitted.promise.give($0) }
     return submitted
+  }
+
+  private nonisolated func identified(_ publications: [Publication]) -> [Publication] {
+    configuration.userID == nil ? publications : publications.map(identified)
+  }
+
+  /// The same, with the `user-id` of the configuration where it has none of its own.
+  nonisolated func identified(_ publication: Publication) -> Publication {
+    guard publication.message.properties.userID == nil else { return publication }
+    var publication = publication
+    publication.message.properties.userID = configuration.userID
+    return publication
   }
 
   private nonisolated func waitForRoom(

@@ -76,6 +76,7 @@ extension Connection {
     publication.message.properties.replyTo = Self.directReplyTo
     publication.message.properties.correlationID = id
     publication.mandatory = true
+    publication = identified(publication)
     let frameMax = session?.limits.frameMax ?? Int(configuration.frameMax)
     let cost = try publication.checkedSize(frameMax: frameMax)
     let request = publication

@@ -10,6 +10,7 @@ struct ClaimConsumer<Broker: MessageBroker>: Service {
   let consuming: Broker
   let publishing: Broker
   let names: TransportNames
+  let access: BrokerAccess
   let log: ServerLog
 
   func run() async throws {
@@ -35,6 +36,7 @@ struct ClaimConsumer<Broker: MessageBroker>: Service {
     var locks: [Question<LockRequest>] = []
     for delivery in deliveries {
       do {
+        try access.checkWorker(delivery.message.properties.userID)
         if let requests = try WireCoding.locks(delivery.message) {
           locks.append((delivery, requests))
         } else {
@@ -42,7 +44,7 @@ struct ClaimConsumer<Broker: MessageBroker>: Service {
         }
       } catch {
         log.count(\.badClaims)
-        log.burst(.warning, "a message in the claims queue is no claim", ["error": "\(error)"])
+        log.burst(.warning, "a message in the claims queue is not answered", ["error": "\(error)"])
       }
     }
     return await answer(claims, by: authority.claim, WireCoding.message)

@@ -1,4 +1,5 @@
 import AMQP
+import Foundation
 import JobTransport
 import Jobs
 import Logging
@@ -19,6 +20,7 @@ struct SubmitConsumer<Broker: MessageBroker>: Service {
   let broker: Broker
   let deadLetters: DeadLetterPublisher<Broker>
   let names: TransportNames
+  let access: BrokerAccess
   /// Of the params; as large as a request over HTTP may be.
   let maxBodyBytes: Int
   let clock: any ServerClock
@@ -67,9 +69,13 @@ struct SubmitConsumer<Broker: MessageBroker>: Service {
       }
       do throws(JobMessageError) {
         if CancelMessage.isOne(delivery.message) {
-          cancellations.append((delivery, try CancelMessage.cancellation(delivery.message)))
+          var cancellation = try CancelMessage.cancellation(delivery.message)
+          cancellation.tenantID = try tenant(cancellation.tenantID, of: delivery.message)
+          cancellations.append((delivery, cancellation))
         } else {
-          submissions.append((delivery, try JobMessage.submission(delivery.message)))
+          var submission = try JobMessage.submission(delivery.message)
+          submission.tenantID = try tenant(submission.tenantID, of: delivery.message)
+          submissions.append((delivery, submission))
         }
       } catch {
         refused.append(
@@ -86,6 +92,16 @@ struct SubmitConsumer<Broker: MessageBroker>: Service {
     // After the jobs: a producer may cancel what it has just submitted.
     refused += await cancel(cancellations, of: consumer)
     return refused
+  }
+
+  private func tenant(
+    _ named: UUID, of message: Message
+  ) throws(JobMessageError) -> UUID {
+    do {
+      return try access.tenant(named, by: message.properties.userID)
+    } catch {
+      throw JobMessageError(error)
+    }
   }
 
   /// Stores what can be stored, and acknowledges that; tries again for as long as the store fails.

@@ -21,6 +21,7 @@ struct ReportConsumer<Broker: MessageBroker>: Service {
   let broker: Broker
   let deadLetters: DeadLetterPublisher<Broker>
   let names: TransportNames
+  let access: BrokerAccess
   let clock: any ServerClock
   let log: ServerLog
 
@@ -55,6 +56,8 @@ struct ReportConsumer<Broker: MessageBroker>: Service {
     for delivery in deliveries {
       do {
         let received = try WireCoding.received(delivery.message)
+        // A mark is known by its id alone, which only this server has.
+        if !received.isMark { try access.checkWorker(delivery.message.properties.userID) }
         if let message = received.understood { messages.append(message) }
         let parts = parts(received)
         if parts.isEmpty {
@@ -62,9 +65,12 @@ struct ReportConsumer<Broker: MessageBroker>: Service {
         } else {
           letters.append(.init(delivery, parts))
         }
+      } catch let error as BrokerAccessError {
+        log.count(\.badReports)
+        letters.append(.init(delivery, reason: "forbidden", explanation: error.description))
       } catch {
         log.count(\.badReports)
-        letters.append(.init(delivery, reason: "bad-report", explanation: error.description))
+        letters.append(.init(delivery, reason: "bad-report", explanation: "\(error)"))
       }
     }
     log.count(\.refusedMessages, letters.count)

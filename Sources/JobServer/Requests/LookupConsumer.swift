@@ -22,6 +22,7 @@ struct LookupConsumer<Broker: MessageBroker>: Service {
   let consuming: Broker
   let publishing: Broker
   let names: TransportNames
+  let access: BrokerAccess
   let clock: any ServerClock
   let log: ServerLog
 
@@ -67,7 +68,8 @@ struct LookupConsumer<Broker: MessageBroker>: Service {
         continue
       }
       do throws(LookupError) {
-        let (request, tenant) = try JobRequest.read(delivery.message)
+        let (request, named) = try JobRequest.read(delivery.message)
+        let tenant = try tenant(named, of: properties)
         let asker = Asker(
           request: request, tenant: tenant, address: address,
           correlationID: properties.correlationID)
@@ -79,6 +81,16 @@ struct LookupConsumer<Broker: MessageBroker>: Service {
       }
     }
     return answers + (await look(askers))
+  }
+
+  private func tenant(
+    _ named: UUID, of properties: MessageProperties
+  ) throws(LookupError) -> UUID {
+    do {
+      return try access.tenant(named, by: properties.userID)
+    } catch {
+      throw LookupError(error.description)
+    }
   }
 
   private func refuse(_ what: String, _ metadata: Logger.Metadata = [:]) {

@@ -9,6 +9,8 @@ package enum DeadLetter {
   package static let explanation = "x-warren-explanation"
   /// The queue in which it was found.
   package static let foundIn = "x-warren-found-in"
+  /// The broker's user who sent it, where it said so: whoever republishes it is another one.
+  package static let user = "x-warren-user"
 
   /// The most bytes of headers that are kept.
   static let mostOfHeaders = 64 << 10
@@ -74,6 +76,8 @@ package enum DeadLetter {
     message.properties.headers[reason] = .string(code)
     message.properties.headers[explanation] = .string(text)
     message.properties.headers[foundIn] = .string(queue)
+    // What says so already has come from here before, or is a claim that nobody has checked.
+    message.properties.headers[user] = original.properties.userID.map { .string($0) }
     return message
   }
 

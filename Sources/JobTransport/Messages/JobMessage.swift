@@ -262,6 +262,8 @@ package struct JobMessageError: Error, Hashable, CustomStringConvertible {
     case badProperty = "bad-property"
     case badHeader = "bad-header"
     case badBody = "bad-body"
+    /// Who sends it may not say it.
+    case forbidden
   }
 
   package let reason: Reason
@@ -270,5 +272,9 @@ package struct JobMessageError: Error, Hashable, CustomStringConvertible {
   init(_ reason: Reason, _ description: String) {
     self.reason = reason
     self.description = description.shortened(to: 800)
+  }
+
+  package init(_ error: BrokerAccessError) {
+    self.init(.forbidden, error.description)
   }
 }

@@ -24,6 +24,11 @@ package struct ReceivedWorkerMessage: Sendable {
   /// The attempts that reports of unknown kinds are about.
   package private(set) var unknownAttempts: [RunningAttempt] = []
 
+  /// Whether it is the server's own.
+  package var isMark: Bool {
+    if case .mark? = understood { true } else { false }
+  }
+
   init(understood: WorkerMessage) {
     self.understood = understood
     unknown = nil

@@ -157,19 +157,23 @@ extension WarrenConfiguration {
   }
 
   func serverConfiguration(_ registry: JobRegistry) throws -> JobServerConfiguration {
-    JobServerConfiguration(
+    var configuration = JobServerConfiguration(
       broker: try ConnectionConfiguration(url: broker.url),
       names: try TransportNames(prefix: prefix),
       store: store, host: http.host, port: http.port, maxBodyBytes: http.maxBodyBytes,
       registry: registry, poisonLimit: server.poisonLimit, retention: retention)
+    configuration.access = access
+    return configuration
   }
 
   /// - Parameter queues: the queues to take jobs from; all that the groups use when it is empty.
   func workerConfiguration(
     _ registry: JobRegistry, queues: [JobQueue]
   ) throws -> JobWorkerConfiguration {
-    JobWorkerConfiguration(
-      broker: try ConnectionConfiguration(url: broker.url),
+    var connection = try ConnectionConfiguration(url: broker.url)
+    if identifies { connection.userID = connection.username }
+    return JobWorkerConfiguration(
+      broker: connection,
       names: try TransportNames(prefix: prefix),
       queues: queues.isEmpty ? nil : queues, registry: registry, drainLimit: worker.drainTimeout,
       stuckLimit: worker.stuckLimit, detachAfter: worker.detachAfter)

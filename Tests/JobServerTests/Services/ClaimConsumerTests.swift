@@ -10,10 +10,31 @@ import Testing
 @Suite("The consumer of claims", .timeLimit(.minutes(2))) struct ClaimConsumerTests {
   private let worker = WorkerID(rawValue: "w")
 
-  private func consumer(_ fixture: ServerFixture) -> ClaimConsumer<MemoryBroker> {
+  private func consumer(
+    _ fixture: ServerFixture, access: BrokerAccess = BrokerAccess()
+  ) -> ClaimConsumer<MemoryBroker> {
     ClaimConsumer(
       authority: fixture.authority, consuming: fixture.broker, publishing: fixture.broker,
-      names: fixture.names, log: fixture.log)
+      names: fixture.names, access: access, log: fixture.log)
+  }
+
+  @Test("answers workers alone")
+  func access() async throws {
+    let fixture = try await ServerFixture()
+    let access = BrokerAccess(users: ["workers": .init(isWorker: true), "shop": .init()])
+    try await register(worker, in: fixture)
+    _ = try await fixture.jobs(1)
+    var (forged, own) = (try question(request(1), from: "forger"), try question(request(1)))
+    forged.properties.userID = "shop"
+    own.properties.userID = "workers"
+    let questions = [forged, own]
+    try await fixture.run([consumer(fixture, access: access)]) {
+      let claims = try await fixture.broker.consumer(of: "jobs.claims")
+      claims.deliver(questions)
+      #expect(try await answer(fixture).jobs.count == 1)
+      #expect(fixture.broker.state.value.offered(to: "forger").isEmpty)
+      #expect(fixture.log.counters.badClaims == 1)
+    }
   }
 
   private func notices(_ fixture: ServerFixture) -> WorkerNotices {

@@ -8,10 +8,13 @@ import Testing
 @testable import JobServer
 
 @Suite("Look-ups over the broker", .timeLimit(.minutes(2))) struct LookupConsumerTests {
-  private func consumer(_ fixture: ServerFixture) -> LookupConsumer<MemoryBroker> {
+  private func consumer(
+    _ fixture: ServerFixture, access: BrokerAccess = BrokerAccess()
+  ) -> LookupConsumer<MemoryBroker> {
     LookupConsumer(
       store: fixture.store, watches: fixture.hub.watches, consuming: fixture.broker,
-      publishing: fixture.broker, names: fixture.names, clock: fixture.clock, log: fixture.log)
+      publishing: fixture.broker, names: fixture.names, access: access, clock: fixture.clock,
+      log: fixture.log)
   }
 
   private func publisher(_ fixture: ServerFixture) -> WatchPublisher<MemoryBroker> {
@@ -37,6 +40,30 @@ import Testing
       $0.confirmed(to: address).count >= count
     }
     return fixture.broker.state.value.confirmed(to: address).map(\.message)
+  }
+
+  @Test("believe for whom a user of the broker speaks")
+  func access() async throws {
+    let fixture = try await ServerFixture()
+    let job = try await fixture.jobs(1)[0]
+    let access = BrokerAccess(users: [
+      "shop": .init(tenants: .only([UUID()])), "office": .init(tenants: .any),
+    ])
+    try await fixture.run([consumer(fixture, access: access)]) {
+      let requests = try await fixture.broker.consumer(of: "jobs.requests")
+      var questions: [Message] = []
+      for user in ["shop", "office", nil] {
+        var question = try ask(.get([job.id]))
+        question.properties.userID = user
+        questions.append(question)
+      }
+      requests.deliver(questions)
+      let answers = try await messages(fixture, 3)
+      let bodies = answers.map { String(decoding: $0.body, as: UTF8.self) }
+      #expect(bodies.count { $0.contains(#""unknown":["\#(job.id)"]"#) } == 1, "\(bodies)")
+      #expect(bodies.count { $0.contains(#""status":"waiting""#) } == 1, "\(bodies)")
+      #expect(bodies.count { $0.contains("user_id must be the name") } == 1, "\(bodies)")
+    }
   }
 
   @Test("are answered with the jobs of the tenant, in the order asked")

@@ -11,7 +11,9 @@ import Testing
 @Suite("The consumer of reports", .timeLimit(.minutes(2))) struct ReportConsumerTests {
   private let worker = WorkerID(rawValue: "w")
 
-  private func consumer(_ fixture: ServerFixture) -> ReportConsumer<MemoryBroker> {
+  private func consumer(
+    _ fixture: ServerFixture, access: BrokerAccess = BrokerAccess()
+  ) -> ReportConsumer<MemoryBroker> {
     ReportConsumer(
       authority: fixture.authority,
       registrar: WorkerRegistrar(
@@ -21,7 +23,38 @@ import Testing
         names: fixture.names, declarations: fixture.declarations, log: fixture.log),
       inbox: fixture.inbox, kept: fixture.kept, broker: fixture.broker,
       deadLetters: fixture.deadLetters,
-      names: fixture.names, clock: fixture.clock, log: fixture.log)
+      names: fixture.names, access: access, clock: fixture.clock, log: fixture.log)
+  }
+
+  @Test("believes workers alone, and the server's own marks")
+  func access() async throws {
+    let fixture = try await ServerFixture()
+    let access = BrokerAccess(users: [
+      "workers": .init(isWorker: true), "shop": .init(tenants: .any),
+    ])
+    func announcement(_ name: String, by user: String?) throws -> AMQP.Message {
+      var message = try WireCoding.message(
+        WorkerMessage.announcement(
+          WorkerAnnouncement(
+            worker: WorkerID(rawValue: name), host: "h", processID: 1, startedAt: .now, queues: [],
+            groups: [], types: [])))
+      message.properties.userID = user
+      return message
+    }
+    let deliveries = [
+      try announcement("forged", by: "shop"), try announcement("nameless", by: String?.none),
+      try announcement("w", by: "workers"), try WireCoding.message(WorkerMessage.mark(UUID())),
+    ]
+    try await fixture.run([consumer(fixture, access: access)]) {
+      let reports = try await fixture.broker.consumer(of: "jobs.reports")
+      reports.deliver(deliveries)
+      try await reports.untilAcknowledged(4)
+      #expect(fixture.directory.all.map(\.worker) == [worker])
+      let dead = fixture.broker.state.value.confirmed.filter { $0.exchange == "jobs.dead" }
+      #expect(
+        dead.map { $0.message.properties.headers[DeadLetter.reason] }
+          == [.string("forbidden"), .string("forbidden")])
+    }
   }
 
   @Test(

@@ -8,11 +8,13 @@ import Testing
 @testable import JobServer
 
 @Suite("The intake", .timeLimit(.minutes(2))) struct SubmitConsumerTests {
-  private func consumer(_ fixture: ServerFixture) -> SubmitConsumer<MemoryBroker> {
+  private func consumer(
+    _ fixture: ServerFixture, access: BrokerAccess = BrokerAccess()
+  ) -> SubmitConsumer<MemoryBroker> {
     SubmitConsumer(
       intake: fixture.intake, service: fixture.service, initializer: fixture.initializer,
       broker: fixture.broker, deadLetters: fixture.deadLetters, names: fixture.names,
-      maxBodyBytes: 1 << 20, clock: fixture.clock, log: fixture.log)
+      access: access, maxBodyBytes: 1 << 20, clock: fixture.clock, log: fixture.log)
   }
 
   private func submission(
@@ -73,6 +75,50 @@ import Testing
       try await intake.untilAcknowledged(1)
       let moved = fixture.broker.state.value.confirmed(to: "jobs.submit")
       #expect(moved.first?.message.body == bad.body)
+    }
+  }
+
+  @Test("believes who sends a message, and for whom")
+  func access() async throws {
+    let fixture = try await ServerFixture()
+    let (own, foreign) = (UUID(), UUID())
+    let access = BrokerAccess(users: [
+      "shop": .init(tenants: .only([own])), "workers": .init(isWorker: true),
+    ])
+    func message(_ id: JobID, tenant: UUID = .zero, by user: String?) throws -> Message {
+      var message = JobMessage.message(
+        JobSubmission(type: try JobTypeID("test:job"), params: [:], id: id, tenantID: tenant))
+      message.properties.userID = user
+      return message
+    }
+    let (unnamed, named) = (JobID(), JobID())
+    var cancel = CancelMessage.message(JobCancellation(job: named, tenantID: foreign))
+    cancel.properties.userID = "shop"
+    let deliveries = [
+      try message(unnamed, by: "shop"), try message(named, tenant: own, by: "shop"),
+      try message(JobID(), tenant: foreign, by: "shop"), try message(JobID(), by: nil),
+      try message(JobID(), by: "workers"), try message(JobID(), by: "stranger"), cancel,
+    ]
+    try await fixture.run([consumer(fixture, access: access)]) {
+      let intake = try await fixture.broker.consumer(of: "jobs.submit")
+      intake.deliver(deliveries)
+      try await intake.untilAcknowledged(7)
+      for id in [unnamed, named] {
+        let job = try #require(try await fixture.store.job(id))
+        #expect(job.tenantID == own)
+        #expect(job.status == .waiting)
+      }
+      let dead = fixture.broker.state.value.confirmed.filter {
+        $0.exchange == "jobs.dead"
+      }.map(\.message)
+      #expect(dead.count == 5)
+      for letter in dead {
+        #expect(letter.properties.headers[DeadLetter.reason] == .string("forbidden"))
+        #expect(letter.properties.userID == nil)
+      }
+      #expect(
+        dead.compactMap { $0.properties.headers[DeadLetter.user]?.stringValue }.sorted()
+          == ["shop", "shop", "stranger", "workers"])
     }
   }
 
