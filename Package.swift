@@ -31,16 +31,19 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
     .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.2.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.14.0"),
     .package(url: "https://github.com/apple/swift-metrics", from: "2.5.0"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+    .package(url: "https://github.com/apple/swift-http-structured-headers", from: "1.7.0"),
     .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
     .package(url: "https://github.com/apple/swift-system", from: "1.5.0"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+    .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.0"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
     .package(url: "https://github.com/ordo-one/TextTable", from: "0.0.2"),
     .package(url: "https://github.com/swift-server/async-http-client", from: "1.30.0"),
@@ -71,10 +74,21 @@ let package = Package(
       swiftSettings: strict),
     // The same by the lifecycle's pure functions alone: for tests.
     .target(name: "JobMemoryStore", dependencies: ["Jobs"], swiftSettings: strict),
+    // The description of the HTTP API, which the server has within it, and the page that is made of it.
+    .target(name: "CAPIDocument"),
+    .target(
+      name: "APIDocument",
+      dependencies: [
+        "CAPIDocument", "Jobs", "Yams", .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "Mustache", package: "swift-mustache"),
+      ],
+      swiftSettings: strict),
     .target(
       name: "JobServer",
       dependencies: [
-        "AMQP", "Jobs", "JobStore", "JobTransport", logging, lifecycle,
+        "AMQP", "APIDocument", "Jobs", "JobStore", "JobTransport", logging, lifecycle,
+        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "RawStructuredFieldValues", package: "swift-http-structured-headers"),
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
@@ -217,7 +231,9 @@ let package = Package(
     .testTarget(
       name: "JobServerTests",
       dependencies: [
-        "AMQP", "Jobs", "JobServer", "JobStore", "JobTransport", "TestSupport", logging, lifecycle,
+        "AMQP", "APIDocument", "Jobs", "JobServer", "JobStore", "JobTransport", "TestSupport",
+        logging,
+        lifecycle,
         .product(name: "InMemoryLogging", package: "swift-log"),
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HummingbirdCore", package: "hummingbird"),

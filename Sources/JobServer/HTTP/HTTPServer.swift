@@ -65,6 +65,7 @@ struct JobAPI: Sendable {
     WorkerRoutes(service: service).add(to: router)
     PruneRoute(service: service).add(to: router)
     HealthRoutes(checks: readiness).add(to: router)
+    DocumentRoutes().add(to: router)
     // A middleware applies to the routes that come after it: this one only to what no route takes.
     router.add(middleware: UnknownPathMiddleware(router: router))
     return router

@@ -3,6 +3,7 @@ import HTTPTypes
 import Hummingbird
 import HummingbirdCore
 import Jobs
+import NIOCore
 import ServiceLifecycle
 
 /// `/jobs` and what lies under it, but for waiting.
@@ -63,7 +64,11 @@ struct JobRoutes {
   ) async throws -> Response {
     try QueryParameters.refuseAll(of: request.uri)
     let tenant = try Caller(request.headers).tenant
-    return .json(try await service.job(try context.parameters.jobID(), tenant: tenant))
+    let job = try await service.job(try context.parameters.jobID(), tenant: tenant)
+    // A client may keep it, and has to ask whether it still holds; the same address is another tenant's as well.
+    return .tagged(
+      ByteBuffer(bytes: job.json), contentType: JSONBody.mediaType, caching: "private, no-cache",
+      headers: [.vary: Caller.tenantHeader], for: request)
   }
 
   @Sendable private func log(
