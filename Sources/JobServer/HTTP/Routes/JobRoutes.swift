@@ -28,10 +28,13 @@ struct JobRoutes {
   ) async throws -> Response {
     try QueryParameters.refuseAll(of: request.uri)
     let caller = try Caller(request.headers)
+    let key = try IdempotencyKeyHeader.key(in: request.headers)
     let bytes = try await body.bytes(of: request)
     let wish = try ScheduleBody(
       parsing: bytes.readableBytesView, knownTypes: service.types.map(\.id))
-    let scheduled = try await service.schedule(wish.submission(by: caller, request.headers))
+    var submission = wish.submission(by: caller, request.headers)
+    submission.idempotencyKey = try IdempotencyKeyHeader.agreed(key, wish.idempotencyKey)
+    let scheduled = try await service.schedule(submission)
     return .json(
       scheduled.job, status: scheduled.isNew ? .accepted : .ok,
       headers: [.location: "/jobs/\(scheduled.job.id)"])
