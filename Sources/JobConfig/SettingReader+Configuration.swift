@@ -82,12 +82,43 @@ extension SettingReader {
     var settings = HTTPSettings()
     let section = section(
       node, key: "http", variable: SettingSection.variable(["http"]),
-      known: ["host", "port", "max_body_bytes"])
+      known: ["host", "port", "max_body_bytes", "rate", "burst", "concurrency", "cors"])
     settings.host = string(section, "host", "a host's name or address") ?? settings.host
     settings.port = integer(section, "port", in: 0...65_535) ?? settings.port
     settings.maxBodyBytes =
       integer(section, "max_body_bytes", in: 1...(8 << 20)) ?? settings.maxBodyBytes
+    settings.rate = number(section, "rate", in: 0...1_000_000) ?? settings.rate
+    settings.burst = integer(section, "burst", in: 1...1_000_000)
+    settings.concurrency = integer(section, "concurrency", in: 0...100_000) ?? settings.concurrency
+    if settings.burst != nil, settings.rate == 0 {
+      note(
+        section, "burst", "is of no use without rate, the requests that a tenant may send a second")
+    }
+    settings.origins = origins(section["cors"])
     return settings
+  }
+
+  /// The origins of `http.cors`: a list, or one alone.
+  private mutating func origins(_ node: SettingNode?) -> [String] {
+    let section = section(node, key: "http.cors", variable: nil, known: ["origins"])
+    guard let value = section["origins"], !value.isNull else { return [] }
+    var given = [value]
+    if case .list(let elements) = value.content { given = elements }
+    return given.compactMap { element in
+      if case .scalar(let scalar) = element.content, Self.isOrigin(scalar.text) {
+        return scalar.text
+      }
+      note(
+        at: element, section.key("origins"),
+        "must be an origin as browsers send it, scheme, host and port without a path, as in"
+          + " https://ops.example.org, or \"*\", not \(element.shown)")
+      return nil
+    }
+  }
+
+  /// Whether a browser may send it: another spelling would never match.
+  private static func isOrigin(_ text: String) -> Bool {
+    text == "*" || text.contains(/^[a-z][a-z0-9+.-]*:\/\/[a-z0-9._\[\]:-]+$/)
   }
 
   private mutating func server(_ node: SettingNode?) -> ServerSettings {

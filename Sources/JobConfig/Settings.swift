@@ -67,6 +67,14 @@ package struct HTTPSettings: Sendable, Hashable {
   package var port = 8080
   /// The largest request body, in bytes.
   package var maxBodyBytes = 1 << 20
+  /// How many requests a second a tenant may send; 0 is without limit.
+  package var rate = 0.0
+  /// How many of them may come at once; `nil` is as many as in a second.
+  package var burst: Int?
+  /// How many requests of a tenant may be under way; 0 is without limit.
+  package var concurrency = 0
+  /// The origins whose pages may use the API from a browser; `*` is any.
+  package var origins: [String] = []
 
   package init() {}
 }

@@ -134,7 +134,7 @@ package struct JobServer: Sendable {
           readiness: [
             .store(store), .connection(publishing, role: "publishing"),
             .connection(consuming, role: "consuming"),
-          ]),
+          ], limits: configuration.limits, origins: configuration.origins, clock: clock),
         host: configuration.host, port: configuration.port, logger: logger, onBound: onBound),
     ]
   }
@@ -188,6 +188,10 @@ package struct JobServerConfiguration: Sendable {
   package var port: Int
   /// The largest request body, in bytes.
   package var maxBodyBytes: Int
+  /// What each tenant may ask of the API.
+  package var limits = TenantLimits()
+  /// The origins whose pages may use the API from a browser; `*` is any.
+  package var origins: [String] = []
   /// Queues, groups and types that are known without a worker that announces them.
   package var registry: JobRegistry
   /// How many workers a job may cost their life before it fails.

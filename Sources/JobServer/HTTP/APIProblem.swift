@@ -54,6 +54,10 @@ enum ProblemKind: String, CaseIterable {
   case notSuspendable = "not-suspendable"
   /// More is asked for than can be done now.
   case tooManyRequests = "too-many-requests"
+  /// The tenant asks more often than it may.
+  case rateExceeded = "rate-exceeded"
+  /// As many requests of the tenant are under way as it may have.
+  case concurrencyExceeded = "concurrency-exceeded"
   case storeUnavailable = "store-unavailable"
   case notReady = "not-ready"
   case internalError = "internal-error"
@@ -70,9 +74,9 @@ enum ProblemKind: String, CaseIterable {
     case .bodyTooLarge: .contentTooLarge
     case .unsupportedMediaType: .unsupportedMediaType
     case .unknownType, .invalidParams: .unprocessableContent
-    case .tooManyRequests: .tooManyRequests
+    case .tooManyRequests, .rateExceeded: .tooManyRequests
     case .internalError: .internalServerError
-    case .storeUnavailable, .notReady, .noWorker: .serviceUnavailable
+    case .storeUnavailable, .notReady, .noWorker, .concurrencyExceeded: .serviceUnavailable
     }
   }
 
@@ -95,6 +99,8 @@ enum ProblemKind: String, CaseIterable {
     case .noWorker: "No worker is there"
     case .notSuspendable: "The job cannot be suspended"
     case .tooManyRequests: "Too many requests"
+    case .rateExceeded: "The tenant asks too often"
+    case .concurrencyExceeded: "Too many requests of the tenant at once"
     case .storeUnavailable: "The status store does not answer"
     case .notReady: "Not ready"
     case .internalError: "Internal error"
@@ -173,7 +179,8 @@ extension APIProblem {
         .noWorker, error.description, job: job.id,
         headers: [.retryAfter: String(Self.retryAfter)])
     case .notSuspendable(let job):
-      self.init(.notSuspendable, error.description, job: job.id)
+      // A 405 says what the path takes (RFC 9110, section 15.5.6): for this job nothing.
+      self.init(.notSuspendable, error.description, job: job.id, headers: [.allow: ""])
     case .store(let error):
       self.init(error)
     }

@@ -52,11 +52,22 @@ struct JobAPI: Sendable {
   let maxBodyBytes: Int
   /// What `/readyz` looks at.
   let readiness: [ReadinessCheck]
+  /// What each tenant may ask.
+  var limits = TenantLimits()
+  /// The origins whose pages may use the API from a browser.
+  var origins: [String] = []
+  var clock: any ServerClock = SystemClock()
 
   func router() -> Router<BasicRequestContext> {
     let router = Router(options: .autoGenerateHeadEndpoints)
     router.add(middleware: LogRequestsMiddleware(.debug))
+    if !origins.isEmpty {
+      router.add(middleware: CrossOriginMiddleware(origins: Set(origins)))
+    }
     router.add(middleware: ProblemMiddleware())
+    if limits != TenantLimits() {
+      router.add(middleware: AdmissionMiddleware(gate: TenantGate(limits, clock: clock)))
+    }
     JobRoutes(service: service, body: JSONBody(limit: maxBodyBytes)).add(to: router)
     JobWaitRoute(service: service).add(to: router)
     JobTypeRoutes(service: service).add(to: router)

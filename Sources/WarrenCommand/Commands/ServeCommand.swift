@@ -163,6 +163,9 @@ extension WarrenConfiguration {
       store: store, host: http.host, port: http.port, maxBodyBytes: http.maxBodyBytes,
       registry: registry, poisonLimit: server.poisonLimit, retention: retention)
     configuration.access = access
+    configuration.limits = TenantLimits(
+      rate: http.rate, burst: http.burst, concurrency: http.concurrency)
+    configuration.origins = http.origins
     return configuration
   }
 

@@ -92,10 +92,13 @@ struct APIFixture: Sendable {
   ///
   /// - Parameter readiness: what `/readyz` looks at, where it is not what the fixture has.
   func test<Value>(
-    readiness: [ReadinessCheck]? = nil, _ body: @Sendable (APIClient) async throws -> Value
+    readiness: [ReadinessCheck]? = nil, limits: TenantLimits = TenantLimits(),
+    clock: any ServerClock = SystemClock(), origins: [String] = [],
+    _ body: @Sendable (APIClient) async throws -> Value
   ) async throws -> Value {
     let api = JobAPI(
-      service: service, maxBodyBytes: api.maxBodyBytes, readiness: readiness ?? api.readiness)
+      service: service, maxBodyBytes: api.maxBodyBytes, readiness: readiness ?? api.readiness,
+      limits: limits, origins: origins, clock: clock)
     return try await Application(router: api.router(), logger: service.logger).test(.router) {
       try await body(APIClient(client: $0))
     }
