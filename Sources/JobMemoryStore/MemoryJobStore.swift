@@ -20,6 +20,8 @@ package final class MemoryJobStore: JobStore {
     var tombstones: [JobID: Timestamp] = [:]
     var epochs: [WorkerID: Int64] = [:]
     var events: [JobEvent] = []
+    /// The highest number of a transition that went with its job.
+    var removedEvents: [UUID: Int64] = [:]
     var groups: [String: JobGroup] = [:]
     var types: [JobTypeID: JobTypeDescription] = [:]
     var queues: [JobQueueName: JobQueue] = [:]
@@ -391,6 +393,31 @@ package final class MemoryJobStore: JobStore {
   }
 
   package func events(
+    after sequence: Int64, matching filter: EventFilter, limit: Int
+  ) -> EventPage {
+    read { state in
+      let rest = state.events.filter { $0.sequence > sequence }
+      var bytes = 0
+      let looked = rest.prefix(max(0, limit)).compactMap { event in
+        state.jobs[event.job].map { LoggedEvent(event, tenant: $0.job.tenantID) }
+      }.prefix { logged in
+        defer { bytes += logged.bytes }
+        return bytes < EventPage.mostBytes
+      }
+      return EventPage(
+        events: looked.filter(filter.matches),
+        position: looked.last?.event.sequence ?? sequence, isEnd: looked.count == rest.count,
+        removed: state.removedEvents.filter { tenant, last in
+          last > sequence && (filter.tenant == nil || filter.tenant == tenant)
+        })
+    }
+  }
+
+  package func newestEvent() -> Int64 {
+    read { $0.nextSequence - 1 }
+  }
+
+  package func events(
     of job: JobID, after sequence: Int64, limit: Int
   ) -> [JobEvent] {
     read { state in
@@ -594,6 +621,9 @@ extension MemoryJobStore.State {
 
   fileprivate mutating func remove(_ entry: MemoryJobStore.Entry, at now: Timestamp) {
     jobs[entry.job.id] = nil
+    if let last = events.last(where: { $0.job == entry.job.id })?.sequence {
+      removedEvents[entry.job.tenantID] = max(removedEvents[entry.job.tenantID] ?? 0, last)
+    }
     events.removeAll { $0.job == entry.job.id }
     commit.deleted.append(entry.job.id)
     release(lockedBy: entry.job.id, at: now)

@@ -233,6 +233,8 @@ extension Transaction {
   }
 
   private func remove(_ stored: StoredJob, at now: Timestamp) throws {
+    let last = try Int64.fetchOne(statement(Events.lastOfJob), arguments: [stored.number])
+    noteRemovedEvents(of: stored.tenant, upTo: last)
     for sql in Changes.removals { try execute(sql, [stored.number.databaseValue]) }
     noteRemoved(stored.countKey, number: stored.number, id: stored.job.id)
     try release(lockedBy: stored.job.id, at: now)

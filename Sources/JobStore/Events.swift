@@ -65,6 +65,86 @@ enum Events {
     ORDER BY e.sequence LIMIT ?
     """
 
+  static let page = """
+    SELECT e.sequence, j.id, y.name, q.name, e.from_status, e.to_status, e.at, e.attempt, w.name, \
+    e.reason, t.id, j.tenant, j.type, j.queue FROM event e
+    \(tables) CROSS JOIN tenant t ON t.number = j.tenant
+    WHERE e.sequence > ? ORDER BY e.sequence LIMIT ?
+    """
+  static let lastOfJob = "SELECT max(sequence) FROM event INDEXED BY event_job WHERE job = ?"
+  static let newest = """
+    SELECT max(coalesce((SELECT max(sequence) FROM event), 0),
+      coalesce((SELECT number FROM high_water WHERE kind = \(HighWater.event)), 0))
+    """
+  static let noteRemoved = """
+    INSERT INTO removed_event (tenant, sequence) VALUES (?, ?)
+    ON CONFLICT DO UPDATE SET sequence = max(sequence, excluded.sequence)
+    """
+  static let removed = """
+    SELECT t.id, r.sequence FROM removed_event r INDEXED BY removed_event_sequence
+    CROSS JOIN tenant t ON t.number = r.tenant WHERE r.sequence > ?
+    """
+
+  /// What a filter's names are in the store. What the store has never met is not there: nothing matches it.
+  private struct Numbers {
+    let tenant: Set<Int64>?
+    let types: Set<Int64>?
+    let queues: Set<Int64>?
+    let codes: Set<Int>?
+
+    init(_ filter: EventFilter, _ db: Database) throws {
+      func numbers<Name: DatabaseValueConvertible>(
+        _ names: [Name], _ table: String, _ column: String
+      ) throws -> Set<Int64>? {
+        guard !names.isEmpty else { return nil }
+        let statement = try db.cachedStatement(
+          sql: "SELECT number FROM \(table) WHERE \(column) = ?")
+        return Set(try names.compactMap { try Int64.fetchOne(statement, arguments: [$0]) })
+      }
+      tenant = try numbers(filter.tenant.map { [$0] } ?? [], "tenant", "id")
+      types = try numbers(filter.types.map(\.description), "type", "name")
+      queues = try numbers(filter.queues.map(\.rawValue), "queue", "name")
+      codes = filter.statuses.isEmpty ? nil : Set(filter.statuses.map(StatusCode.code))
+    }
+
+    func match(_ row: Row) throws -> Bool {
+      guard try codes?.contains(row.decode(Int.self, atIndex: 5)) != false else { return false }
+      return try tenant?.contains(row.decode(atIndex: 11)) != false
+        && types?.contains(row.decode(atIndex: 12)) != false
+        && queues?.contains(row.decode(atIndex: 13)) != false
+    }
+  }
+
+  static func fetchPage(
+    after sequence: Int64, _ filter: EventFilter, limit: Int, _ db: Database,
+    skipped: inout [String]
+  ) throws -> EventPage {
+    var page = EventPage(events: [], position: sequence, isEnd: true)
+    let numbers = try Numbers(filter, db)
+    var (count, bytes) = (0, 0)
+    let rows = try Row.fetchCursor(
+      db.cachedStatement(sql: Events.page), arguments: [sequence, max(0, limit)])
+    while bytes < EventPage.mostBytes, let row = try rows.next() {
+      count += 1
+      page.position = try row.decode(atIndex: 0)
+      try noting(&skipped) {
+        guard try numbers.match(row) else { return }
+        let logged = LoggedEvent(
+          try decode(row), tenant: try row.decode(UUID.self, atIndex: 10))
+        bytes += logged.bytes
+        page.events.append(logged)
+      }
+    }
+    page.isEnd = count < limit && bytes < EventPage.mostBytes
+    // A few: one for each tenant that has lost any that are as new as that.
+    for row in try Row.fetchAll(db.cachedStatement(sql: removed), arguments: [sequence]) {
+      let tenant = try row.decode(UUID.self, atIndex: 0)
+      guard filter.tenant == nil || filter.tenant == tenant else { continue }
+      page.removed[tenant] = try row.decode(atIndex: 1)
+    }
+    return page
+  }
+
   static func fetchAll(
     _ sql: String, _ values: [DatabaseValue], _ db: Database, skipped: inout [String]
   ) throws -> [JobEvent] {
@@ -72,17 +152,22 @@ enum Events {
     let rows = try Row.fetchCursor(
       db.cachedStatement(sql: sql), arguments: StatementArguments(values))
     while let row = try rows.next() {
-      do {
-        events.append(try decode(row))
-      } catch let error as StoreError {
-        skipped.append("a transition: \(error)")
-      } catch let error as NameError {
-        skipped.append("a transition: \(error)")
-      } catch let error as RowDecodingError {
-        skipped.append("a transition: \(error)")
-      }
+      try noting(&skipped) { events.append(try decode(row)) }
     }
     return events
+  }
+
+  /// Reads a row, or notes why it cannot be read.
+  private static func noting(_ skipped: inout [String], _ read: () throws -> Void) throws {
+    do {
+      try read()
+    } catch let error as StoreError {
+      skipped.append("a transition: \(error)")
+    } catch let error as NameError {
+      skipped.append("a transition: \(error)")
+    } catch let error as RowDecodingError {
+      skipped.append("a transition: \(error)")
+    }
   }
 
   private static func decode(_ row: Row) throws -> JobEvent {

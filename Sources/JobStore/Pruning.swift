@@ -28,7 +28,8 @@ enum Pruning {
       coalesce(length(p.params), 0) + coalesce(length(p.submitted), 0)
         + coalesce(length(p.result), 0) + coalesce(length(p.snapshot), 0)
         + coalesce((SELECT sum(length(body)) FROM job_log WHERE job = j.number), 0),
-      (SELECT count(*) FROM (SELECT 1 FROM event WHERE job = j.number LIMIT \(events)))
+      (SELECT count(*) FROM (SELECT 1 FROM event WHERE job = j.number LIMIT \(events))),
+      (SELECT max(sequence) FROM event WHERE job = j.number)
     FROM job j INDEXED BY job_ended LEFT JOIN payload p ON p.number = j.number
     WHERE j.replies = 0 AND j.status BETWEEN 8 AND 12 AND j.status = ?1 AND j.type = ?2
       AND j.updated_at <= ?3
@@ -43,6 +44,11 @@ enum Pruning {
   /// The oldest first, and never all: the newest number must not be forgotten.
   static let history = """
     DELETE FROM event WHERE sequence IN (
+      SELECT sequence FROM event INDEXED BY event_job WHERE job = ? ORDER BY sequence
+      LIMIT \(events - 1))
+    """
+  static let lastOfHistory = """
+    SELECT max(sequence) FROM (
       SELECT sequence FROM event INDEXED BY event_job WHERE job = ? ORDER BY sequence
       LIMIT \(events - 1))
     """
@@ -141,6 +147,9 @@ extension Transaction {
       }
       let (rows, isAll) = try due(kind, limit: room, bytes: &bytes)
       if let first = rows.first, first.events >= Pruning.events {
+        noteRemovedEvents(
+          of: first.tenant,
+          upTo: try Int64.fetchOne(statement(Pruning.lastOfHistory), arguments: [first.number]))
         try execute(Pruning.history, [first.number.databaseValue])
         pruned.hasMore = true
         return pruned
@@ -170,6 +179,8 @@ extension Transaction {
     let queue: Int64
     /// Of its history, as far as they were counted.
     let events: Int
+    /// The number of its last transition.
+    let lastEvent: Int64?
   }
 
   /// - Parameter bytes: how many may go; what the rows have is taken off.
@@ -191,7 +202,7 @@ extension Transaction {
           number: try row.decode(atIndex: 0),
           id: (try? row.decode(UUID.self, atIndex: 1)).map { JobID($0) },
           tenant: try row.decode(atIndex: 2), queue: try row.decode(atIndex: 3),
-          events: events))
+          events: events, lastEvent: try row.decode(atIndex: 6)))
       if isLong { return (rows, false) }
     }
     return (rows, rows.count < limit)
@@ -212,6 +223,7 @@ extension Transaction {
     for sql in Pruning.removals { try execute(sql, [numbers]) }
     let hasLocks = try hasLocks()
     for row in rows {
+      noteRemovedEvents(of: row.tenant, upTo: row.lastEvent)
       noteRemoved(
         CountKey(
           tenant: row.tenant, queue: row.queue, type: kind.type,

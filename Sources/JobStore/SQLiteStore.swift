@@ -335,6 +335,25 @@ package final class SQLiteStore: JobStore {
   }
 
   package func events(
+    after sequence: Int64, matching filter: EventFilter, limit: Int
+  ) async throws(StoreError) -> EventPage {
+    let (page, skipped) = try await read { db in
+      var skipped: [String] = []
+      let page = try Events.fetchPage(
+        after: sequence, filter, limit: limit, db, skipped: &skipped)
+      return (page, skipped)
+    }
+    damageLog.noteSkipped(skipped)
+    return page
+  }
+
+  package func newestEvent() async throws(StoreError) -> Int64 {
+    try await read { db in
+      try Int64.fetchOne(db.cachedStatement(sql: Events.newest)) ?? 0
+    }
+  }
+
+  package func events(
     of job: JobID, after sequence: Int64, limit: Int
   ) async throws(StoreError) -> [JobEvent] {
     try await events(

@@ -12,6 +12,7 @@ enum Schema {
     migrator.registerMigration("retention") { db in try db.execute(sql: retention) }
     migrator.registerMigration("context") { db in try db.execute(sql: context) }
     migrator.registerMigration("log") { db in try db.execute(sql: log) }
+    migrator.registerMigration("removed events") { db in try db.execute(sql: removedEvents) }
     return migrator
   }
 
@@ -175,6 +176,13 @@ extension Schema {
       body BLOB NOT NULL
     ) STRICT;
     CREATE UNIQUE INDEX job_log_job ON job_log (job, last, lines, bytes);
+    """
+
+  /// For each tenant the highest number of a transition that is gone with its job: whoever reads the log from an earlier one on
+  /// is told that something is missing.
+  fileprivate static let removedEvents = """
+    CREATE TABLE removed_event (tenant INTEGER PRIMARY KEY, sequence INTEGER NOT NULL) STRICT;
+    CREATE INDEX removed_event_sequence ON removed_event (sequence);
     """
 }
 

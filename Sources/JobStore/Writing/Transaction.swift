@@ -72,8 +72,10 @@ final class Transaction {
     var setAside: [UnreadableRow] = []
     /// Why rows were left out that cannot even be written.
     var leftOut: [String] = []
-    /// Jobs of which nothing is logged any more.
-    var deletedNumbers: Set<Int64> = []
+    /// Jobs of which nothing is logged any more, and their tenants.
+    var deletedNumbers: [Int64: Int64] = [:]
+    /// By tenant, the highest number of a transition that is gone.
+    var removedEvents: [Int64: Int64] = [:]
     /// Kinds of which jobs are gone, whatever their code: perhaps the last.
     var emptied: Set<CountKey> = []
 
@@ -102,7 +104,8 @@ final class Transaction {
     fileprivate let hasReplies: Bool
     fileprivate let counts: [CountKey: Int]
     fileprivate let dueChanges: [DueKey: Int]
-    fileprivate let deletedNumbers: Set<Int64>
+    fileprivate let deletedNumbers: [Int64: Int64]
+    fileprivate let removedEvents: [Int64: Int64]
     fileprivate let emptied: Set<CountKey>
     fileprivate let names: Names
   }
@@ -126,7 +129,8 @@ final class Transaction {
     Mark(
       lengths: effects.lengths, due: effects.commit.due, nextDue: effects.commit.nextDue,
       hasReplies: effects.commit.hasReplies, counts: effects.counts, dueChanges: effects.due,
-      deletedNumbers: effects.deletedNumbers, emptied: effects.emptied, names: state.names)
+      deletedNumbers: effects.deletedNumbers, removedEvents: effects.removedEvents,
+      emptied: effects.emptied, names: state.names)
   }
 
   func undo(to mark: Mark) {
@@ -137,6 +141,7 @@ final class Transaction {
     effects.counts = mark.counts
     effects.due = mark.dueChanges
     effects.deletedNumbers = mark.deletedNumbers
+    effects.removedEvents = mark.removedEvents
     effects.emptied = mark.emptied
     state.names = mark.names
   }
@@ -277,8 +282,16 @@ final class Transaction {
   func noteRemoved(_ key: CountKey, number: Int64, id: JobID?) {
     count(key, -1)
     if let id { effects.commit.deleted.append(id) }
-    effects.deletedNumbers.insert(number)
+    effects.deletedNumbers[number] = key.tenant
     effects.emptied.insert(CountKey(tenant: key.tenant, queue: key.queue, type: key.type, code: 0))
+  }
+
+  /// Transitions of a tenant's job are gone.
+  ///
+  /// - Parameter last: the highest number of them; `nil` where there were none.
+  func noteRemovedEvents(of tenant: Int64, upTo last: Int64?) {
+    guard let last else { return }
+    effects.removedEvents[tenant] = max(effects.removedEvents[tenant] ?? 0, last)
   }
 
   /// Adds a change to the transition log.
@@ -300,10 +313,17 @@ final class Transaction {
 
   /// Writes what is written once for all.
   func flush() throws {
-    let isDeleted = effects.deletedNumbers
+    let deleted = effects.deletedNumbers
+    if !deleted.isEmpty {
+      for row in effects.events {
+        if let tenant = deleted[row.job] { noteRemovedEvents(of: tenant, upTo: row.sequence) }
+      }
+    }
     try EventRow.insert(
-      isDeleted.isEmpty ? effects.events : effects.events.filter { !isDeleted.contains($0.job) },
-      self)
+      deleted.isEmpty ? effects.events : effects.events.filter { deleted[$0.job] == nil }, self)
+    for (tenant, last) in effects.removedEvents {
+      try execute(Events.noteRemoved, [tenant.databaseValue, last.databaseValue])
+    }
     for (key, change) in effects.counts where change != 0 {
       try execute(
         Counts.change,
@@ -312,7 +332,7 @@ final class Transaction {
           key.code.databaseValue, change.databaseValue,
         ])
     }
-    guard !isDeleted.isEmpty else { return }
+    guard !deleted.isEmpty else { return }
     for key in effects.emptied {
       try execute(
         Counts.removeEmpty,

@@ -158,6 +158,16 @@ package protocol JobStore: Sendable {
   /// The transition log after a number.
   func events(after sequence: Int64, limit: Int) async throws(StoreError) -> [JobEvent]
 
+  /// What is looked for in the transition log after a number, and what of it is gone.
+  ///
+  /// - Parameter limit: how many transitions are looked at, whether they are found or not.
+  func events(
+    after sequence: Int64, matching filter: EventFilter, limit: Int
+  ) async throws(StoreError) -> EventPage
+
+  /// The highest number that a transition ever had; 0 where there was none.
+  func newestEvent() async throws(StoreError) -> Int64
+
   /// The log of one job.
   func events(
     of job: JobID, after sequence: Int64, limit: Int
