@@ -82,7 +82,9 @@ extension SettingReader {
     var settings = HTTPSettings()
     let section = section(
       node, key: "http", variable: SettingSection.variable(["http"]),
-      known: ["host", "port", "max_body_bytes", "rate", "burst", "concurrency", "cors"])
+      known: [
+        "host", "port", "max_body_bytes", "max_streams", "rate", "burst", "concurrency", "cors",
+      ])
     settings.host = string(section, "host", "a host's name or address") ?? settings.host
     settings.port = integer(section, "port", in: 0...65_535) ?? settings.port
     settings.maxBodyBytes =
@@ -95,6 +97,7 @@ extension SettingReader {
         section, "burst", "is of no use without rate, the requests that a tenant may send a second")
     }
     settings.origins = origins(section["cors"])
+    settings.maxStreams = integer(section, "max_streams", in: 1...100_000) ?? settings.maxStreams
     return settings
   }
 

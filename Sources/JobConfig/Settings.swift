@@ -75,6 +75,8 @@ package struct HTTPSettings: Sendable, Hashable {
   package var concurrency = 0
   /// The origins whose pages may use the API from a browser; `*` is any.
   package var origins: [String] = []
+  /// How many streams of events there may be at once.
+  package var maxStreams = 256
 
   package init() {}
 }

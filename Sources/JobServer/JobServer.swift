@@ -100,6 +100,7 @@ package struct JobServer: Sendable {
       LookupConsumer(
         store: store, watches: hub.watches, consuming: consuming, publishing: publishing,
         names: names, access: access, clock: clock, log: log),
+      EventTail(feed: hub.feed, store: store, clock: clock, log: log),
       WatchPublisher(
         watches: hub.watches, store: store, broker: publishing, clock: clock, log: log),
       SubmitConsumer(
@@ -134,7 +135,8 @@ package struct JobServer: Sendable {
           readiness: [
             .store(store), .connection(publishing, role: "publishing"),
             .connection(consuming, role: "consuming"),
-          ], limits: configuration.limits, origins: configuration.origins, clock: clock),
+          ], streams: StreamSlots(most: configuration.maxStreams), limits: configuration.limits,
+          origins: configuration.origins, clock: clock),
         host: configuration.host, port: configuration.port, logger: logger, onBound: onBound),
     ]
   }
@@ -192,6 +194,8 @@ package struct JobServerConfiguration: Sendable {
   package var limits = TenantLimits()
   /// The origins whose pages may use the API from a browser; `*` is any.
   package var origins: [String] = []
+  /// How many streams of events the API writes at once.
+  package var maxStreams: Int
   /// Queues, groups and types that are known without a worker that announces them.
   package var registry: JobRegistry
   /// How many workers a job may cost their life before it fails.
@@ -213,9 +217,13 @@ package struct JobServerConfiguration: Sendable {
   /// How long nothing has to have been heard of an attempt before its worker is asked about it.
   package var auditSilence: Duration
 
+  /// How many streams there may be where nobody says.
+  package static let standardStreams = 256
+
   package init(
     broker: ConnectionConfiguration, names: TransportNames, store: String,
     host: String = "127.0.0.1", port: Int = 8080, maxBodyBytes: Int = 1 << 20,
+    maxStreams: Int = JobServerConfiguration.standardStreams,
     registry: JobRegistry = JobRegistry(), poisonLimit: Int = 5,
     retention: RetentionPolicy = RetentionPolicy(), patience: Duration = .seconds(5),
     callbackLimit: Duration = .seconds(25), reconnectionGrace: Duration = .seconds(15),
@@ -227,6 +235,7 @@ package struct JobServerConfiguration: Sendable {
     self.host = host
     self.port = port
     self.maxBodyBytes = maxBodyBytes
+    self.maxStreams = maxStreams
     self.registry = registry
     self.poisonLimit = poisonLimit
     self.retention = retention

@@ -13,7 +13,8 @@ struct EnvironmentTests {
         "WARREN_BROKER": "amqp://other/", "WARREN_PREFIX": "p", "WARREN_STORE": "s",
         "WARREN_BROKER_USER": "u", "WARREN_BROKER_PASSWORD": "p@",
         "WARREN_LOG_LEVEL": "ERROR", "WARREN_HTTP_HOST": "0.0.0.0", "WARREN_HTTP_PORT": "1",
-        "WARREN_HTTP_MAX_BODY_BYTES": "2", "WARREN_SERVER_POISON_LIMIT": "7",
+        "WARREN_HTTP_MAX_BODY_BYTES": "2", "WARREN_HTTP_MAX_STREAMS": "3",
+        "WARREN_SERVER_POISON_LIMIT": "7",
         "WARREN_WORKER_DRAIN_TIMEOUT": "3s", "WARREN_QUEUES_COMPUTE_CAPACITY": "9",
         "WARREN_QUEUES_REPORTS_DAILY_CAPACITY": "8", "WARREN_QUEUES_DOWNLOAD_CAPACITY": "7",
         "WARREN_GROUPS_FILES_QUEUE": "download", "WARREN_GROUPS_FILES_DESCRIPTION": "d",
@@ -37,6 +38,7 @@ struct EnvironmentTests {
     #expect(configuration.http.host == "0.0.0.0")
     #expect(configuration.http.port == 1)
     #expect(configuration.http.maxBodyBytes == 2)
+    #expect(configuration.http.maxStreams == 3)
     #expect(configuration.server.poisonLimit == 7)
     #expect(configuration.worker.drainTimeout == .seconds(3))
     #expect(configuration.queues.map(\.capacity) == [9, 7, 1, 5, 8])

@@ -27,6 +27,8 @@ final class ChangeHub: Sendable {
   let events = EventQueue()
   /// Who is told of the changes of single jobs.
   let watches: JobWatches
+  /// What is read by whoever reads the transition log as it grows.
+  var feed: EventFeed { watches.feed }
   /// Attempts that were locked, and are no longer.
   let releases: AsyncStream<Release>
   private let release: AsyncStream<Release>.Continuation
@@ -54,6 +56,7 @@ final class ChangeHub: Sendable {
     parked.wake(for: commit.due)
     if commit.hasReplies { endings.raise() }
     events.append(commit.transitions)
+    if !commit.transitions.isEmpty || !commit.deleted.isEmpty { feed.noteGrowth() }
     watches.note(commit.transitions.lazy.map(\.job))
     watches.note(commit.deleted)
   }

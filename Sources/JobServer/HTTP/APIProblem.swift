@@ -58,6 +58,8 @@ enum ProblemKind: String, CaseIterable {
   case rateExceeded = "rate-exceeded"
   /// As many requests of the tenant are under way as it may have.
   case concurrencyExceeded = "concurrency-exceeded"
+  /// As many streams of events are open as there may be.
+  case tooManyStreams = "too-many-streams"
   case storeUnavailable = "store-unavailable"
   case notReady = "not-ready"
   case internalError = "internal-error"
@@ -76,7 +78,8 @@ enum ProblemKind: String, CaseIterable {
     case .unknownType, .invalidParams: .unprocessableContent
     case .tooManyRequests, .rateExceeded: .tooManyRequests
     case .internalError: .internalServerError
-    case .storeUnavailable, .notReady, .noWorker, .concurrencyExceeded: .serviceUnavailable
+    case .storeUnavailable, .notReady, .noWorker, .concurrencyExceeded, .tooManyStreams:
+      .serviceUnavailable
     }
   }
 
@@ -101,6 +104,7 @@ enum ProblemKind: String, CaseIterable {
     case .tooManyRequests: "Too many requests"
     case .rateExceeded: "The tenant asks too often"
     case .concurrencyExceeded: "Too many requests of the tenant at once"
+    case .tooManyStreams: "Too many streams"
     case .storeUnavailable: "The status store does not answer"
     case .notReady: "Not ready"
     case .internalError: "Internal error"
@@ -118,6 +122,9 @@ extension APIProblem {
     "the status store does not answer now; ask again in \(retryAfter) s (a job that is scheduled"
       + " with an idempotency key is never scheduled twice)",
     headers: [.retryAfter: String(retryAfter)])
+
+  /// How long a client shall wait that finds all streams taken, in seconds.
+  static let streamRetryAfter = 10
 
   /// How long a client shall wait that asks for more than can be written, in seconds.
   static let overloadedRetryAfter = 1

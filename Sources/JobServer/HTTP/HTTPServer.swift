@@ -16,13 +16,18 @@ struct HTTPServer: Service {
   /// 0 takes any free port.
   let port: Int
   let logger: Logger
+  /// How long a client may take nothing of what it is sent.
+  var stallLimit = StalledWriteHandler.limit
   /// Told the port once requests are taken.
   var onBound: @Sendable (Int) async -> Void = { _ in }
 
   func run() async throws {
     let application = Application(
       router: api.router(),
-      server: .http1(configuration: .init(idleTimeout: Self.idleTimeout)),
+      server: .http1(
+        configuration: .init(
+          additionalChannelHandlers: [StalledWriteHandler(limit: stallLimit)],
+          idleTimeout: Self.idleTimeout)),
       configuration: ApplicationConfiguration(address: .hostname(host, port: port)),
       onServerRunning: { channel in
         if let port = channel.localAddress?.port { await onBound(port) }
@@ -52,6 +57,8 @@ struct JobAPI: Sendable {
   let maxBodyBytes: Int
   /// What `/readyz` looks at.
   let readiness: [ReadinessCheck]
+  /// How many streams of events there may be at once.
+  var streams = StreamSlots(most: JobServerConfiguration.standardStreams)
   /// What each tenant may ask.
   var limits = TenantLimits()
   /// The origins whose pages may use the API from a browser.
@@ -70,6 +77,7 @@ struct JobAPI: Sendable {
     }
     JobRoutes(service: service, body: JSONBody(limit: maxBodyBytes)).add(to: router)
     JobWaitRoute(service: service).add(to: router)
+    EventStreamRoutes(service: service, slots: streams).add(to: router)
     JobTypeRoutes(service: service).add(to: router)
     JobGroupRoutes(service: service).add(to: router)
     QueueRoutes(service: service).add(to: router)

@@ -41,6 +41,8 @@ final class JobWatches: Sendable {
 
   /// Raised when there is something to tell.
   let news = Signal()
+  /// Who follows jobs over HTTP is told of the same, by a wake-up.
+  let feed = EventFeed()
   private let state = Mutex(State())
   private let clock: any ServerClock
 
@@ -86,6 +88,7 @@ final class JobWatches: Sendable {
 
   /// Notes that jobs have changed, where they are watched.
   func note(_ jobs: some Sequence<JobID>) {
+    feed.note(jobs)
     let now = clock.uptime
     let isNews = state.withLock { state in
       guard !state.watches.isEmpty else { return false }

@@ -161,6 +161,7 @@ extension WarrenConfiguration {
       broker: try ConnectionConfiguration(url: broker.url),
       names: try TransportNames(prefix: prefix),
       store: store, host: http.host, port: http.port, maxBodyBytes: http.maxBodyBytes,
+      maxStreams: http.maxStreams,
       registry: registry, poisonLimit: server.poisonLimit, retention: retention)
     configuration.access = access
     configuration.limits = TenantLimits(

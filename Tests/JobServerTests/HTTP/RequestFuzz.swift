@@ -23,7 +23,7 @@ struct RequestFuzz {
   private static let segments = [
     "jobs", "job_types", "job_groups", "queues", "workers", "counters", "prune", "healthz",
     "readyz",
-    "cancel", "wait",
+    "cancel", "wait", "history",
     "files:checksum", "files%3Acount", "files", "%", "%zz", "%00", "%F0%9F%92%A9", "..", ".", "",
     "ä", "🐈‍⬛", "*", ":id", "**",
   ]

@@ -80,7 +80,7 @@ enum JobListQuery: Equatable {
     return order
   }
 
-  private static func statuses(_ query: QueryParameters) throws(APIProblem) -> Set<JobStatus> {
+  static func statuses(_ query: QueryParameters) throws(APIProblem) -> Set<JobStatus> {
     guard let text = query["status"] else { return [] }
     var statuses: Set<JobStatus> = []
     for name in text.split(separator: ",", omittingEmptySubsequences: false) {

@@ -1,0 +1,173 @@
+import Foundation
+import HTTPTypes
+import Hummingbird
+import HummingbirdCore
+import Jobs
+import Logging
+import NIOCore
+import ServiceLifecycle
+import Synchronization
+
+/// Text of a stream of server-sent events (WHATWG HTML, section 9.2).
+struct ServerSentEvents: Sendable, Hashable {
+  private(set) var bytes: [UInt8] = []
+
+  var isEmpty: Bool { bytes.isEmpty }
+
+  /// What a stream begins with: after how long a client is to come back, and from where on. So one that is cut off before
+  /// its first event misses none.
+  mutating func begin(retry: Duration, at position: Int64?) {
+    bytes += "retry: \(retry.milliseconds)\n".utf8
+    if let position { bytes += "id: \(position)\n".utf8 }
+    bytes += "\n".utf8
+  }
+
+  /// Shows that the stream lives, and how far the log was looked through. An event without data is none: a client keeps the id.
+  mutating func heartbeat(at position: Int64?) {
+    bytes += ": heartbeat\n".utf8
+    if let position { bytes += "id: \(position)\n".utf8 }
+    bytes += "\n".utf8
+  }
+
+  /// - Parameter id: where a client goes on that comes back after this event; `nil` leaves it where it was.
+  mutating func event(_ name: String, id: Int64? = nil, _ data: some Encodable) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    event(name, id: id, json: try encoder.encode(data))
+  }
+
+  mutating func transition(_ event: JobEvent) {
+    self.event("transition", id: event.sequence, json: event.json)
+  }
+
+  /// JSON has no line ends of its own.
+  private mutating func event(_ name: String, id: Int64?, json: some Collection<UInt8>) {
+    if let id { bytes += "id: \(id)\n".utf8 }
+    bytes += "event: \(name)\ndata: ".utf8
+    bytes += json
+    bytes += "\n\n".utf8
+  }
+}
+
+/// What a stream is made of.
+protocol EventSource: Sendable {
+  /// What is to be sent now, and whether to ask again at once.
+  ///
+  /// - Returns: `nil` at the end of the stream.
+  mutating func next() async throws -> (text: ServerSentEvents, hasMore: Bool)?
+  /// Up to where the log was looked through; `nil` where a client need not know.
+  var heartbeatPosition: Int64? { get }
+  /// How long a reader is left alone after it was told something, so that what happens often is told together.
+  var pause: Duration { get }
+}
+
+/// Writes one stream to one client, as fast as that reads. A client that does not read at all is let go by
+/// ``StalledWriteHandler``.
+struct EventStream: Sendable {
+  /// After how long without anything else something is sent.
+  static let heartbeat = Duration.seconds(15)
+  /// After how long a client that was cut off is to come back.
+  static let retry = Duration.seconds(1)
+
+  let wake: StreamWake
+  let clock: any ServerClock
+  let log: ServerLog
+  /// Held for as long as the stream is.
+  let held: [any Sendable]
+
+  func response(to request: Request, _ source: some EventSource) -> Response {
+    Response(
+      status: .ok, headers: Self.headers,
+      body: ResponseBody { writer in
+        // Whoever waits for the client's going uses up what the next request would be read from.
+        try await withGracefulShutdownHandler {
+          try await request.body.consumeWithInboundCloseHandler { _ in
+            try await withThrowingTaskGroup(of: Void.self) { group in
+              group.addTask { await beat() }
+              defer { group.cancelAll() }
+              try await write(source, to: &writer)
+            }
+          } onInboundClosed: {
+            wake.close()
+          }
+        } onGracefulShutdown: {
+          wake.close()
+        }
+        try await writer.finish(nil)
+        withExtendedLifetime(held) {}
+      })
+  }
+
+  /// What a stream's response has, which HEAD asks for.
+  static let headers: HTTPFields = {
+    var headers: HTTPFields = [
+      .contentType: "text/event-stream", .cacheControl: "no-store", .connection: "close",
+    ]
+    // A proxy is not to gather events before it passes them on (nginx).
+    if let name = HTTPField.Name("X-Accel-Buffering") { headers[name] = "no" }
+    return headers
+  }()
+
+  private func beat() async {
+    while (try? await clock.sleep(for: Self.heartbeat)) != nil { wake.raiseHeartbeat() }
+  }
+
+  private func write(
+    _ source: some EventSource, to writer: inout any ResponseBodyWriter
+  ) async throws {
+    var source = source
+    while !wake.isClosed, !Task.isCancelled {
+      let next: (text: ServerSentEvents, hasMore: Bool)?
+      do {
+        next = try await source.next()
+      } catch {
+        // The client comes back, and goes on where it was.
+        log.count(\.storeFailures)
+        log.burst(.error, "a stream of events has ended early", ["error": "\(error)"])
+        return
+      }
+      guard let next else { return }
+      var text = next.text
+      // Also in the middle of a long search: the client is told how far that is.
+      let isHeartbeatDue = wake.takeHeartbeat()
+      if text.isEmpty, isHeartbeatDue { text.heartbeat(at: source.heartbeatPosition) }
+      if !text.isEmpty { try await writer.write(ByteBuffer(bytes: text.bytes)) }
+      if next.hasMore { continue }
+      if !text.isEmpty, source.pause > .zero { try await clock.sleep(for: source.pause) }
+      await wake.wait()
+    }
+  }
+}
+
+/// How many streams there are at once.
+final class StreamSlots: Sendable {
+  let most: Int
+  private let used = Mutex(0)
+
+  init(most: Int) {
+    self.most = most
+  }
+
+  var count: Int { used.withLock(\.self) }
+
+  /// - Returns: `nil` where there are as many as there may be.
+  func take() -> Slot? {
+    let isTaken = used.withLock { used in
+      guard used < most else { return false }
+      used += 1
+      return true
+    }
+    return isTaken ? Slot(self) : nil
+  }
+
+  /// Free again with its last reference: also where the response is never written.
+  final class Slot: Sendable {
+    private let slots: StreamSlots
+
+    fileprivate init(_ slots: StreamSlots) {
+      self.slots = slots
+    }
+
+    deinit { slots.used.withLock { $0 -= 1 } }
+  }
+}
