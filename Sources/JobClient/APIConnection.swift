@@ -13,6 +13,8 @@ struct APIConnection: Sendable {
   let token: String?
   let limits: JobClientLimits
   let http: HTTPClient
+  /// For answers that go on and on.
+  let streams: HTTPClient
 
   private struct Answer: Sendable {
     let status: HTTPResponseStatus
@@ -42,30 +44,62 @@ struct APIConnection: Sendable {
     let limit = limits.request + request.patience
     do {
       return try await Self.within(limit) { try await exchange(request, limit: limit) }
-    } catch is TimeIsOver {
-      throw unreachable("no answer within \(limit)")
-    } catch is CancellationError {
-      throw .cancelled
-    } catch is NIOTooManyBytesError {
-      throw unexpected("the answer has more than \(limits.responseBytes) bytes")
-    } catch let error as HTTPClientError where error == .cancelled && Task.isCancelled {
-      throw .cancelled
-    } catch let error as HTTPClientError where error == .deadlineExceeded {
-      throw unreachable("no answer within \(limit)")
-    } catch let error as HTTPClientError where error == .connectTimeout {
-      throw unreachable("the connection is not accepted in time")
-    } catch let error as HTTPClientError where error == .remoteConnectionClosed {
-      throw unreachable("it closed the connection without an answer")
-    } catch let error as NIOConnectionError {
-      throw unreachable(Self.explain(error))
-    } catch let error as IOError {
-      throw unreachable(Self.explain(error))
     } catch {
-      throw unreachable("\(error)")
+      throw self.error(for: error, limit: limit)
     }
   }
 
-  private func exchange(_ request: APIRequest, limit: Duration) async throws -> Answer {
+  /// What an exchange ended with, as callers are told of it.
+  func error(for error: any Error, limit: Duration) -> JobClientError {
+    switch error {
+    case is TimeIsOver: unreachable("no answer within \(limit)")
+    case is CancellationError: .cancelled
+    case is NIOTooManyBytesError:
+      unexpected("the answer has more than \(limits.responseBytes) bytes")
+    case let error as HTTPClientError where error == .cancelled && Task.isCancelled: .cancelled
+    case let error as HTTPClientError where error == .deadlineExceeded || error == .readTimeout:
+      unreachable("no answer within \(limit)")
+    case let error as HTTPClientError where error == .connectTimeout:
+      unreachable("the connection is not accepted in time")
+    case let error as HTTPClientError where error == .remoteConnectionClosed:
+      unreachable("it closed the connection without an answer")
+    case let error as NIOConnectionError: unreachable(Self.explain(error))
+    case let error as IOError: unreachable(Self.explain(error))
+    default: unreachable("\(error)")
+    }
+  }
+
+  /// Begins a stream.
+  ///
+  /// - Returns: `nil` where the server says that there is nothing more to come (204).
+  func open(
+    _ request: APIRequest, headers: [(name: String, value: String)]
+  ) async throws(JobClientError) -> HTTPClientResponse? {
+    let answer: (response: HTTPClientResponse, body: Data)
+    do {
+      var message = self.message(request)
+      for (name, value) in headers { message.headers.replaceOrAdd(name: name, value: value) }
+      let response = try await streams.execute(message, timeout: TimeAmount(limits.request))
+      if response.status == .ok { return response }
+      if response.status == .noContent { return nil }
+      let body = try await response.body.collect(upTo: limits.responseBytes)
+      answer = (response, Data(body.readableBytesView))
+    } catch {
+      throw self.error(for: error, limit: limits.request)
+    }
+    let refusal = self.refusal(
+      Answer(
+        status: answer.response.status,
+        contentType: answer.response.headers.first(name: "Content-Type") ?? "",
+        body: answer.body))
+    // From a proxy whose server is away.
+    if case .unexpectedAnswer(_, let why) = refusal, answer.response.status.code >= 500 {
+      throw unreachable(why)
+    }
+    throw refusal
+  }
+
+  private func message(_ request: APIRequest) -> HTTPClientRequest {
     var message = HTTPClientRequest(url: server.url(request.path, query: request.query))
     message.method = request.method
     message.headers.add(name: "Accept", value: "application/json")
@@ -78,7 +112,11 @@ struct APIConnection: Sendable {
       message.headers.add(name: "Content-Type", value: "application/json")
       message.body = .bytes(ByteBuffer(bytes: body))
     }
-    let response = try await http.execute(message, timeout: TimeAmount(limit))
+    return message
+  }
+
+  private func exchange(_ request: APIRequest, limit: Duration) async throws -> Answer {
+    let response = try await http.execute(message(request), timeout: TimeAmount(limit))
     let body = try await response.body.collect(upTo: limits.responseBytes)
     return Answer(
       status: response.status, contentType: response.headers.first(name: "Content-Type") ?? "",
@@ -111,11 +149,11 @@ struct APIConnection: Sendable {
     return unexpected("HTTP status \(answer.status.code), and no problem that explains it")
   }
 
-  private func unreachable(_ why: String) -> JobClientError {
+  func unreachable(_ why: String) -> JobClientError {
     .unreachable(server: server.text, why: why)
   }
 
-  private func unexpected(_ why: String) -> JobClientError {
+  func unexpected(_ why: String) -> JobClientError {
     .unexpectedAnswer(server: server.text, why: why)
   }
 

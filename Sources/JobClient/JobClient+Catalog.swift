@@ -94,7 +94,7 @@ extension JobClient {
 
 extension JobClientError {
   /// Whether asking again may go better without anything being changed by people.
-  fileprivate var mayPass: Bool {
+  var mayPass: Bool {
     switch self {
     case .unreachable: true
     case .problem(let problem): problem.status >= 500

@@ -36,20 +36,28 @@ public struct JobClient: Sendable {
     }
     connection = APIConnection(
       server: try ServerURL(server), tenant: tenant, user: user, token: token, limits: limits,
-      http: http ?? Self.shared)
+      http: http ?? Self.shared, streams: http ?? Self.streams)
   }
 
   /// Lives as long as the process, as `HTTPClient.shared` does, which would try a refused connection again and again.
-  private static let shared: HTTPClient = {
+  private static let shared = makeShared()
+
+  /// How long a stream may be silent: three heartbeats of the server.
+  static let longestSilence = Duration.seconds(45)
+
+  /// For streams, which are silent only when the server is gone.
+  private static let streams = makeShared(read: TimeAmount(longestSilence))
+
+  private static func makeShared(read: TimeAmount? = nil) -> HTTPClient {
     var configuration = HTTPClient.Configuration(
-      redirectConfiguration: .disallow, timeout: .init(connect: .seconds(5)))
+      redirectConfiguration: .disallow, timeout: .init(connect: .seconds(5), read: read))
     configuration.httpVersion = .http1Only
     configuration.connectionPool.retryConnectionEstablishment = false
     // Each wait holds a connection; the default of 8 would queue everything else behind eight waits.
     configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 256
     return HTTPClient(
       eventLoopGroup: .singletonMultiThreadedEventLoopGroup, configuration: configuration)
-  }()
+  }
 }
 
 /// What a ``JobClient`` puts up with.
