@@ -22,6 +22,7 @@ struct Warren: AsyncParsableCommand {
     subcommands: [
       ScheduleCommand.self, GetCommand.self, LogsCommand.self, ListCommand.self, WaitCommand.self,
       CancelCommand.self, SuspendCommand.self, ResumeCommand.self, DeleteCommand.self,
+      HistoryCommand.self, EventsCommand.self, WatchCommand.self,
       TypesCommand.self, GroupsCommand.self,
       QueuesCommand.self, WorkersCommand.self, PruneCommand.self, HealthCommand.self,
       ReadyCommand.self, ServeCommand.self, WorkerCommand.self, ConfigCommand.self,

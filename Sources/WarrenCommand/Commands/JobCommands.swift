@@ -19,15 +19,25 @@ struct LogsCommand: AsyncParsableCommand {
     commandName: "logs", abstract: "Shows what a job logged.",
     discussion: """
       A line each: time, level, attempt, text. The newest \(JobLog.mostLines) lines are kept, of \(JobLog.mostBytes >> 10) \
-      KiB in all; how many are gone stands in front.
+      KiB in all; how many are gone stands in front. With --follow lines are shown as they come, about a second after they were \
+      logged, until the job has ended; with --json then an object in each line.
       """)
 
   @OptionGroup var job: JobArgument
+
+  @Flag(name: .shortAndLong, help: "Go on until the job has ended.")
+  var follow = false
+
   @OptionGroup var server: ServerOptions
 
   func run() async throws {
-    let log = try await server.client().log(of: job.id)
-    Console.write(try server.json ? JSONOutput.text(log) : LogLines.text(log), to: .output)
+    let client = try server.client()
+    guard follow else {
+      let log = try await client.log(of: job.id)
+      return Console.write(try server.json ? JSONOutput.text(log) : LogLines.text(log), to: .output)
+    }
+    let following = LogFollowing(client: client, job: job.id, json: server.json)
+    try await Interruption.watching { try await following() }
   }
 }
 

@@ -25,12 +25,15 @@ enum Console {
   }
 
   /// How many characters a line of the terminal has.
-  static func width(of stream: Stream) -> Int {
+  static func width(of stream: Stream) -> Int { size(of: stream).width }
+
+  /// How many characters a line of the terminal has, and how many lines it shows.
+  static func size(of stream: Stream) -> (width: Int, height: Int) {
     var size = winsize()
-    guard ioctl(stream.handle.fileDescriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else {
-      return 80
-    }
-    return Int(size.ws_col)
+    guard ioctl(stream.handle.fileDescriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0,
+      size.ws_row > 0
+    else { return (80, 24) }
+    return (Int(size.ws_col), Int(size.ws_row))
   }
 }
 

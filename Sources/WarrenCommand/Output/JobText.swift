@@ -120,13 +120,13 @@ enum JobText {
 enum LogLines {
   /// Time, level, attempt and text of each line; control characters in it are spelled out.
   static func text(_ log: JobLog) -> String {
-    var text = log.dropped > 0 ? "(\(log.dropped) lines are gone)\n" : ""
-    for line in log.lines {
-      text +=
-        "\(HumanTime.stamp(line.time)) \(line.level.rawValue.padded(to: 8)) \(line.attempt) "
-        + TerminalText.spelled(line.text) + "\n"
-    }
-    return text
+    (log.dropped > 0 ? "(\(log.dropped) lines are gone)\n" : "")
+      + log.lines.map(text).joined()
+  }
+
+  static func text(_ line: JobLogLine) -> String {
+    "\(HumanTime.stamp(line.time)) \(line.level.rawValue.padded(to: 8)) \(line.attempt) "
+      + TerminalText.spelled(line.text) + "\n"
   }
 }
 
