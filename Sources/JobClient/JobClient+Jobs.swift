@@ -104,6 +104,17 @@ extension JobClient {
     ).value
   }
 
+  /// Does a job again that failed, was canceled or ran for too long: as a new job, whose ``Job/retryOf`` names it.
+  ///
+  /// - Returns: the new job, or the one that was made of it before.
+  /// - Throws: a problem of the type `/problems/held` when the job has not ended in that way.
+  @discardableResult
+  public func retry(_ id: JobID) async throws(JobClientError) -> ScheduledJob {
+    let answer = try await connection.send(
+      APIRequest(method: .POST, path: ["jobs", id.description, "retry"]), as: Job.self)
+    return ScheduledJob(job: answer.value, isNew: answer.status == .accepted)
+  }
+
   /// Deletes a job that no worker has.
   ///
   /// - Returns: the job as it was.

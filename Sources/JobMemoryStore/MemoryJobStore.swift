@@ -5,7 +5,7 @@ import Synchronization
 /// A store in memory, by the pure functions of the lifecycle and nothing else: what the set-based statements of another are
 /// held against.
 package final class MemoryJobStore: JobStore {
-  fileprivate struct Entry {
+  struct Entry {
     var job: Job
     var submitted: JSONValue
     let number: Int64
@@ -15,7 +15,7 @@ package final class MemoryJobStore: JobStore {
     var logEnd = JobLogEnd()
   }
 
-  fileprivate struct State {
+  struct State {
     var jobs: [JobID: Entry] = [:]
     var tombstones: [JobID: Timestamp] = [:]
     var epochs: [WorkerID: Int64] = [:]
@@ -25,6 +25,8 @@ package final class MemoryJobStore: JobStore {
     var groups: [String: JobGroup] = [:]
     var types: [JobTypeID: JobTypeDescription] = [:]
     var queues: [JobQueueName: JobQueue] = [:]
+    /// In the order in which they came.
+    var operations: [BulkOperation] = []
     var nextNumber: Int64 = 1
     var nextSequence: Int64 = 1
     var commit = StoreCommit()
@@ -39,7 +41,7 @@ package final class MemoryJobStore: JobStore {
     self.onCommit = onCommit
   }
 
-  private func write<Answer>(_ work: (inout State) -> Answer) -> Answer {
+  func write<Answer>(_ work: (inout State) -> Answer) -> Answer {
     let (answer, commit) = state.withLock { state in
       let answer = work(&state)
       defer { state.commit = StoreCommit() }
@@ -49,7 +51,7 @@ package final class MemoryJobStore: JobStore {
     return answer
   }
 
-  private func read<Answer>(_ work: (State) -> Answer) -> Answer {
+  func read<Answer>(_ work: (State) -> Answer) -> Answer {
     state.withLock { work($0) }
   }
 
@@ -263,6 +265,19 @@ package final class MemoryJobStore: JobStore {
 
   package func jobs(_ ids: [JobID]) -> [JobID: Job] {
     read { state in state.jobs.filter { ids.contains($0.key) }.mapValues(\.job) }
+  }
+
+  package func submitted(_ ids: [JobID], bytes: Int) -> [NewJob?] {
+    read { state in
+      var room = bytes
+      var jobs: [NewJob?] = []
+      for id in ids where room > 0 {
+        let entry = state.jobs[id]
+        jobs.append(entry.map { NewJob($0.job, submitted: $0.submitted) })
+        room -= entry?.submitted.utf8.count ?? 0
+      }
+      return jobs
+    }
   }
 
   package func list(_ query: JobQuery) throws(StoreError) -> JobPage {
@@ -485,7 +500,7 @@ extension MemoryJobStore.State {
     jobs.values.first { $0.job.idempotencyKey == key && $0.job.tenantID == tenant }
   }
 
-  fileprivate mutating func insert(_ new: NewJob, at now: Timestamp) -> Insertion {
+  mutating func insert(_ new: NewJob, at now: Timestamp) -> Insertion {
     let job = new.job
     if tombstones[job.id] != nil { return .deleted }
     if let known = jobs[job.id] {
@@ -522,7 +537,7 @@ extension MemoryJobStore.State {
   }
 
   @discardableResult
-  fileprivate mutating func change<Answer>(
+  mutating func change<Answer>(
     _ id: JobID, at now: Timestamp, _ body: (inout Job) -> Answer
   ) -> Answer? {
     guard var entry = jobs[id] else { return nil }
@@ -619,7 +634,7 @@ extension MemoryJobStore.State {
     }
   }
 
-  fileprivate mutating func remove(_ entry: MemoryJobStore.Entry, at now: Timestamp) {
+  mutating func remove(_ entry: MemoryJobStore.Entry, at now: Timestamp) {
     jobs[entry.job.id] = nil
     if let last = events.last(where: { $0.job == entry.job.id })?.sequence {
       removedEvents[entry.job.tenantID] = max(removedEvents[entry.job.tenantID] ?? 0, last)

@@ -22,6 +22,8 @@ package struct JobOperations: Sendable {
   let log: ServerLog
   let clock: any ServerClock
   let logger: Logger
+  /// Raised when there is an operation to carry out, or one less.
+  var bulkWork = Signal()
 
   /// What the server has set aside, refused or tried again since it started.
   package var counters: ServerCounters {
@@ -160,7 +162,7 @@ package struct JobOperations: Sendable {
   }
 
   /// Tells a worker without waiting for it; one that is not reached is told when it is.
-  private func tell(_ worker: WorkerID, _ command: ControlCommand) {
+  func tell(_ worker: WorkerID, _ command: ControlCommand) {
     let isTaken = commands.submit(to: worker) {
       if await control.send(command, to: worker) != .delivered { workerCheck.check(worker) }
     }
@@ -245,6 +247,13 @@ package enum JobOperationError: Error, Sendable, CustomStringConvertible {
   case rejected(Job, StatusTransitionError)
   /// The job's type has no suspending.
   case notSuspendable(Job)
+  /// A job of that status is not done again.
+  case notRetryable(Job)
+  case unknownOperation(UUID)
+  /// The key belongs to an operation that does something else.
+  case operationConflict(UUID)
+  /// So many operations of the tenant run already.
+  case tooManyOperations(Int)
   /// The callback that belongs to what was asked has thrown; the job is as it was.
   case callbackFailed(Job, JobCallback, String)
   /// No worker of the job's type is there to call the callback.
@@ -263,6 +272,15 @@ package enum JobOperationError: Error, Sendable, CustomStringConvertible {
       "job \(job.id): \(error)"
     case .notSuspendable(let job):
       "jobs of the type \(job.type) cannot be suspended; the type would have to be declared as suspendable"
+    case .notRetryable(let job):
+      "job \(job.id) is \(job.status.rawValue), and cannot be retried; jobs that are "
+        + Job.retryable.map(\.rawValue).sorted().joined(separator: ", ") + " can"
+    case .unknownOperation(let id):
+      "there is no operation \(id.uuidString.lowercased())"
+    case .operationConflict(let id):
+      "the idempotency key belongs to operation \(id.uuidString.lowercased()), which was asked for something else"
+    case .tooManyOperations(let count):
+      "\(count) operations run already, which is as many as may; wait for one to end, or cancel one"
     case .callbackFailed(let job, let callback, let message):
       "the \(callback.rawValue) callback of \(job.type) has failed, and job \(job.id) is as it was: \(message)"
     case .nobody(let job, let callback):

@@ -128,6 +128,7 @@ package struct JobServer: Sendable {
         store: store, plan: plan, broker: publishing, names: names, clock: clock, log: log,
         isBroken: { await Self.isBroken($0, configuration.broker) },
         renew: { await control.renew($0) }),
+      BulkRunner(service: service),
       retention,
       HTTPServer(
         api: JobAPI(

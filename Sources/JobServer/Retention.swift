@@ -12,6 +12,8 @@ final class Retention: Service {
   static let delay = Duration.seconds(60)
   /// Between two rounds.
   static let interval = Duration.seconds(300)
+  /// How long operations on many jobs are kept after their end.
+  static let operationAge = Duration.seconds(30 * 86_400)
   /// The shortest pause between two batches.
   static let shortestPause = Duration.milliseconds(10)
   /// How long whoever asks while another round is under way is kept waiting.
@@ -38,6 +40,8 @@ final class Retention: Service {
         pause = Self.interval
         do {
           _ = try await prune()
+          try await store.pruneOperations(
+            endedBy: clock.now + (.zero - Self.operationAge), limit: Self.batchSize)
         } catch {
           log.count(\.storeFailures)
           log.burst(.error, "jobs could not be pruned; it is tried again", ["error": "\(error)"])

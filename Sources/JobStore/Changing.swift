@@ -215,11 +215,15 @@ extension Transaction {
     guard let stored = try load(id, at: now), tenant == nil || tenant == stored.job.tenantID else {
       return .unknown
     }
+    return try delete(stored, at: now)
+  }
+
+  func delete(_ stored: StoredJob, at now: Timestamp) throws -> Deletion {
     guard stored.job.status.isDeletable else { return .refused(stored.job) }
     try remove(stored, at: now)
     try execute(
       "INSERT INTO tombstone (id, deleted_at) VALUES (?, ?)",
-      [id.uuid.databaseValue, now.milliseconds.databaseValue])
+      [stored.job.id.uuid.databaseValue, now.milliseconds.databaseValue])
     return .deleted(stored.job)
   }
 

@@ -67,6 +67,9 @@ extension Transaction {
         job.result.map(Job.text) ?? .null, snapshot?.databaseValue ?? .null,
         try Job.text(job.replies), Job.text(job.context),
       ])
+    if let predecessor = job.retryOf {
+      try execute(Insertions.retry, [predecessor.uuid.databaseValue, number.databaseValue])
+    }
     count(CountKey(tenant: tenant, queue: queue, type: type, code: code), 1)
     log(
       job.creation, of: number, id: job.id, type: job.type, queue: job.queue, at: job.updatedAt,
@@ -196,6 +199,12 @@ enum Insertions {
     INSERT INTO payload (number, params, submitted, result, snapshot, replies, context)
     VALUES (?, ?, ?, ?, ?, ?, ?)
     """
+  /// By itself, since few jobs do another one again.
+  static let retry = "UPDATE job SET retry_of = ? WHERE number = ?"
   static let tombstone = "SELECT 1 FROM tombstone WHERE id = ?"
   static let submitted = "SELECT coalesce(submitted, params) FROM payload WHERE number = ?"
+  static let submittedByID = """
+    SELECT coalesce(p.submitted, p.params) FROM job j JOIN payload p ON p.number = j.number
+    WHERE j.id = ?
+    """
 }

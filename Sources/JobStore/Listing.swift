@@ -85,7 +85,7 @@ struct Listing {
     }
   }
 
-  private func numbers(
+  func numbers(
     after: Int64?, offset: Int, limit: Int, _ db: Database
   ) throws -> [Int64] {
     guard offset < total else { return [] }

@@ -8,7 +8,7 @@ package import Logging
 package final class SQLiteStore: JobStore {
   private let file: StoreFile
   let writes: WriteQueue
-  private let damageLog: DamageLog
+  let damageLog: DamageLog
 
   /// Opens the file, or makes it.
   ///
@@ -262,6 +262,31 @@ package final class SQLiteStore: JobStore {
     return Dictionary(jobs.map { ($0.id, $0) }) { $1 }
   }
 
+  package func submitted(
+    _ ids: [JobID], bytes: Int
+  ) async throws(StoreError) -> [NewJob?] {
+    guard !ids.isEmpty else { return [] }
+    let (jobs, damaged) = try await read { db -> ([NewJob?], [UnreadableRow]) in
+      var read = ReadJobs()
+      var jobs: [NewJob?] = []
+      var room = bytes
+      for id in ids where room > 0 {
+        let job = try read.add(includesDamaged: false) {
+          try StoredJob.fetchOne(
+            db.cachedStatement(sql: StoredJob.byID), [id.uuid.databaseValue])
+        }
+        let text = try Data.fetchOne(
+          db.cachedStatement(sql: Insertions.submittedByID), arguments: [id.uuid])
+        room -= text?.count ?? 0
+        let submitted = text.flatMap { try? JSONValue(parsing: $0) }
+        jobs.append(job.flatMap { job in submitted.map { NewJob(job, submitted: $0) } })
+      }
+      return (jobs, read.damaged)
+    }
+    await setAside(damaged)
+    return jobs
+  }
+
   package func list(_ query: JobQuery) async throws(StoreError) -> JobPage {
     let (total, found, next) = try await read { db -> (Int, ReadJobs, JobCursor?) in
       guard let listing = try Listing(query, db) else { return (0, ReadJobs(), nil) }
@@ -455,7 +480,7 @@ package final class SQLiteStore: JobStore {
     }
   }
 
-  private func read<Answer: Sendable>(
+  func read<Answer: Sendable>(
     _ work: @escaping @Sendable (Database) throws -> Answer
   ) async throws(StoreError) -> Answer {
     let outcome: Result<Answer, StoreError> = await withCheckedContinuation { continuation in

@@ -13,6 +13,8 @@ enum Schema {
     migrator.registerMigration("context") { db in try db.execute(sql: context) }
     migrator.registerMigration("log") { db in try db.execute(sql: log) }
     migrator.registerMigration("removed events") { db in try db.execute(sql: removedEvents) }
+    migrator.registerMigration("retry") { db in try db.execute(sql: retry) }
+    migrator.registerMigration("operation") { db in try db.execute(sql: operation) }
     return migrator
   }
 
@@ -159,6 +161,9 @@ enum Schema {
 
   /// What travels with a job besides its params, as a JSON object. A job without has no byte of it.
   private static let context = "ALTER TABLE payload ADD COLUMN context BLOB"
+
+  /// The id of the job that this one does again. Without a check: that would read every row of a store that is not new.
+  private static let retry = "ALTER TABLE job ADD COLUMN retry_of BLOB"
 }
 
 extension Schema {
@@ -183,6 +188,35 @@ extension Schema {
   fileprivate static let removedEvents = """
     CREATE TABLE removed_event (tenant INTEGER PRIMARY KEY, sequence INTEGER NOT NULL) STRICT;
     CREATE INDEX removed_event_sequence ON removed_event (sequence);
+    """
+}
+
+extension Schema {
+  /// What is being done to many jobs. `position` is the number of the last job that was looked at, `last` that of the newest one
+  /// that is meant; `status` 0 runs, 1 is completed, 2 canceled.
+  fileprivate static let operation = """
+    CREATE TABLE operation (
+      number INTEGER PRIMARY KEY,
+      id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
+      tenant BLOB NOT NULL CHECK (length(tenant) = 16),
+      key BLOB CHECK (length(key) = 16),
+      request BLOB NOT NULL,
+      status INTEGER NOT NULL CHECK (status BETWEEN 0 AND 2),
+      matching INTEGER NOT NULL CHECK (matching >= 0),
+      done INTEGER NOT NULL CHECK (done >= 0),
+      skipped INTEGER NOT NULL CHECK (skipped >= 0),
+      failed INTEGER NOT NULL CHECK (failed >= 0),
+      failures BLOB,
+      position INTEGER NOT NULL,
+      last INTEGER NOT NULL,
+      created_at INTEGER NOT NULL,
+      updated_at INTEGER NOT NULL,
+      ended_at INTEGER
+    ) STRICT;
+    CREATE UNIQUE INDEX operation_key ON operation (tenant, key) WHERE key IS NOT NULL;
+    CREATE INDEX operation_list ON operation (tenant);
+    CREATE INDEX operation_running ON operation (number) WHERE status = 0;
+    CREATE INDEX operation_ended ON operation (ended_at) WHERE ended_at IS NOT NULL;
     """
 }
 

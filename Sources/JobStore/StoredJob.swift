@@ -26,7 +26,7 @@ struct StoredJob: Sendable {
     j.updated_at, j.started_at, j.eta, j.locked_by, j.progress, j.progress_details, j.details, \
     j.retries, j.error, p.result, j.attempt, w.name, j.claim, j.lost_workers, p.snapshot, \
     p.replies, j.attempt_started_at, j.priority, j.shared, j.tenant, j.type, j.queue, j.worker, \
-    p.context
+    p.context, j.retry_of
     """
 
   private static let tables = """
@@ -119,6 +119,7 @@ struct StoredJob: Sendable {
     job.replies = try replies(row, &damage)
     job.attemptStartedAt = try time(row, 33)
     job.isShared = try row.decode(Int.self, atIndex: 35) != 0
+    job.retryOf = try row.decode(UUID?.self, atIndex: 41).map { JobID($0) }
     return job
   }
 

@@ -40,6 +40,8 @@ public struct JobSubmission: Sendable, Hashable {
   private var hasUser = false
   /// Where the final job is sent.
   package var reply: JobReply?
+  /// The job that is to be done again.
+  package var retryOf: JobID?
   /// What the job's callback is told besides the params (``CarriedContext``). It does not tell a repetition.
   public var context: [String: String]
 
@@ -98,6 +100,7 @@ public struct JobSubmission: Sendable, Hashable {
       priority: priority ?? description.priority, context: context,
       scheduledAt: max(scheduledAt ?? now, now), createdAt: now)
     if let reply { job.replies = [reply] }
+    job.retryOf = retryOf
     // A worker has to look at it first.
     if description.callbacks.contains(.initialize) { job.status = .initializing }
     return job

@@ -21,9 +21,9 @@ struct Warren: AsyncParsableCommand {
     version: "warren \(WarrenVersion.current)",
     subcommands: [
       ScheduleCommand.self, GetCommand.self, LogsCommand.self, ListCommand.self, WaitCommand.self,
-      CancelCommand.self, SuspendCommand.self, ResumeCommand.self, DeleteCommand.self,
-      HistoryCommand.self, EventsCommand.self, WatchCommand.self,
-      TypesCommand.self, GroupsCommand.self,
+      CancelCommand.self, SuspendCommand.self, ResumeCommand.self, RetryCommand.self,
+      DeleteCommand.self, HistoryCommand.self, EventsCommand.self, WatchCommand.self,
+      BulkCommand.self, OperationsCommand.self, TypesCommand.self, GroupsCommand.self,
       QueuesCommand.self, WorkersCommand.self, PruneCommand.self, HealthCommand.self,
       ReadyCommand.self, ServeCommand.self, WorkerCommand.self, ConfigCommand.self,
       BenchCommand.self, BenchWorkerCommand.self,

@@ -104,6 +104,93 @@ struct JobClientTests {
     }
   }
 
+  @Test("retries a job, and says whether that is new")
+  func retry() async throws {
+    var job = try Job.fixture()
+    let old = JobID()
+    job.retryOf = old
+    let new = job
+    try await FakeAPI({ _ in try .json(200, new) }).serve { api in
+      let retried = try await JobClient(server: api.url).retry(old)
+      #expect(retried.job.retryOf == old)
+      #expect(!retried.isNew)
+      #expect(api.calls.map { "\($0.method) \($0.target)" } == ["POST /jobs/\(old)/retry"])
+    }
+  }
+
+  @Test("schedules many jobs in as few requests as they fit in, each with its own end")
+  func batch() async throws {
+    let job = try Job.fixture()
+    let problem = Problem(type: "/problems/unknown-type", title: "t", status: 422, detail: "d")
+    try await FakeAPI({ call in
+      guard case .array(let entries) = try JSONValue(parsing: call.body.utf8) else {
+        return FakeAPI.Answer(400)
+      }
+      return try .json(
+        200,
+        entries.enumerated().map { index, _ in
+          index == 1 ? BatchResult(problem) : BatchResult(job, isNew: index == 0)
+        })
+    }).serve { api in
+      let client = try JobClient(server: api.url)
+      let type = try JobTypeID("a:b")
+      let few = try await client.schedule((0..<3).map { _ in ScheduleRequest(type: type) })
+      #expect(few.map { try? $0.get().isNew } == [true, nil, false])
+      #expect(throws: problem) { try few[1].get() }
+      let many = try await client.schedule((0..<1500).map { _ in ScheduleRequest(type: type) })
+      #expect(many.count == 1500)
+      let large = JSONValue.object(["a": .string(String(repeating: "x", count: 300_000))])
+      let bytes = try await client.schedule(
+        (0..<4).map { _ in ScheduleRequest(type: type, params: large) })
+      #expect(bytes.count == 4)
+      #expect(try await client.schedule([]).isEmpty)
+      #expect(api.calls.map(\.target) == Array(repeating: "/jobs/batch", count: 5))
+    }
+  }
+
+  @Test("begins an operation on many jobs, asks how far it is, and stops it")
+  func bulk() async throws {
+    let request = BulkRequest(
+      action: .retry,
+      filter: BulkFilter(
+        statuses: [.timedOut, .failed], type: try JobTypeID("a:b"), queue: .compute,
+        createdAfter: Timestamp(milliseconds: 1), createdBefore: Timestamp(milliseconds: 2)),
+      reason: "r", rate: 2.5)
+    let operation = BulkOperation(
+      tenantID: .zero, request: request, survey: BulkSurvey(matching: 3, last: 0), createdAt: .now)
+    try await FakeAPI({ call in
+      if call.body.contains("\"dry_run\":true") {
+        return try .json(200, BulkPreview(matching: 3))
+      }
+      return call.target.hasPrefix("/operations?")
+        ? try .json(
+          200, BulkOperationList(pageSize: 2, pageNumber: 1, total: 1, operations: [operation]))
+        : try .json(202, operation)
+    }).serve { api in
+      let client = try JobClient(server: api.url)
+      #expect(try await client.preview(request).matching == 3)
+      #expect(try await client.begin(request, key: "k") == operation)
+      #expect(try await client.operation(operation.id) == operation)
+      #expect(try await client.cancelOperation(operation.id) == operation)
+      let list = try await client.operations(status: .running, pageSize: 2)
+      #expect(list.operations == [operation])
+      let id = operation.id.uuidString.lowercased()
+      #expect(
+        api.calls.map { "\($0.method) \($0.target)" } == [
+          "POST /jobs/bulk", "POST /jobs/bulk", "GET /operations/\(id)",
+          "POST /operations/\(id)/cancel", "GET /operations?page_size=2&status=running",
+        ])
+      let body = try JSONValue(parsing: api.calls[1].body.utf8)
+      #expect(
+        body.members?["filter"] == [
+          "status": ["failed", "timeout"], "type": "a:b", "queue": "compute", "created_after": 1,
+          "created_before": 2,
+        ])
+      #expect(body.members?["rate"] == 2.5)
+      #expect(body.members?["action"] == "retry")
+    }
+  }
+
   @Test("prunes, or asks what would go")
   func prune() async throws {
     let pruned = Pruned(

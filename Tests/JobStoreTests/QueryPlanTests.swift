@@ -8,9 +8,14 @@ import Testing
 /// SQLite's own word on how it will run a statement.
 enum QueryPlan {
   /// The tables that have a row for each job, or more.
-  private static let large = ["job", "j", "payload", "p", "event", "e", "tombstone", "job_log"]
+  private static let large = [
+    "job", "j", "payload", "p", "event", "e", "tombstone", "job_log",
+    "operation",
+  ]
   /// Indexes that have only what waits for something, in the order in which it is to be looked at.
-  private static let queues = ["job_later", "job_held", "job_between", "job_telling"]
+  private static let queues = [
+    "job_later", "job_held", "job_between", "job_telling", "operation_running",
+  ]
 
   static func expectIndexed(_ sql: String, sorts: Bool = false, _ db: Database) throws {
     // What is bound does not matter to the plan.
@@ -50,7 +55,9 @@ enum QueryPlan {
         Catalogs.saveQueue, Catalogs.saveGroup, Catalogs.saveType, Health.touch, Pruning.next,
         Pruning.count, Pruning.due, Pruning.history, Pruning.tombstones, Pruning.countTombstones,
         Counts.removeEmpty, JobLogs.newest, JobLogs.insert, JobLogs.prune, JobLogs.owner,
-        JobLogs.ofJob,
+        JobLogs.ofJob, Insertions.retry, Insertions.submittedByID, Bulk.byID, Bulk.byKey,
+        Bulk.running, Bulk.list, Bulk.count, Bulk.countRunning, Bulk.insert, Bulk.update,
+        Bulk.prune, Bulk.newest, Bulk.candidates,
       ] + Changes.removals + Pruning.removals
     // In an order that no index has, of what is no more than the workers have slots, or of names.
     let sorting = [Claims.granted, Lookups.silent, Counts.due, Counts.byQueue, Counts.held]

@@ -170,6 +170,28 @@ import Testing
     try store.close()
   }
 
+  @Test func aFileFromBeforeThereWereRetriesAndOperationsGoesOnWithItsJobs() async throws {
+    let folder = try TemporaryFolder()
+    let first = try StoreFixture.open(folder)
+    let old = try sampleJob()
+    _ = try await first.insert([old])
+    try first.close()
+    try raw(folder) { db in
+      try db.execute(
+        sql: """
+          ALTER TABLE job DROP COLUMN retry_of; DROP TABLE operation;
+          DELETE FROM grdb_migrations WHERE identifier IN ('retry', 'operation');
+          """)
+    }
+    let store = try StoreFixture.open(folder)
+    let new = try sampleJob().with { $0.retryOf = old.id }
+    _ = try await store.insert([new])
+    #expect(try await store.job(old.id) == old)
+    #expect(try await store.job(new.id) == new)
+    #expect(try await store.runningOperations().isEmpty)
+    try store.close()
+  }
+
   @Test func aFileFromBeforeTheFirstReleaseIsRefusedAndLeftAsItIs() throws {
     let folder = try TemporaryFolder()
     try raw(folder) { db in

@@ -13,12 +13,13 @@ struct JobCodingTests {
     job.result = ["a": 1]
     job.lockedBy = JobID()
     job.claim = nil
+    job.retryOf = JobID()
     let json = try JSONValue(encoding: job)
     let names = [
       "id", "tenant_id", "user_id", "idempotency_key", "type", "scheduled_at", "updated_at",
       "started_at", "eta", "locked_by", "progress", "progress_details", "status", "details",
       "timeout_sec", "max_retries", "priority", "retry_delay_sec", "retries", "error", "result",
-      "params",
+      "params", "retry_of",
     ]
     let members = try #require(json.members)
     for name in names { #expect(members[name] != nil, "\(name)") }
@@ -46,6 +47,7 @@ struct JobCodingTests {
     full.progress = 12.5
     full.progressDetails = "half"
     full.details = "why"
+    full.retryOf = JobID()
     for job in [full] + (try JobStatus.allCases.map { try Job.fixture(status: $0) }) {
       let expected = String(decoding: try encoder.encode(job), as: UTF8.self)
       #expect(String(decoding: job.json, as: UTF8.self) == expected)

@@ -87,6 +87,43 @@ struct CommandLineTests {
     #expect(command.page.pageSize == 7)
   }
 
+  @Test("of bulk says which jobs are meant, and what to do")
+  func bulk() throws {
+    let command = try #require(
+      try Warren.parseAsRoot([
+        "bulk", "retry", "--status", "failed,timeout", "--type", "a:b", "--queue", "q",
+        "--created-after", "2030-01-31T18:30:00Z", "--rate", "2.5", "--reason", "r", "--yes",
+        "--wait",
+      ]) as? BulkCommand)
+    #expect(command.action == .retry)
+    #expect(command.status == [.failed, .timedOut])
+    #expect((command.rate, command.reason) == (2.5, "r"))
+    #expect(command.createdAfter == Timestamp(milliseconds: 1_896_114_600_000))
+    #expect(command.yes && command.wait && !command.dryRun)
+    let wrong: [([String], String)] = [
+      (["cancel"], "which jobs?"), (["burn", "--all"], "cancel, retry, delete"),
+      (["cancel", "--all", "--type", "a:b"], "--all excludes"),
+      (["cancel", "--all", "--dry-run", "--yes"], "exclude each other"),
+      (["cancel", "--all", "--wait"], "--yes"),
+    ]
+    for (arguments, hint) in wrong {
+      let error = #expect(throws: (any Error).self) {
+        try Warren.parseAsRoot(["bulk"] + arguments)
+      }
+      #expect(error.map { Warren.fullMessage(for: $0).contains(hint) } == true, "\(arguments)")
+    }
+  }
+
+  @Test("of operations lists them, shows one and cancels one")
+  func operations() throws {
+    let list = try #require(
+      try Warren.parseAsRoot(["operations", "--status", "running"]) as? OperationsCommand.List)
+    #expect(list.status == .running)
+    let id = UUID()
+    let cancel = try Warren.parseAsRoot(["operations", "cancel", id.uuidString])
+    #expect((cancel as? OperationsCommand.Cancel)?.operation.id == id)
+  }
+
   @Test("a configuration is checked by those who use it")
   func configurationChecks() throws {
     let checks = ConfigurationChecks.complete

@@ -177,7 +177,7 @@ extension APIProblem {
       self.init(.notFound, error.description)
     case .held(let job):
       self.init(.held, error.description, job: job.id)
-    case .rejected(let job, _):
+    case .rejected(let job, _), .notRetryable(let job):
       self.init(.held, error.description, job: job.id)
     case .callbackFailed(let job, _, _):
       self.init(.callbackFailed, error.description, job: job.id)
@@ -188,10 +188,21 @@ extension APIProblem {
     case .notSuspendable(let job):
       // A 405 says what the path takes (RFC 9110, section 15.5.6): for this job nothing.
       self.init(.notSuspendable, error.description, job: job.id, headers: [.allow: ""])
+    case .unknownOperation:
+      self.init(.notFound, error.description)
+    case .operationConflict:
+      self.init(.conflict, error.description)
+    case .tooManyOperations:
+      self.init(
+        .tooManyRequests, error.description,
+        headers: [.retryAfter: String(Self.operationsRetryAfter)])
     case .store(let error):
       self.init(error)
     }
   }
+
+  /// How long a client shall wait whose tenant has too many operations, in seconds.
+  static let operationsRetryAfter = 30
 }
 
 /// Turns every error of a route into a problem (RFC 9457). What nobody foresaw is logged, and tells the client nothing but

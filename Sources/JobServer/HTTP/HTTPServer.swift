@@ -75,6 +75,8 @@ struct JobAPI: Sendable {
     if limits != TenantLimits() {
       router.add(middleware: AdmissionMiddleware(gate: TenantGate(limits, clock: clock)))
     }
+    // Before what has the job's id in the same place: an unknown method is told of the path that was meant.
+    BulkRoutes(service: service, body: JSONBody(limit: maxBodyBytes)).add(to: router)
     JobRoutes(service: service, body: JSONBody(limit: maxBodyBytes)).add(to: router)
     JobWaitRoute(service: service).add(to: router)
     EventStreamRoutes(service: service, slots: streams).add(to: router)

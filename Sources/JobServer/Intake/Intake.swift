@@ -44,7 +44,7 @@ struct Intake: Sendable {
     }
   }
 
-  private func check(
+  func check(
     _ submission: JobSubmission, at now: Timestamp
   ) -> Result<NewJob, ScheduleError> {
     guard let type = catalog.type(submission.type) else {

@@ -102,6 +102,11 @@ struct RetrySchedule<Key: Hashable & Sendable>: Sendable {
     entries[key].map { $0.until > uptime } ?? false
   }
 
+  /// How long it is left alone still.
+  func pause(of key: Key, at uptime: Duration) -> Duration {
+    entries[key].map { max(.zero, $0.until - uptime) } ?? .zero
+  }
+
   func waiting(at uptime: Duration) -> Set<Key> {
     Set(entries.filter { $0.value.until > uptime }.keys)
   }

@@ -25,6 +25,7 @@ extension Job: Codable {
     case maxRetryDelay = "max_retry_delay_sec"
     case worker = "worker_id"
     case lostWorkers = "lost_workers"
+    case retryOf = "retry_of"
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -58,6 +59,7 @@ extension Job: Codable {
     try container.encode(attempt, forKey: .attempt)
     try container.encode(worker, forKey: .worker)
     try container.encode(lostWorkers, forKey: .lostWorkers)
+    try container.encodeIfPresent(retryOf, forKey: .retryOf)
     try container.encodeIfPresent(error, forKey: .error)
     try container.encodeIfPresent(result, forKey: .result)
     try container.encode(params, forKey: .params)
@@ -106,6 +108,7 @@ extension Job: Codable {
     attempt = try container.decode(Int.self, forKey: .attempt)
     worker = try container.decodeIfPresent(WorkerID.self, forKey: .worker)
     lostWorkers = try container.decode(Int.self, forKey: .lostWorkers)
+    retryOf = try container.decodeIfPresent(JobID.self, forKey: .retryOf)
     error = try container.decodeIfPresent(String.self, forKey: .error)
     result = try container.decodeIfPresent(JSONValue.self, forKey: .result)
   }
@@ -166,6 +169,10 @@ extension Job: JSONWritable {
       writer.integer(retries)
       writer.name("retry_delay_sec")
       writer.number(retry.delay.seconds)
+      if let retryOf {
+        writer.name("retry_of")
+        writer.string(retryOf.uuid)
+      }
       writer.name("scheduled_at")
       writer.integer(scheduledAt.milliseconds)
       writer.name("started_at")

@@ -26,6 +26,8 @@ public struct Job: Sendable, Hashable {
   public let context: [String: String]
   /// When it was accepted.
   public let createdAt: Timestamp
+  /// The job that this one does again, if there is one.
+  public package(set) var retryOf: JobID?
 
   /// Where it is in its life.
   public package(set) var status: JobStatus

@@ -9,7 +9,7 @@ package import Foundation
 ///
 /// A waiting job is *due* or *for later*: what is stored with a time that has come is due at once, the rest becomes due when
 /// ``promote(at:limit:)`` finds that its time has come. Only what is due can be claimed.
-package protocol JobStore: Sendable {
+package protocol JobStore: BulkStore {
   // MARK: Intake
 
   /// Stores new jobs, each as it is, whatever its status; a repetition is told by tenant and idempotency key, or by the id.
@@ -108,6 +108,11 @@ package protocol JobStore: Sendable {
   func job(_ id: JobID, tenant: UUID?) async throws(StoreError) -> Job?
 
   func job(idempotencyKey: UUID, tenant: UUID) async throws(StoreError) -> Job?
+
+  /// Jobs with their params as they were submitted, in the order of the ids; `nil` where there is none, or it cannot be read.
+  ///
+  /// - Parameter bytes: about how much params they may have together; what follows is left out, the first is not.
+  func submitted(_ ids: [JobID], bytes: Int) async throws(StoreError) -> [NewJob?]
 
   /// What is kept of what a job logged.
   ///

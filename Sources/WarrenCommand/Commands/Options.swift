@@ -129,6 +129,17 @@ enum ArgumentText {
       "a time is written as in 2030-01-31T18:30:00Z or 2030-01-31T18:30:00+01:00")
   }
 
+  /// One of the names of a kind.
+  static func choice<Choice: RawRepresentable<String> & CaseIterable>(
+    _ text: String
+  ) throws -> Choice {
+    guard let choice = Choice(rawValue: text) else {
+      let known = Choice.allCases.map(\.rawValue).joined(separator: ", ")
+      throw ValidationError("'\(text)' is none of \(known)")
+    }
+    return choice
+  }
+
   static func backoff(_ text: String) throws -> Backoff {
     guard let backoff = Backoff(rawValue: text) else {
       let known = Backoff.allCases.map(\.rawValue).joined(separator: ", ")

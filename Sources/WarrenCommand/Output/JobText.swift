@@ -55,6 +55,7 @@ enum JobText {
       ("progress", progress(job)), ("queue", job.queue.rawValue),
     ]
     if job.priority != JobPriority.standard { lines.append(("priority", String(job.priority))) }
+    if let predecessor = job.retryOf { lines.append(("retry of", predecessor.description)) }
     lines.append(("scheduled", HumanTime.text(job.scheduledAt, now: now)))
     if let started = job.startedAt { lines.append(("started", HumanTime.text(started, now: now))) }
     if let took = took(job, now: now) { lines.append(("took", HumanTime.text(took))) }

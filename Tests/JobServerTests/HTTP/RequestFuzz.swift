@@ -23,7 +23,7 @@ struct RequestFuzz {
   private static let segments = [
     "jobs", "job_types", "job_groups", "queues", "workers", "counters", "prune", "healthz",
     "readyz",
-    "cancel", "wait", "history",
+    "cancel", "wait", "history", "retry", "batch", "bulk", "operations",
     "files:checksum", "files%3Acount", "files", "%", "%zz", "%00", "%F0%9F%92%A9", "..", ".", "",
     "ä", "🐈‍⬛", "*", ":id", "**",
   ]
@@ -45,6 +45,9 @@ struct RequestFuzz {
     "null", "", #"{"type":null}"#, #"{"type":"a:b","max_retries":1e400}"#,
     #"{"type":"files:count","scheduled_at":9223372036854775808}"#,
     #"{"type":"files:count","priority":9}"#, #"{"type":"files:count","priority":-1}"#,
+    #"[{"type":"files:count"},{"type":"files:checksum","priority":10},null]"#,
+    #"{"action":"delete","filter":{"status":["failed","waiting"]},"rate":1e-300}"#,
+    #"{"action":"retry","filter":{},"dry_run":true}"#, #"{"action":"cancel","filter":{}}"#,
     #"{"type":"files:count","\ud800":1}"#, #"{"type":"files:count","params":{"a":"#,
     String(repeating: "[", count: 513), String(repeating: #"{"type":"#, count: 400),
   ]
@@ -74,6 +77,7 @@ struct RequestFuzz {
     }
     if chance(3) { uri = "/jobs" }
     if chance(8) { uri = "/jobs/\(job)/wait" }
+    if chance(8) { uri = pick(["/jobs/batch", "/jobs/bulk", "/operations"]) }
     if chance(2) {
       uri += "?"
       for _ in 0..<Int.random(in: 0...3, using: &generator) {

@@ -34,7 +34,8 @@ struct UnknownPathTests {
       (.get, "/jobs/3f2504e0-4f89-41d3-9a0c-0305e82c3301/cancel", "POST"),
       (.post, "/jobs/3f2504e0-4f89-41d3-9a0c-0305e82c3301/wait", "GET, HEAD"),
       (.post, "/job_types", "GET, HEAD"),
-      (.get, "/prune", "POST"), (.options, "/healthz", "GET, HEAD"),
+      (.get, "/prune", "POST"), (.put, "/jobs/batch", "POST"), (.put, "/jobs/bulk", "POST"),
+      (.delete, "/operations", "GET, HEAD"), (.options, "/healthz", "GET, HEAD"),
     ])
   func otherMethod(method: HTTPRequest.Method, path: String, allowed: String) async throws {
     try await APIFixture.with { fixture in

@@ -127,6 +127,7 @@ final class ServerFixture: Sendable {
   // MARK: - Jobs
 
   /// Jobs that are in the store, as they are there.
+  @discardableResult
   func jobs(
     _ count: Int, type: String = "test:job", queue: JobQueueName = .compute,
     at time: Timestamp = ManualClock.start, _ change: (inout Job) -> Void = { _ in }

@@ -31,7 +31,21 @@ struct ScheduleBody: Equatable {
   init(
     parsing bytes: some Collection<UInt8>, knownTypes: @autoclosure () -> [JobTypeID]
   ) throws(APIProblem) {
-    var reader = try MemberReader(parsing: bytes, known: Self.members)
+    try self.init(
+      reading: try MemberReader(parsing: bytes, known: Self.members), knownTypes: knownTypes())
+  }
+
+  /// - Parameter value: an entry of a batch.
+  init(
+    _ value: JSONValue, knownTypes: @autoclosure () -> [JobTypeID]
+  ) throws(APIProblem) {
+    try self.init(
+      reading: try MemberReader(value, of: "a job", known: Self.members), knownTypes: knownTypes())
+  }
+
+  private init(
+    reading reader: consuming MemberReader, knownTypes: @autoclosure () -> [JobTypeID]
+  ) throws(APIProblem) {
     let typeName = reader.string("type")
     if typeName == nil { reader.require("type", "the job type, as in group:name") }
     params = reader.object("params") ?? [:]
@@ -98,9 +112,15 @@ struct MemberReader {
     } catch {
       throw APIProblem(.invalidJSON, "the body must be a JSON object: \(error)")
     }
+    try self.init(value, of: "the body", known: known)
+  }
+
+  /// - Parameter what: what the value is, as in "the body".
+  /// - Throws: ``APIProblem`` when it is no object.
+  init(_ value: JSONValue, of what: String, known: [String]) throws(APIProblem) {
     guard let members = value.members else {
       throw APIProblem(
-        .invalidBody, "the body must be a JSON object, not \(value.kind.rawValue)")
+        .invalidBody, "\(what) must be a JSON object, not \(value.kind.rawValue)")
     }
     self.members = members.filter { $0.value != .null }
     for name in members.keys.sorted() where !known.contains(name) {
@@ -137,6 +157,49 @@ struct MemberReader {
       texts[key] = text
     }
     return texts
+  }
+
+  mutating func flag(_ name: String) -> Bool? {
+    guard let value = members[name] else { return nil }
+    guard case .bool(let flag) = value else { return refuse(name, "true or false", value) }
+    return flag
+  }
+
+  /// What the text of a member names.
+  mutating func named<Name>(
+    _ name: String, _ make: (String) throws(NameError) -> Name
+  ) -> Name? {
+    guard let text = string(name) else { return nil }
+    do throws(NameError) {
+      return try make(text)
+    } catch {
+      faults.append("the member \(name): \(error)")
+      return nil
+    }
+  }
+
+  /// Several of a kind, as an array of their names.
+  mutating func choices<Choice: RawRepresentable<String> & CaseIterable & Hashable>(
+    _ name: String
+  ) -> Set<Choice>? {
+    guard let value = members[name] else { return nil }
+    let known = Choice.allCases.map(\.rawValue).joined(separator: ", ")
+    guard case .array(let elements) = value, !elements.isEmpty else {
+      return refuse(name, "an array of one or several of \(known)", value)
+    }
+    var choices: Set<Choice> = []
+    for element in elements {
+      guard case .string(let text) = element, let choice = Choice(rawValue: text) else {
+        return refuse(name, "an array of one or several of \(known)", element)
+      }
+      choices.insert(choice)
+    }
+    return choices
+  }
+
+  /// Notes what else is wrong.
+  mutating func note(_ fault: String) {
+    faults.append(fault)
   }
 
   mutating func idempotencyKey(_ name: String) -> IdempotencyKey? {

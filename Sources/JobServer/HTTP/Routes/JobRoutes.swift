@@ -20,6 +20,7 @@ struct JobRoutes {
     router.post("/jobs/:id/cancel", use: cancel)
     router.post("/jobs/:id/suspend", use: suspend)
     router.post("/jobs/:id/resume", use: resume)
+    router.post("/jobs/:id/retry", use: retry)
   }
 
   /// 202 for a new job, 200 for one that the same idempotency key has made before.
@@ -110,6 +111,18 @@ struct JobRoutes {
     let tenant = try Caller(request.headers).tenant
     let job = try await service.resume(try context.parameters.jobID(), tenant: tenant)
     return .json(job, status: .accepted)
+  }
+
+  /// 202 for a new job, 200 for the one that an earlier request has made.
+  @Sendable private func retry(
+    _ request: Request, _ context: BasicRequestContext
+  ) async throws -> Response {
+    try QueryParameters.refuseAll(of: request.uri)
+    let tenant = try Caller(request.headers).tenant
+    let retried = try await service.retry(try context.parameters.jobID(), tenant: tenant)
+    return .json(
+      retried.job, status: retried.isNew ? .accepted : .ok,
+      headers: [.location: "/jobs/\(retried.job.id)"])
   }
 
   @Sendable private func cancel(
