@@ -217,7 +217,7 @@ let package = Package(
       dependencies: [
         "Jobs", "TestSupport", logging, .product(name: "InMemoryLogging", package: "swift-log"),
       ],
-      swiftSettings: strict),
+      exclude: ["JSONSchemaTestSuite"], swiftSettings: strict),
     .testTarget(
       name: "JobTransportTests", dependencies: ["AMQP", "Jobs", "JobTransport", logging],
       swiftSettings: strict),

@@ -97,7 +97,12 @@ public enum JobClientError: Error, Hashable, CustomStringConvertible {
     case .unreachable(let server, let why):
       "the server at \(server) cannot be reached: \(why)"
     case .problem(let problem):
-      "\(problem.title): \(problem.detail)"
+      // One is told by the detail.
+      if let errors = problem.errors, errors.count > 1 {
+        "\(problem.title):" + errors.map { "\n  \($0.detail)" }.joined()
+      } else {
+        "\(problem.title): \(problem.detail)"
+      }
     case .unexpectedAnswer(let server, let why):
       "what answers at \(server) does not answer like a Warren server: \(why)"
     case .timedOut(let job):

@@ -10,9 +10,31 @@ extension JSONValue {
   }
 }
 
+extension SettingNode {
+  /// What stands at a JSON pointer; where that leads nowhere, the last that is on the way.
+  fileprivate func nearest(to pointer: String) -> SettingNode {
+    var node = self
+    for name in JSONPointer.path(pointer) ?? [] {
+      switch node.content {
+      case .map(let members):
+        guard let member = members.first(where: { $0.name == name }) else { return node }
+        // Its name's place: that is where one looks.
+        node = SettingNode(
+          content: member.value.content, line: member.line, column: member.column)
+      case .list(let elements):
+        guard let index = Int(name), elements.indices.contains(index) else { return node }
+        node = elements[index]
+      case .scalar: return node
+      }
+    }
+    return node
+  }
+}
+
 extension SettingReader {
   private static let keys = [
-    "name", "group", "description", "params", "command", "timeout", "stalled", "max_retries",
+    "name", "group", "description", "params", "params_schema", "command", "timeout", "stalled",
+    "max_retries",
     "retry_delay",
     "backoff", "max_retry_delay", "jitter", "priority", "suspendable", "grace", "working_directory",
     "environment", "max_output_bytes",
@@ -89,8 +111,8 @@ extension SettingReader {
     _ checks: ConfigurationChecks
   ) -> CommandTypeConfiguration? {
     let text = text(section, "description", "a text") ?? ""
-    let params = params(section)
-    let command = command(section, params: params, checks)
+    let schema = schema(section)
+    let command = command(section, params: schema.outline, checks)
     let timeout = duration(section, "timeout") ?? .zero
     let stalled = duration(section, "stalled") ?? .zero
     let retry = retry(section)
@@ -104,8 +126,7 @@ extension SettingReader {
     guard let id, let group = groups.usable[id.group], let command else { return nil }
     let description = JobTypeDescription(
       id: id, description: text, timeout: timeout, stallTimeout: stalled, retry: retry,
-      priority: priority, params: params, schema: ParamsSchema(defaults: params),
-      suspendable: suspendable)
+      priority: priority, params: schema.defaults, schema: schema, suspendable: suspendable)
     return CommandTypeConfiguration(
       group: group, description: description, command: command, grace: grace,
       workingDirectory: directory, environment: environment, maxOutputBytes: output)
@@ -128,6 +149,46 @@ extension SettingReader {
     policy.maxDelay = duration(section, "max_retry_delay") ?? policy.maxDelay
     policy.jitter = number(section, "jitter", in: 0...1) ?? policy.jitter
     return policy
+  }
+
+  /// The schema that is given, or that of the defaults; these are part of it.
+  private mutating func schema(_ section: SettingSection) -> ParamsSchema {
+    let params = params(section)
+    guard let node = section["params_schema"], !node.isNull else {
+      return ParamsSchema(defaults: params)
+    }
+    guard case .map = node.content else {
+      note(section, "params_schema", "must be a map, as JSON Schema has it, not \(node.shown)")
+      return .anything
+    }
+    var builder = SchemaBuilder(node.json)
+    let hasOwn = builder.defaultValue != nil
+    if let given = params.members, !given.isEmpty {
+      guard !hasOwn else {
+        note(
+          section, "params",
+          "the defaults are in params_schema already, as its `default`; give them in one place")
+        return .anything
+      }
+      builder.defaultValue = params
+    }
+    do throws(SchemaError) {
+      return try ParamsSchema(builder)
+    } catch {
+      for problem in error.problems {
+        if problem.pointer == "/default", !hasOwn {
+          note(section, "params", "the defaults do not fit params_schema: \(problem.message)")
+        } else {
+          note(
+            at: node.nearest(to: problem.pointer), section.key("params_schema") + problem.pointer,
+            [problem.keyword, problem.message].compactMap(\.self).joined(separator: " "))
+        }
+      }
+      if error.more > 0 {
+        note(section, "params_schema", "there are \(error.more) problems more")
+      }
+      return .anything
+    }
   }
 
   private mutating func params(_ section: SettingSection) -> JSONValue {

@@ -136,9 +136,9 @@ extension WarrenConfiguration {
 package struct ConfigurationChecks: Sendable {
   /// The broker's URL.
   package var broker: @Sendable (_ url: String) -> [String]
-  /// A type's command, with its default params.
+  /// A type's command, with its params that are known by name, each with its default or `null`.
   package var command: @Sendable (_ command: [String], _ params: JSONValue) -> [String]
-  /// What stands in a command's braces like a param's name and is none of the default params: those that look like one
+  /// What stands in a command's braces like a param's name and is none of these: those that look like one
   /// misspelt make a warning.
   package var undeclared: @Sendable (_ command: [String], _ params: JSONValue) -> [String]
 

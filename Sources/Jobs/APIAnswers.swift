@@ -228,11 +228,13 @@ public struct Problem: Error, Sendable, Hashable, Codable {
   public let knownTypes: [JobTypeID]?
   /// The job that stands in the way.
   public let jobID: JobID?
+  /// All that does not fit, where params do not; at most 20.
+  public let errors: [ParamsViolation]?
 
   /// A problem; what a server answers with.
   public init(
     type: String, title: String, status: Int, detail: String, knownTypes: [JobTypeID]? = nil,
-    jobID: JobID? = nil
+    jobID: JobID? = nil, errors: [ParamsViolation]? = nil
   ) {
     self.type = type
     self.title = title
@@ -240,10 +242,11 @@ public struct Problem: Error, Sendable, Hashable, Codable {
     self.detail = detail
     self.knownTypes = knownTypes
     self.jobID = jobID
+    self.errors = errors
   }
 
   private enum CodingKeys: String, CodingKey {
-    case type, title, status, detail
+    case type, title, status, detail, errors
     case knownTypes = "known_types"
     case jobID = "job_id"
   }

@@ -37,6 +37,28 @@ struct DecoderFuzzTests {
       }
   }
 
+  @Test("schemas, and what is checked against them")
+  func schemas() throws {
+    try Fuzzer(
+      name: "schema", tokens: JSONFuzz.tokens + JSONFuzz.keywords, nests: JSONFuzz.schemaNests,
+      make: JSONFuzz.changed
+    ).run { input, _ in
+      guard let given = try? JSONValue(parsing: input), let schema = given.members?["schema"],
+        let read = try attempt({ () throws(SchemaError) in try ParamsSchema(schema) })
+      else { return }
+      guard try JSONValue(encoding: read) == schema else { throw Finding("not written as read") }
+      for value in [given.members?["value"] ?? .null, schema, read.defaults] {
+        guard
+          let completed = try attempt({ () throws(ParamsError) in try read.complete(value) })
+        else { continue }
+        guard completed.isNested(atMost: JSONValue.maxDepth) else {
+          throw Finding("nested too deeply")
+        }
+        try read.check(completed)
+      }
+    }
+  }
+
   @Test("messages between server and workers")
   func wire() throws {
     try Fuzzer(

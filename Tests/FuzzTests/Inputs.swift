@@ -12,6 +12,23 @@ enum JSONFuzz {
     "123456789012345678901234567890", "\"\":", "\"a\":", "\"type\":", " ", "\n", "/*", "//",
   ]
   static let nests = [("[", "]"), ("{\"a\":", "}"), ("[1,", "]"), ("{\"items\":", "}")]
+  static let keywords =
+    [
+      "properties", "required", "additionalProperties", "patternProperties", "propertyNames",
+      "items",
+      "prefixItems", "contains", "allOf", "anyOf", "oneOf", "not", "if", "then", "else",
+      "dependentSchemas", "dependentRequired", "$defs", "$ref", "pattern", "format", "enum",
+      "const",
+      "default", "minimum", "multipleOf", "minLength", "maxItems", "uniqueItems", "value",
+    ].map { "\"\($0)\":" } + [
+      "\"#\"", "\"#/$defs/a\"", "\"object\"", "\"string\"", "\"^(a+)+$\"", "\"[^\\\\w]{2,9}?\"",
+      "\"date-time\"", "\"uri-reference\"", "\"hostname\"", "\"ipv6\"",
+    ]
+  static let schemaNests =
+    nests
+    + ["not", "items", "additionalProperties", "if", "propertyNames"].map {
+      ("{\"\($0)\":", "}")
+    } + [("{\"allOf\":[", "]}"), ("{\"properties\":{\"a\":", "}}")]
   /// Of the members of Warren's own messages.
   static let names = [
     "job", "type", "attempt", "worker", "claim", "content", "ended", "progress", "percent",

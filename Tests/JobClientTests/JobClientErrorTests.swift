@@ -36,6 +36,25 @@ struct JobClientErrorTests {
     #expect(error?.description == "Unknown job type: no such type")
   }
 
+  @Test("all that is wrong with params is told, a line each")
+  func errors() async throws {
+    let errors = ["a", "b"].map {
+      ParamsViolation(pointer: "/\($0)", keyword: "type", detail: "the parameter /\($0) is wrong")
+    }
+    @Sendable func problem(_ errors: [ParamsViolation]) -> Problem {
+      Problem(
+        type: "/problems/invalid-params", title: "The params do not fit", status: 422,
+        detail: "they do not", errors: errors)
+    }
+    let several = try await error { _ in try .problem(problem(errors)) }
+    #expect(several == .problem(problem(errors)))
+    #expect(
+      several?.description
+        == "The params do not fit:\n  the parameter /a is wrong\n  the parameter /b is wrong")
+    let one = try await error { _ in try .problem(problem([errors[0]])) }
+    #expect(one?.description == "The params do not fit: they do not")
+  }
+
   @Test("what no Warren server answers is told as such")
   func unexpected() async throws {
     let answers: [(FakeAPI.Answer, String)] = [

@@ -71,6 +71,41 @@ struct ConfigurationProblemTests {
     #expect(problems(text) == [problem])
   }
 
+  @Test("is said of a schema with the line of each place in it")
+  func schemas() {
+    let found = problems(
+      """
+      groups: {files: {queue: compute}}
+      types:
+        - name: a
+          group: files
+          command: [a]
+          params_schema:
+            properties:
+              path:
+                type: text
+                minLength: -1
+              size: {$ref: "#/$defs/none"}
+              any: {anyOf: [true, {maxItem: 1}]}
+        - {name: b, group: files, command: [a], params: {n: x}, params_schema: {properties: {n: {type: integer}}}}
+        - {name: c, group: files, command: [a], params: {n: 1}, params_schema: {default: {n: 2}}}
+        - {name: d, group: files, command: [a], params_schema: {properties: {n: {type: integer, default: x}}}}
+        - {name: e, group: files, command: [a], params_schema: [1]}
+      """)
+    let starts = [
+      "w.yaml:9:11: types[0].params_schema/properties/path/type: type must be array, boolean,",
+      "w.yaml:10:11: types[0].params_schema/properties/path/minLength: minLength must be an integer from 0 up, not -1",
+      "w.yaml:11:16: types[0].params_schema/properties/size/$ref: $ref there is no schema where it points to",
+      "w.yaml:12:30: types[0].params_schema/properties/any/anyOf/1/maxItem: maxItem is no keyword that is supported;",
+      "w.yaml:13:51: types[1].params: the defaults do not fit params_schema: does not fit: the parameter /n must be integer, not string",
+      "w.yaml:14:51: types[2].params: the defaults are in params_schema already",
+      "w.yaml:15:91: types[3].params_schema/properties/n/default: default does not fit: it must be integer, not string",
+      "w.yaml:16:58: types[4].params_schema: must be a map, as JSON Schema has it, not a list",
+    ]
+    #expect(found.count == starts.count, "\(found)")
+    for (problem, start) in zip(found, starts) { #expect(problem.hasPrefix(start), "\(problem)") }
+  }
+
   @Test(
     "is named for each key of a type",
     arguments: [

@@ -56,6 +56,44 @@ struct ConfigurationTests {
     #expect(type.description.schema == ParamsSchema(defaults: params))
   }
 
+  @Test("a type's params may have a schema of their own, which the defaults are part of")
+  func paramsSchema() throws {
+    let type = try #require(
+      try parsed(
+        """
+        groups: {files: {queue: compute}}
+        types:
+          - name: resize
+            group: files
+            params: {quality: 80, size: {height: 3}}
+            params_schema:
+              type: object
+              required: [path]
+              additionalProperties: false
+              properties:
+                path: {type: string, minLength: 1, pattern: "^/"}
+                quality: {type: integer, minimum: 1, maximum: 100}
+                size: {type: object, properties: {width: {default: 7}}}
+                token: {type: string, writeOnly: true}
+            command: [resize, "{path}", "{size.width}"]
+        """,
+        checks: ConfigurationChecks(command: { _, params in
+          params == [
+            "path": .null, "quality": 80, "size": ["height": 3, "width": .null], "token": .null,
+          ]
+            ? [] : ["\(params.text)"]
+        })
+      ).types.first)
+    #expect(type.description.params == ["quality": 80, "size": ["height": 3]])
+    let schema = type.description.schema
+    #expect(
+      try schema.complete(["path": "/a", "size": [:]])
+        == ["path": "/a", "quality": 80, "size": ["height": 3, "width": 7]])
+    #expect(throws: ParamsError.self) { try schema.complete(["path": "a"]) }
+    #expect(throws: ParamsError.self) { try schema.complete([:]) }
+    #expect(schema.json.members?["required"] == ["path"])
+  }
+
   @Test("what a type leaves out has a default")
   func typeDefaults() throws {
     let type = try #require(try parsed(fullExample).types.last)

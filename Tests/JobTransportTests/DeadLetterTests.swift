@@ -1,4 +1,5 @@
 import AMQP
+import Jobs
 import Testing
 
 @testable import JobTransport
@@ -41,5 +42,34 @@ struct DeadLetterTests {
     #expect(letter.body == [1])
     #expect(letter.properties.headers.encodedSize < 5_000)
     #expect(letter.properties.headers[DeadLetter.reason] == .string("bad-header"))
+  }
+
+  @Test(
+    "what is wrong with params is listed as JSON, as much as there is room for; an older list goes")
+  func errors() throws {
+    var original = Message(body: [1])
+    original.properties.headers = [DeadLetter.errors: .string("[1]")]
+    func letter(_ errors: [ParamsViolation]) -> Message {
+      DeadLetter.message(
+        original, reason: "invalid-params", explanation: "why", errors: errors,
+        foundIn: "jobs.submit")
+    }
+    #expect(letter([]).properties.headers[DeadLetter.errors] == nil)
+    let error = ParamsViolation(pointer: "/a", keyword: "type", detail: "wrong")
+    #expect(
+      letter([error]).properties.headers[DeadLetter.errors]
+        == .string(#"[{"detail":"wrong","keyword":"type","pointer":"/a"}]"#))
+    let long = ParamsViolation(
+      pointer: "/a", keyword: "type", detail: String(repeating: "x", count: 1_000))
+    guard
+      case .string(let text)? = letter(Array(repeating: long, count: 20)).properties.headers[
+        DeadLetter.errors],
+      case .array(let kept) = try JSONValue(parsing: text.utf8)
+    else {
+      Issue.record("no list")
+      return
+    }
+    #expect(text.utf8.count <= 8 << 10)
+    #expect(kept.count == 7)
   }
 }

@@ -59,7 +59,7 @@ struct JobParamsTests {
 
   @Test("what has no default is required; optionals, and what has one, are not")
   func required() throws {
-    let schema = try schema()
+    let schema = SchemaBuilder(try schema().json)
     #expect(schema.required == ["path", "size", "mode", "tags"])
     #expect(schema.properties?["size"]?.required == ["width"])
     #expect(schema.properties?["quality"]?.defaultValue == 0.8)
@@ -75,21 +75,21 @@ struct JobParamsTests {
 
   @Test("each member is of its kind, empty ones too")
   func kinds() throws {
-    let properties = try #require(try schema().properties)
+    let properties = try #require(SchemaBuilder(try schema().json).properties)
     #expect(properties["path"]?.kinds == [.string])
     #expect(properties["mode"]?.choices == ["fast", "safe"])
-    #expect(properties["fallback"]?.choices == ["fast", "safe"])
+    #expect(properties["fallback"]?.choices == ["fast", "safe", .null])
     #expect(properties["fallback"]?.kinds == [.string, .null])
     #expect(properties["due"]?.format == .dateTime)
-    #expect(properties["source"]?.format == .uri)
+    #expect(properties["source"]?.format == .uriReference)
     #expect(properties["owner"]?.format == .uuid)
     #expect(properties["owner"]?.kinds == [.string, .null])
-    #expect(properties["tags"]?.items.first?.kinds == [.string])
-    #expect(properties["sizes"]?.items.first?.required == ["width"])
+    #expect(properties["tags"]?.items?.kinds == [.string])
+    #expect(properties["sizes"]?.items?.required == ["width"])
     #expect(properties["labels"]?.kinds == [.object])
     #expect(properties["labels"]?.properties == nil)
     // It contains itself: somewhere, anything goes.
-    #expect(properties["tree"]?.properties?["children"]?.items.first?.properties?["name"] != nil)
+    #expect(properties["tree"]?.properties?["children"]?.items?.properties?["name"] != nil)
     #expect(properties["path"]?.description == "What to resize")
     #expect(properties["size"]?.properties?["width"]?.description == "In pixels")
   }
@@ -100,7 +100,7 @@ struct JobParamsTests {
       _ = try schema.complete(params)
       return nil
     } catch {
-      return (error.pointer, error.description)
+      return (error.violations[0].pointer, error.description)
     }
   }
 
@@ -177,7 +177,7 @@ struct JobParamsTests {
   @Test("without defaults all but optionals have to be given")
   func plain() throws {
     let type = try Plain.describe(callbacks: [])
-    #expect(type.schema.required == ["path", "top"])
+    #expect(SchemaBuilder(type.schema.json).required == ["path", "top"])
     #expect(type.params == [:])
     #expect(type.retry == RetryPolicy.never)
   }
@@ -196,9 +196,9 @@ struct JobParamsTests {
   @Test("params may all have defaults, or there may be none")
   func empty() throws {
     #expect(try AllDefault.describe(callbacks: []).params == ["path": "x", "top": 3])
-    #expect(try AllDefault.describe(callbacks: []).schema.required == [])
+    #expect(SchemaBuilder(try AllDefault.describe(callbacks: []).schema.json).required == [])
     let nothing = try Nothing.describe(callbacks: [])
-    #expect(nothing.schema.properties == [:])
+    #expect(SchemaBuilder(nothing.schema.json).properties == [:])
     #expect(throws: ParamsError.self) { try nothing.schema.complete(["x": 1]) }
   }
 
@@ -238,12 +238,95 @@ struct JobParamsTests {
     let error = #expect(throws: JobParamsError.self) { try Unguessable.describe(callbacks: []) }
     let text = try #require(error).description
     #expect(text.contains("Unguessable") && text.contains("example"), "\(text)")
-    let schema = try WithExample.describe(callbacks: []).schema
+    let schema = SchemaBuilder(try WithExample.describe(callbacks: []).schema.json)
     #expect(schema.required == ["to"])
     #expect(schema.properties?["to"]?.kinds == [.string])
     #expect(schema.properties?["subject"]?.kinds == [.string, .null])
     let slip = #expect(throws: JobParamsError.self) { try Misdescribed.describe(callbacks: []) }
     #expect(try #require(slip).description.contains("pth"))
+  }
+
+  struct Refined: JobParams {
+    static let job = JobDefinition("a:refined")
+    static let defaults = ParamDefaults { Self(path: $0) }
+    static let example: Self? = Self(path: "a")
+    struct Login: Codable, Sendable {
+      var user: String
+      var token: String?
+    }
+    var path: String
+    var top = 3
+    var login: Login?
+    var tags: [String] = []
+
+    static func refine(_ schema: inout SchemaBuilder) {
+      schema["path"].minLength = 1
+      schema["path"].pattern = "^/"
+      schema["top"].minimum = 1
+      schema["top"].maximum = 100
+      schema["login"]["token"].writeOnly = true
+      schema["tags"].items?.maxLength = 5
+      schema[keyword: "dependentRequired"] = ["login": ["tags"]]
+    }
+  }
+
+  struct Slip: JobParams {
+    static let job = JobDefinition("a:slip")
+    struct Size: Codable, Sendable { var width: Int }
+    var size: Size
+    static func refine(_ schema: inout SchemaBuilder) { schema["size"]["widht"].minimum = 1 }
+  }
+
+  struct Unfit: JobParams {
+    static let job = JobDefinition("a:unfit")
+    static let defaults = ParamDefaults { Self() }
+    var top = 3
+    static func refine(_ schema: inout SchemaBuilder) { schema["top"].minimum = 4 }
+  }
+
+  struct Unknown: JobParams {
+    static let job = JobDefinition("a:unknown")
+    var top = 3
+    static func refine(_ schema: inout SchemaBuilder) {
+      schema["top"][keyword: "atLeast"] = 4
+    }
+  }
+
+  @Test("a type says more of its params than Swift does, and all that does not fit is told")
+  func refined() throws {
+    let schema = try Refined.describe(callbacks: []).schema
+    #expect(try schema.complete(["path": "/a"]).members?["top"] == 3)
+    let error = #expect(throws: ParamsError.self) {
+      try schema.complete([
+        "path": "", "top": 0, "tags": ["short", "too long"], "login": ["user": 1],
+      ])
+    }
+    #expect(
+      error?.violations.map { "\($0.pointer) \($0.keyword)" } == [
+        "/login/user type", "/path minLength", "/path pattern", "/tags/1 maxLength", "/top minimum",
+      ])
+    let json = try JSONValue(encoding: schema)
+    let login = json.members?["properties"]?.members?["login"]
+    #expect(
+      login?.members?["properties"]?.members?["token"]
+        == ["type": ["null", "string"], "writeOnly": true])
+    #expect(try json.decode(as: ParamsSchema.self) == schema)
+  }
+
+  @Test("a refinement of what is no member, that no default fits, or that is none, is an error")
+  func wrongRefinements() throws {
+    func message(_ type: (some JobParams).Type) throws -> String {
+      try #require(
+        #expect(throws: JobParamsError.self) { try type.describe(callbacks: []) }
+      ).description
+    }
+    #expect(try message(Slip.self).contains("names size/widht, which is no member"))
+    let unfit = try message(Unfit.self)
+    #expect(
+      unfit
+        == "Unfit cannot be the params of the job type a:unfit: the schema's /properties/top/default: default"
+        + " does not fit: it must be at least 4, not 3")
+    #expect(try message(Unknown.self).contains("/properties/top/atLeast: atLeast is no keyword"))
   }
 
   // MARK: Handlers

@@ -6,7 +6,7 @@ import Foundation
 /// same seed each fuzzer makes the same inputs in the same order, as far as its time reaches.
 public struct FuzzBudget: Sendable {
   /// The fuzzers among which the time is divided.
-  private static let fuzzers = 9
+  private static let fuzzers = 10
   private static let usual = Duration.seconds(60.0 / Double(fuzzers))
 
   public let seed: UInt64

@@ -39,8 +39,7 @@ struct ParamAssemblyTests {
 
   @Test("may be optional in the schema")
   func optional() throws {
-    let schema = ParamsSchema(
-      kinds: [.object], properties: ["n": ParamsSchema(kinds: [.integer, .null])])
+    let schema = try ParamsSchema(["properties": ["n": ["type": ["integer", "null"]]]])
     #expect(try ParamAssembly.params([ParamAssignment("n=5")], schema: schema) == ["n": 5])
     #expect(try ParamAssembly.params([ParamAssignment("n=null")], schema: schema) == ["n": .null])
   }

@@ -24,6 +24,14 @@ struct WorkerRegistrar: Sendable {
     // The types first: whoever sees the worker may schedule what it can run.
     let queues = try await catalog.add(
       queues: announcement.queues, groups: announcement.groups, types: announcement.types)
+    for refused in announcement.refusedTypes {
+      log.logger.error(
+        "a worker's job type is refused for its schema; the worker's other types are taken",
+        metadata: [
+          "worker": "\(announcement.worker)", "type": "\(refused.id)",
+          "reason": "\(refused.reason)",
+        ])
+    }
     for queue in queues {
       // One that is let go is declared when its first ticket comes back.
       _ = declarations.submit(to: queue) { await declare(queue) }

@@ -12,11 +12,11 @@ struct APIProblem: Error {
 
   init(
     _ kind: ProblemKind, _ detail: String, knownTypes: [JobTypeID]? = nil, job: JobID? = nil,
-    headers: HTTPFields = [:]
+    errors: [ParamsViolation]? = nil, headers: HTTPFields = [:]
   ) {
     problem = Problem(
       type: kind.path, title: kind.title, status: kind.status.code, detail: detail,
-      knownTypes: knownTypes, jobID: job)
+      knownTypes: knownTypes, jobID: job, errors: errors)
     self.headers = headers
   }
 
@@ -149,8 +149,8 @@ extension APIProblem {
     switch error {
     case .unknownType(_, let known):
       self.init(.unknownType, error.description, knownTypes: known)
-    case .invalidParams:
-      self.init(.invalidParams, error.description)
+    case .invalidParams(_, let params):
+      self.init(.invalidParams, error.description, errors: params.violations)
     case .invalidContext, .ownAddress:
       self.init(.invalidBody, error.description)
     case .conflict(let existing, _):

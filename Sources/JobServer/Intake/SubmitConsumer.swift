@@ -125,7 +125,9 @@ struct SubmitConsumer<Broker: MessageBroker>: Service {
           unsettled.append(item)
         case .failure(let error):
           refused.append(
-            .init(item.delivery, reason: error.deadLetterReason, explanation: error.description))
+            .init(
+              item.delivery, reason: error.deadLetterReason, explanation: error.description,
+              errors: error.violations))
         }
       }
       await consumer.ack(stored)
@@ -172,6 +174,11 @@ struct SubmitConsumer<Broker: MessageBroker>: Service {
 }
 
 extension ScheduleError {
+  /// All that is wrong with the params, where they are what is wrong.
+  var violations: [ParamsViolation] {
+    if case .invalidParams(_, let error) = self { error.violations } else { [] }
+  }
+
   /// The value of a dead letter's reason header.
   var deadLetterReason: String {
     switch self {

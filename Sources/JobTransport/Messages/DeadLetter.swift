@@ -1,4 +1,5 @@
 package import AMQP
+package import Jobs
 package import Logging
 
 /// A message that could not be accepted, as it is laid into the dead-letter queue: unchanged but for headers that say why.
@@ -7,6 +8,8 @@ package enum DeadLetter {
   package static let reason = "x-warren-reason"
   /// The reason, for people.
   package static let explanation = "x-warren-explanation"
+  /// All that is wrong with the params, for programs: what a problem over HTTP has as `errors`, as JSON text.
+  package static let errors = "x-warren-errors"
   /// The queue in which it was found.
   package static let foundIn = "x-warren-found-in"
   /// The broker's user who sent it, where it said so: whoever republishes it is another one.
@@ -32,12 +35,18 @@ package enum DeadLetter {
       package let reason: String
       /// For people; cut where it is very long, since it may quote what a producer wrote.
       package let explanation: String
+      /// Where it is the params that are wrong.
+      package let errors: [ParamsViolation]
       package let place: Place
 
-      package init(_ message: Message, reason: String, explanation: String, place: Place = .dead) {
+      package init(
+        _ message: Message, reason: String, explanation: String, errors: [ParamsViolation] = [],
+        place: Place = .dead
+      ) {
         self.message = message
         self.reason = reason
         self.explanation = Self.bounded(explanation)
+        self.errors = errors
         self.place = place
       }
 
@@ -55,9 +64,12 @@ package enum DeadLetter {
     package let parts: [Part]
 
     /// All of it is for people.
-    package init(_ delivery: Delivery, reason: String, explanation: String) {
+    package init(
+      _ delivery: Delivery, reason: String, explanation: String, errors: [ParamsViolation] = []
+    ) {
       self.init(
-        delivery, [Part(delivery.message, reason: reason, explanation: explanation)])
+        delivery,
+        [Part(delivery.message, reason: reason, explanation: explanation, errors: errors)])
     }
 
     package init(_ delivery: Delivery, _ parts: [Part]) {
@@ -68,17 +80,38 @@ package enum DeadLetter {
 
   /// Republishing keeps what the message was, without the broker's own dead-letter history, which grows with each turn.
   package static func message(
-    _ original: Message, reason code: String, explanation text: String, foundIn queue: String
+    _ original: Message, reason code: String, explanation text: String,
+    errors list: [ParamsViolation] = [], foundIn queue: String
   ) -> Message {
     var message = forwarded(original)
     // Properties have to fit into one frame, of 128 KiB mostly, with the reason.
     if message.properties.headers.encodedSize > mostOfHeaders { message.properties.headers = [:] }
     message.properties.headers[reason] = .string(code)
     message.properties.headers[explanation] = .string(text)
+    message.properties.headers[errors] = list.isEmpty ? nil : .string(json(of: list))
     message.properties.headers[foundIn] = .string(queue)
     // What says so already has come from here before, or is a claim that nobody has checked.
     message.properties.headers[user] = original.properties.userID.map { .string($0) }
     return message
+  }
+
+  /// The most bytes of the list of errors.
+  static let mostOfErrors = 8 << 10
+
+  /// As JSON, from the first on as many as there is room for.
+  private static func json(of errors: [ParamsViolation]) -> String {
+    var values: [JSONValue] = []
+    var size = 2
+    for error in errors {
+      let value: JSONValue = [
+        "pointer": .string(error.pointer), "keyword": .string(error.keyword),
+        "detail": .string(error.detail),
+      ]
+      size += value.utf8.count + 1
+      guard size <= mostOfErrors else { break }
+      values.append(value)
+    }
+    return JSONValue.array(values).text
   }
 
   /// The message as it is republished elsewhere.
@@ -169,7 +202,8 @@ package struct DeadLetterPublisher<Broker: MessageBroker>: Sendable {
       letter.parts.map { part in
         Publication(
           DeadLetter.message(
-            part.message, reason: part.reason, explanation: part.explanation, foundIn: queue),
+            part.message, reason: part.reason, explanation: part.explanation, errors: part.errors,
+            foundIn: queue),
           exchange: part.place == .dead ? names.dead : "",
           routingKey: part.place == .dead ? "" : names.unknownReports, mandatory: true)
       }

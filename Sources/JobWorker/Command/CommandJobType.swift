@@ -34,7 +34,8 @@ package struct CommandJobType: Sendable {
   /// Declares one.
   ///
   /// - Parameters:
-  ///   - params: the default of each param; with them the schema.
+  ///   - params: the default of each param; with them the schema, where it is not given.
+  ///   - schema: what params have to be, with their defaults.
   ///   - command: the program and its arguments; `{name}` of a param stands for its value (``CommandTemplate``).
   ///   - timeout: how long one execution may take; zero is without limit.
   ///   - stallTimeout: how long it may report nothing; zero is for ever.
@@ -42,18 +43,19 @@ package struct CommandJobType: Sendable {
   /// - Throws: ``CommandJobTypeError``, ``CommandTemplateError``, or ``NameError`` for a name that is none.
   package init(
     group: JobGroup, name: String, description: String = "", params: JSONValue = [:],
-    command: [String], timeout: Duration = .zero, stallTimeout: Duration = .zero,
+    schema: ParamsSchema? = nil, command: [String], timeout: Duration = .zero,
+    stallTimeout: Duration = .zero,
     retry: RetryPolicy = .never,
     priority: Int = JobPriority.standard, suspendable: Bool = false
   ) throws {
     guard params.members != nil else { throw CommandJobTypeError.paramsNotObject(params.kind) }
     self.group = group
-    self.command = try CommandTemplate(command, params: params)
+    let schema = schema ?? ParamsSchema(defaults: params)
+    self.command = try CommandTemplate(command, params: schema.outline)
     self.description = JobTypeDescription(
       id: try JobTypeID(group: group.name, name: name), description: description,
       timeout: timeout, stallTimeout: stallTimeout, retry: retry, priority: priority,
-      params: params,
-      schema: ParamsSchema(defaults: params), suspendable: suspendable)
+      params: params, schema: schema, suspendable: suspendable)
   }
 
   /// The form in which it stands in a registry.

@@ -8,11 +8,13 @@ enum JSONDate {
 
   static func text(_ date: Date) -> String { date.formatted(withFraction) }
 
-  /// With and without a fraction of a second, in any zone.
+  /// With and without a fraction of a second, in any zone: all that the schema of a date takes.
   static func date(_ text: String) -> Date? {
     // The one or the other: which, the text tells.
     let style = text.contains(".") ? withFraction : whole
-    return try? style.parse(text)
+    if let date = try? style.parse(text) { return date }
+    // Leap seconds, and small letters.
+    return RFC3339.seconds(of: text).map { Date(timeIntervalSince1970: $0) }
   }
 
   static func encode(_ date: Date, _ encoder: any Encoder) throws {

@@ -204,11 +204,6 @@ extension JSONValue {
 /// The kinds of JSON values, with the names that JSON Schema's `type` keyword gives them.
 public enum JSONKind: String, Sendable, Hashable, Codable {
   case null, boolean, integer, number, string, array, object
-
-  /// Whether a value of this kind is acceptable where `expected` is asked for: every integer is a number.
-  func satisfies(_ expected: JSONKind) -> Bool {
-    self == expected || (self == .integer && expected == .number)
-  }
 }
 
 /// The name of an object's member, or an array's index, where neither is known at compile time.
@@ -247,6 +242,8 @@ public struct JSONError: Error, Hashable, CustomStringConvertible {
 
   private static func words(_ error: any Error) -> String {
     switch error {
+    case DecodingError.dataCorrupted(let context) where context.underlyingError is SchemaError:
+      return at(context.codingPath, context.debugDescription)
     case DecodingError.dataCorrupted(let context):
       let detail = context.underlyingError.map { ": \($0)" } ?? ""
       return at(

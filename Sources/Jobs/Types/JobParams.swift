@@ -13,7 +13,8 @@
 /// ```
 ///
 /// The JSON Schema of the params comes from the type: nested types, arrays, enums (`CaseIterable` ones with their values), dates, URLs and
-/// UUIDs are described as such, optionals may be left out, and what is not in ``defaults`` has to be given.
+/// UUIDs are described as such, optionals may be left out, and what is not in ``defaults`` has to be given. What a Swift type
+/// cannot say, such as the range of a number, ``refine(_:)`` adds.
 public protocol JobParams: Codable, Sendable {
   /// What a completed job has come to; ``NoResult`` when nothing is said.
   associatedtype Result: Codable & Sendable = NoResult
@@ -32,12 +33,28 @@ public protocol JobParams: Codable, Sendable {
   /// associated values or a text that is checked when it is decoded. ``defaults`` makes up what it asks for all the same: an enum that is
   /// asked for there has to be `CaseIterable`.
   static var example: Self? { get }
+
+  /// Says more of the params than their Swift type does, with any keyword of JSON Schema that is supported (``ParamsSchema``).
+  ///
+  /// ```swift
+  /// static func refine(_ schema: inout SchemaBuilder) {
+  ///   schema["path"].minLength = 1
+  ///   schema["top"].minimum = 1
+  ///   schema["options"]["token"].writeOnly = true
+  ///   …
+  /// }
+  /// ```
+  ///
+  /// A job whose params do not fit is refused, before any worker sees it. What the type does not have is an error when it is
+  /// registered, as is a default that does not fit.
+  static func refine(_ schema: inout SchemaBuilder)
 }
 
 extension JobParams {
   public static var defaults: ParamDefaults<Self> { .none }
   public static var descriptions: [String: String] { [:] }
   public static var example: Self? { nil }
+  public static func refine(_ schema: inout SchemaBuilder) {}
 }
 
 /// What all jobs of a kind have in common.
@@ -201,7 +218,7 @@ extension JobParams {
     do {
       let defaults = try defaults.values()
       let instance = try example ?? SampleDecoder.sample(Self.self)
-      var schema = try ParamsSchema(of: instance).withDefaults(ofMembers: defaults)
+      var schema = try SchemaEncoder.schema(of: instance).withDefaults(ofMembers: defaults)
       guard schema.kinds == [.object], schema.properties != nil else {
         throw JSONError("params have to be an object with members of their own")
       }
@@ -210,11 +227,19 @@ extension JobParams {
           throw JSONError("there is a description of \(name), which is no member")
         }
       }
+      let derived = schema
+      refine(&schema)
+      if let stranger = schema.stranger(to: derived) {
+        throw JSONError("`refine` names \(stranger), which is no member")
+      }
       return JobTypeDescription(
         id: job.id, description: job.description, timeout: job.timeout,
         stallTimeout: job.stallTimeout, retry: job.retry.policy, priority: job.priority,
-        params: .object(defaults), schema: schema,
+        params: .object(defaults), schema: try ParamsSchema(schema),
         suspendable: job.isSuspendable, callbacks: callbacks)
+    } catch let error as SchemaError {
+      throw JobParamsError(
+        type: job.id, params: "\(Self.self)", reason: "\(error)", isOfSamples: false)
     } catch {
       throw JobParamsError(type: job.id, params: "\(Self.self)", reason: "\(error)")
     }
@@ -225,18 +250,15 @@ extension JobParams {
   }
 }
 
-extension ParamsSchema {
-  fileprivate init(of instance: some Encodable) throws {
-    self = try SchemaEncoder.schema(of: instance)
-  }
-
+extension SchemaBuilder {
   /// - Returns: whether there is such a member.
   fileprivate mutating func describe(_ path: ArraySlice<String>, _ text: String) -> Bool {
     guard let name = path.first else {
       description = text
       return true
     }
-    return properties?[name]?.describe(path.dropFirst(), text) ?? false
+    guard properties?[name] != nil else { return false }
+    return self[name].describe(path.dropFirst(), text)
   }
 }
 
@@ -248,9 +270,14 @@ public struct JobParamsError: Error, Hashable, CustomStringConvertible {
   public let params: String
   /// What is wrong with it.
   public let reason: String
+  /// Whether made-up values may be what is wrong.
+  var isOfSamples = true
 
   public var description: String {
-    "\(params) cannot be the params of the job type \(type): \(reason). Where no values can be made up,"
-      + " give it a static member `example`, and make an enum that `defaults` asks for `CaseIterable`"
+    "\(params) cannot be the params of the job type \(type): \(reason)"
+      + (isOfSamples
+        ? ". Where no values can be made up, give it a static member `example`, and make an enum that"
+          + " `defaults` asks for `CaseIterable`"
+        : "")
   }
 }

@@ -65,6 +65,8 @@ package struct WorkerAnnouncement: Sendable, Hashable, Codable {
   package let groups: [JobGroup]
   /// What it can run.
   package let types: [JobTypeDescription]
+  /// What it says that it can run, and whose schema the server does not take. Not sent.
+  package private(set) var refusedTypes: [RefusedType] = []
   /// Raised by the worker when it was taken for lost: it claims under this one.
   package var epoch: Int64
   /// The queues for which it was told to park: it waits to be woken. `nil` when there is none.
@@ -105,5 +107,59 @@ package struct WorkerAnnouncement: Sendable, Hashable, Codable {
     case queueOutages = "queue_outages"
     case processID = "pid"
     case startedAt = "started_at"
+  }
+}
+
+/// A job type that is not taken from its worker, and why.
+package struct RefusedType: Sendable, Hashable {
+  package let id: JobTypeID
+  package let reason: SchemaError
+}
+
+extension WorkerAnnouncement {
+  /// One whose schema is refused does not cost the worker its other types.
+  private enum AnnouncedType: Decodable {
+    case taken(JobTypeDescription)
+    case refused(RefusedType)
+
+    private enum CodingKeys: String, CodingKey { case id = "type_id" }
+
+    init(from decoder: any Decoder) throws {
+      do {
+        self = .taken(try JobTypeDescription(from: decoder))
+      } catch DecodingError.dataCorrupted(let context) {
+        guard let reason = context.underlyingError as? SchemaError else {
+          throw DecodingError.dataCorrupted(context)
+        }
+        let id = try decoder.container(keyedBy: CodingKeys.self).decode(JobTypeID.self, forKey: .id)
+        self = .refused(RefusedType(id: id, reason: reason))
+      }
+    }
+  }
+
+  package init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    var types: [JobTypeDescription] = []
+    var refused: [RefusedType] = []
+    for type in try container.decode([AnnouncedType].self, forKey: .types) {
+      switch type {
+      case .taken(let type): types.append(type)
+      case .refused(let type): refused.append(type)
+      }
+    }
+    self.init(
+      worker: try container.decode(WorkerID.self, forKey: .worker),
+      host: try container.decode(String.self, forKey: .host),
+      processID: try container.decode(Int32.self, forKey: .processID),
+      startedAt: try container.decode(Timestamp.self, forKey: .startedAt),
+      queues: try container.decode([JobQueue].self, forKey: .queues),
+      groups: try container.decode([JobGroup].self, forKey: .groups), types: types,
+      epoch: try container.decode(Int64.self, forKey: .epoch),
+      parked: try container.decodeIfPresent([JobQueueName].self, forKey: .parked),
+      running: try container.decode([RunningAttempt].self, forKey: .running),
+      outage: try container.decodeIfPresent(WorkerOutage.self, forKey: .outage),
+      queueOutages: try container.decodeIfPresent([WorkerOutage].self, forKey: .queueOutages),
+      stuck: try container.decodeIfPresent([StuckAttempt].self, forKey: .stuck))
+    refusedTypes = refused
   }
 }

@@ -19,12 +19,7 @@ enum ParamAssembly {
   private static func value(
     of assignment: ParamAssignment, schema: ParamsSchema
   ) throws(ParamError) -> JSONValue {
-    var kinds = schema.kinds
-    var place: ParamsSchema? = schema
-    for name in assignment.path {
-      place = place?.properties?[name]
-      kinds = place?.kinds ?? []
-    }
+    let kinds = schema.kinds(at: assignment.path)
     guard !kinds.isEmpty, !kinds.contains(.string) else { return .string(assignment.text) }
     do {
       return try JSONValue(parsing: assignment.text.utf8)

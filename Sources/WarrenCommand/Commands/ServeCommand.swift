@@ -188,7 +188,7 @@ extension CommandTypeConfiguration {
   fileprivate func jobType() throws -> CommandJobType {
     var type = try CommandJobType(
       group: group, name: description.id.name, description: description.description,
-      params: description.params, command: command,
+      params: description.params, schema: description.schema, command: command,
       timeout: description.timeout,
       stallTimeout: description.stallTimeout, retry: description.retry,
       priority: description.priority,

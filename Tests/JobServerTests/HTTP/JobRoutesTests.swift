@@ -216,8 +216,30 @@ struct JobRoutesTests {
         #expect(problem.type == "/problems/invalid-params")
         #expect(problem.status == 422)
         #expect(problem.detail.contains(detail), "\(problem.detail)")
+        #expect(problem.errors?.count == 1)
+        #expect(problem.errors?.first?.detail.contains(detail) == true)
         let list: JobList = try await client.read(.get, "/jobs")
         #expect(list.total == 0)
+      }
+    }
+  }
+
+  @Test("all that does not fit is told at once, with pointers")
+  func allErrors() async throws {
+    try await APIFixture.with { fixture in
+      try await fixture.test { client in
+        let problem = try await client.problem(
+          .post, "/jobs",
+          body: #"{"type": "files:checksum", "params": {"path": 7, "rounds": "many", "a/b": 1}}"#)
+        #expect(problem.type == "/problems/invalid-params")
+        #expect(
+          problem.errors?.map { "\($0.pointer) \($0.keyword)" } == [
+            "/a~1b additionalProperties", "/path type", "/rounds type",
+          ])
+        #expect(
+          problem.detail.hasSuffix(
+            "the parameter /path must be string, not integer; the parameter /rounds must be integer,"
+              + " not string"))
       }
     }
   }

@@ -75,6 +75,45 @@ import Testing
     }
   }
 
+  @Test("takes a worker's types but for those whose schema is refused, and says which")
+  func refusedSchema() async throws {
+    let fixture = try await ServerFixture()
+    func type(_ name: String) throws -> JobTypeDescription {
+      JobTypeDescription(
+        id: try JobTypeID(group: "video", name: name), description: "", timeout: .zero,
+        retry: .never, params: [:], schema: .anything, suspendable: false)
+    }
+    let announcement = WorkerAnnouncement(
+      worker: worker, host: "h", processID: 1, startedAt: .now, queues: [],
+      groups: [try JobGroup("video", queue: .compute)], types: [try type("cut"), try type("join")])
+    var message = try WireCoding.message(.announcement(announcement))
+    var form = try WireFromWorker(serializedBytes: message.body)
+    guard case .announcement(let json) = form.kind,
+      var members = try JSONValue(parsing: json).members,
+      case .array(var types)? = members["types"], var second = types[1].members
+    else {
+      Issue.record("no announcement")
+      return
+    }
+    second["params_schema"] = ["unevaluatedProperties": false]
+    types[1] = .object(second)
+    members["types"] = .array(types)
+    form.kind = .announcement(Data(JSONValue.object(members).text.utf8))
+    message.body = try form.serializedBytes()
+    let altered = message
+    try await fixture.run([consumer(fixture)]) {
+      let inbox = try await fixture.broker.consumer(of: "jobs.reports")
+      inbox.deliver([altered])
+      try await inbox.untilAcknowledged(1)
+      #expect(fixture.directory.all.first?.types.map(\.id.name) == ["cut"])
+      let reason = fixture.directory.all.first?.refusedTypes.first?.reason
+      #expect(reason?.problems.first?.pointer == "/unevaluatedProperties")
+      #expect(fixture.broker.state.value.offered.isEmpty)
+      let ids = try await fixture.store.catalog().types.map(\.id.description)
+      #expect(ids.contains("video:cut") && !ids.contains("video:join"))
+    }
+  }
+
   private func completion(_ job: Job) -> JobReport {
     JobReport(job: job.id, attempt: 1, worker: worker, content: .ended(.completed(result: 1)))
   }

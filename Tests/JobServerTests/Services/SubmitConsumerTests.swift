@@ -232,6 +232,35 @@ import Testing
     }
   }
 
+  @Test("says of params all that does not fit, for programs as well")
+  func params() async throws {
+    let fixture = try await ServerFixture()
+    let bad = try submission(JobID(), params: ["n": "many", "m": 1])
+    try await fixture.run([consumer(fixture)]) {
+      let intake = try await fixture.broker.consumer(of: "jobs.submit")
+      intake.deliver([bad, Message(text: "nothing")])
+      try await intake.untilAcknowledged(2)
+      let dead = fixture.broker.state.value.confirmed.filter { $0.exchange == "jobs.dead" }
+      let headers = dead.map(\.message.properties.headers)
+      let refused = try #require(headers.first { $0["x-warren-reason"] == "invalid-params" })
+      let errors = try JSONValue(
+        parsing: (refused["x-warren-errors"]?.stringValue ?? "").utf8)
+      #expect(
+        errors == [
+          [
+            "pointer": "/m", "keyword": "additionalProperties",
+            "detail": "the parameter /m is no parameter of this job type; known are n",
+          ],
+          [
+            "pointer": "/n", "keyword": "type",
+            "detail": "the parameter /n must be integer, not string",
+          ],
+        ])
+      let other = try #require(headers.first { $0["x-warren-reason"] != "invalid-params" })
+      #expect(other["x-warren-errors"] == nil)
+    }
+  }
+
   @Test("refuses a context that is wrong, but never a job for its trace")
   func contexts() async throws {
     let fixture = try await ServerFixture()

@@ -135,4 +135,18 @@ import Testing
       try CommandJobType(group: group, name: "job", params: [], command: ["x"])
     }
   }
+
+  @Test func aCommandNamesParamsThatOnlyTheSchemaHas() async throws {
+    let schema = try ParamsSchema([
+      "required": ["word"], "properties": ["word": ["type": "string"], "n": ["default": 2]],
+    ])
+    let type = try CommandJobType(
+      group: JobGroup("test", queue: .compute), name: "job", params: schema.defaults,
+      schema: schema, command: ["echo", "-n", "{word} {n} {other}"])
+    #expect(type.command.undeclared == ["other"])
+    #expect(type.description.schema == schema)
+    #expect(type.description.params == ["n": 2])
+    #expect(
+      try type.command.render(try schema.complete(["word": "a"])) == ["echo", "-n", "a 2 {other}"])
+  }
 }

@@ -22,6 +22,27 @@ struct Resize: JobParams {
   var path: String
 }
 
+struct Search: JobParams {
+  static let job = JobDefinition("text:search")
+  struct Options: Codable, Sendable {
+    var user: String?
+    var password: String?
+    var token: String?
+  }
+  var path: String
+  var top: Int
+  var options: Options?
+  var tags: [String]
+
+  static func refine(_ schema: inout SchemaBuilder) {
+    schema["path"].minLength = 1
+    schema["top"].minimum = 1
+    schema["options"]["token"].writeOnly = true
+    schema["tags"].items?.maxLength = 20
+    schema["options"][keyword: "dependentRequired"] = ["user": ["password"]]
+  }
+}
+
 struct RateLimited: Error {
   let seconds: Double
 }

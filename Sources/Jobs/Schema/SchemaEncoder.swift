@@ -14,7 +14,7 @@ struct SchemaEncoder: Encoder {
   }
 
   /// The schema that one instance of a type determines, without defaults.
-  static func schema(of value: some Encodable) throws -> ParamsSchema {
+  static func schema(of value: some Encodable) throws -> SchemaBuilder {
     try SchemaWalk().schema(of: value)
   }
 
@@ -46,72 +46,77 @@ struct SchemaWalk {
   }
 
   /// The schema that one instance of a type determines, without defaults.
-  func schema(of value: some Encodable) throws -> ParamsSchema {
+  func schema(of value: some Encodable) throws -> SchemaBuilder {
     if let known = try schema(known: type(of: value)) { return known }
-    guard level < Self.mostLevels else { return .anything }
+    guard level < Self.mostLevels else { return SchemaBuilder() }
     let encoder = SchemaEncoder(deeper)
     try value.encode(to: encoder)
     // Of an enum with associated values, each case of which has a member of its own, only one is seen here.
     if encoder.node.schema.kinds == [.object], Mirror(reflecting: value).displayStyle == .enum {
-      return ParamsSchema(kinds: [.object])
+      return SchemaBuilder(kinds: [.object])
     }
     return encoder.node.schema
   }
 
   /// The schema of a type of which there is no instance, as of an Optional that is nil, or of an empty array's elements.
-  func schema(ofMissing type: any Any.Type) throws -> ParamsSchema {
+  func schema(ofMissing type: any Any.Type) throws -> SchemaBuilder {
     if let known = try schema(known: type) { return known }
     guard level < Self.mostLevels, let type = type as? any (Decodable & Encodable).Type,
       let sample = try? SampleDecoder.sample(type)
-    else { return .anything }
+    else { return SchemaBuilder() }
     return try schema(of: sample)
   }
 
   /// The schema of what is written otherwise than its own `encode(to:)` says, or of which its type tells more than an instance.
-  private func schema(known type: any Any.Type) throws -> ParamsSchema? {
+  private func schema(known type: any Any.Type) throws -> SchemaBuilder? {
     switch type {
-    case is Bool.Type: ParamsSchema(kinds: [.boolean])
-    case is any BinaryInteger.Type: ParamsSchema(kinds: [.integer])
-    case is any BinaryFloatingPoint.Type, is Decimal.Type: ParamsSchema(kinds: [.number])
-    case is any StringProtocol.Type, is Data.Type: ParamsSchema(kinds: [.string])
-    case is URL.Type: ParamsSchema(kinds: [.string], format: .uri)
-    case is Date.Type: ParamsSchema(kinds: [.string], format: .dateTime)
-    case is UUID.Type: ParamsSchema(kinds: [.string], format: .uuid)
-    case is JSONValue.Type, is JSONPayload.Type: .anything
-    case is any KeyedByString.Type: ParamsSchema(kinds: [.object])
+    case is Bool.Type: SchemaBuilder(kinds: [.boolean])
+    case is any BinaryInteger.Type: SchemaBuilder(kinds: [.integer])
+    case is any BinaryFloatingPoint.Type, is Decimal.Type: SchemaBuilder(kinds: [.number])
+    case is any StringProtocol.Type, is Data.Type: SchemaBuilder(kinds: [.string])
+    case is URL.Type: Self.url
+    case is Date.Type: SchemaBuilder(kinds: [.string], format: .dateTime)
+    case is UUID.Type: SchemaBuilder(kinds: [.string], format: .uuid)
+    case is JSONValue.Type, is JSONPayload.Type: SchemaBuilder()
+    case is any KeyedByString.Type: SchemaBuilder(kinds: [.object])
     case let type as any OptionalType.Type: try optional(type)
-    case let type as any ListType.Type:
-      ParamsSchema(
-        kinds: [.array],
-        items: level < Self.mostLevels ? try deeper.schema(ofMissing: type.element).orNil : nil)
+    case let type as any ListType.Type: try list(type)
     case let type as any (CaseIterable & Encodable).Type: try choices(type)
     default: nil
     }
   }
 
-  private func optional(_ type: any OptionalType.Type) throws -> ParamsSchema {
+  private func optional(_ type: any OptionalType.Type) throws -> SchemaBuilder {
     var schema = try schema(ofMissing: type.wrapped)
-    if !schema.kinds.isEmpty { schema.kinds.insert(.null) }
+    schema.allowNull()
+    return schema
+  }
+
+  private func list(_ type: any ListType.Type) throws -> SchemaBuilder {
+    var schema = SchemaBuilder(kinds: [.array])
+    if level < Self.mostLevels { schema.items = try deeper.schema(ofMissing: type.element).orNil }
+    return schema
+  }
+
+  /// An empty text is a reference by RFC 3986, and no URL to Foundation.
+  private static var url: SchemaBuilder {
+    var schema = SchemaBuilder(kinds: [.string], format: .uriReference)
+    schema.minLength = 1
     return schema
   }
 
   private func choices<Choice: CaseIterable & Encodable>(
     _ type: Choice.Type
-  ) throws -> ParamsSchema {
+  ) throws -> SchemaBuilder {
     let values = try Choice.allCases.map { try JSONValue(encoding: $0) }
-    var schema = ParamsSchema(kinds: Set(values.map(\.kind)))
+    var schema = SchemaBuilder(kinds: Set(values.map(\.kind)))
     schema.choices = values
     return schema
   }
 }
 
-extension ParamsSchema {
-  fileprivate init(kinds: Set<JSONKind>, format: ParamsFormat) {
-    self.init(kinds: kinds)
-    self.format = format
-  }
-
-  fileprivate var orNil: ParamsSchema? { self == .anything ? nil : self }
+extension SchemaBuilder {
+  fileprivate var orNil: SchemaBuilder? { self == SchemaBuilder() ? nil : self }
 }
 
 /// Dictionaries that are written as objects, whose members are free: those with keys of text, integers and the like. Others are arrays.
@@ -129,7 +134,7 @@ extension Set: ListType { static var element: any Any.Type { Element.self } }
 /// place in common. It never leaves the call that made it.
 final class SchemaNode {
   let walk: SchemaWalk
-  var schema = ParamsSchema.anything
+  var schema = SchemaBuilder()
 
   init(_ walk: SchemaWalk) {
     self.walk = walk
@@ -137,18 +142,18 @@ final class SchemaNode {
 
   func becomeObject() {
     schema.kinds = [.object]
-    if schema.properties == nil { schema.properties = [:] }
+    if schema.properties == nil { schema.close([:]) }
   }
 
-  func set(_ property: ParamsSchema, _ name: String, optional: Bool) {
+  func set(_ property: SchemaBuilder, _ name: String, optional: Bool) {
     becomeObject()
     var property = property
     if optional {
-      if !property.kinds.isEmpty { property.kinds.insert(.null) }
+      property.allowNull()
     } else {
       schema.required.insert(name)
     }
-    schema.properties?[name] = property
+    schema[name] = property
   }
 }
 
@@ -157,7 +162,7 @@ struct SchemaKeyedContainer<Key: CodingKey>: KeyedEncodingContainerProtocol {
   let codingPath: [any CodingKey] = []
 
   mutating func encodeNil(forKey key: Key) {
-    node.set(.anything, key.stringValue, optional: true)
+    node.set(SchemaBuilder(), key.stringValue, optional: true)
   }
 
   mutating func encode<T: Encodable>(_ value: T, forKey key: Key) throws {
@@ -212,18 +217,18 @@ struct SchemaKeyedContainer<Key: CodingKey>: KeyedEncodingContainerProtocol {
     keyedBy keyType: Nested.Type, forKey key: Key
   ) -> KeyedEncodingContainer<Nested> {
     // A member that a type writes by hand, level by level: only that it is an object is known.
-    node.set(ParamsSchema(kinds: [.object]), key.stringValue, optional: false)
+    node.set(SchemaBuilder(kinds: [.object]), key.stringValue, optional: false)
     return SchemaEncoder().container(keyedBy: keyType)
   }
 
   mutating func nestedUnkeyedContainer(forKey key: Key) -> any UnkeyedEncodingContainer {
-    node.set(ParamsSchema(kinds: [.array]), key.stringValue, optional: false)
+    node.set(SchemaBuilder(kinds: [.array]), key.stringValue, optional: false)
     return SchemaEncoder().unkeyedContainer()
   }
 
   mutating func superEncoder() -> any Encoder { SchemaEncoder() }
   mutating func superEncoder(forKey key: Key) -> any Encoder {
-    node.set(.anything, key.stringValue, optional: false)
+    node.set(SchemaBuilder(), key.stringValue, optional: false)
     return SchemaEncoder()
   }
 }
@@ -240,7 +245,7 @@ struct SchemaUnkeyedContainer: UnkeyedEncodingContainer {
   mutating func encodeNil() { count += 1 }
 
   mutating func encode<T: Encodable>(_ value: T) throws {
-    if count == 0 { node.schema.items = [try node.walk.schema(of: value)] }
+    if count == 0 { node.schema.items = try node.walk.schema(of: value) }
     count += 1
   }
 
