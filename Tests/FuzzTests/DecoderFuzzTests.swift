@@ -86,7 +86,8 @@ struct DecoderFuzzTests {
   @Test("job messages and cancellations of producers in any language")
   func jobMessages() throws {
     try Fuzzer(
-      name: "job-message", tokens: JSONFuzz.tokens, nests: JSONFuzz.nests, make: JSONFuzz.changed
+      name: "job-message", tokens: JSONFuzz.tokens + JSONFuzz.events, nests: JSONFuzz.nests,
+      make: JSONFuzz.changed
     ).run { input, generator in
       let message = MessageFuzz.message(body: input, &generator)
       do throws(JobMessageError) {

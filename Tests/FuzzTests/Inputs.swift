@@ -43,6 +43,10 @@ enum JSONFuzz {
     "\"more\":",
     "\"unknown\":", "\"error\":",
   ]
+  static let events = [
+    "\"specversion\":", "\"type\":", "\"source\":", "\"id\":", "\"data\":", "\"data_base64\":",
+    "\"datacontenttype\":", "\"time\":", "\"traceparent\":",
+  ]
   static let reports = [
     #"{"progress":"#, #"{"result":"#, #"{"skip":"#, #"{"snapshot":"#, #""details":"#,
   ]
@@ -149,6 +153,13 @@ enum MessageFuzz {
     if generator.chance(3) { properties.priority = UInt8(generator.below(256)) }
     if generator.chance(4) { properties.replyTo = JSONFuzz.text(&generator) }
     if generator.chance(4) { properties.correlationID = JSONFuzz.text(&generator) }
+    if generator.chance(4) {
+      properties.contentType = generator.pick([
+        "application/json", "application/cloudevents+json", "Application/CloudEvents+json;x", "a",
+        JSONFuzz.text(&generator),
+      ])
+    }
+    if generator.chance(4) { addEvent(&properties.headers, &generator) }
     let names = [
       "type", "idempotency-key", "tenant-id", "user-id", "scheduled-at", "timeout-sec",
       "max-retries", "retry-delay-sec", "backoff", "max-retry-delay-sec", "jitter", "x-death",
@@ -158,6 +169,21 @@ enum MessageFuzz {
       properties.headers[name] = value(&generator, levels: 4)
     }
     return Message(body: body, properties: properties)
+  }
+
+  /// The attributes of a CloudEvent, right or nearly.
+  private static func addEvent(_ headers: inout FieldTable, _ generator: inout SeededGenerator) {
+    let prefix = generator.pick(["cloudEvents_", "cloudEvents:", "ce-"])
+    for (name, value) in [
+      ("specversion", "1.0"), ("type", "files:checksum"), ("source", "/orders"), ("id", "4711"),
+    ] where !generator.chance(20) {
+      headers[prefix + name] = .string(value)
+    }
+    guard generator.chance(2) else { return }
+    let name = generator.pick([
+      "id", "source", "type", "time", "traceparent", "datacontenttype", "x",
+    ])
+    headers[prefix + name] = value(&generator, levels: 2)
   }
 
   private static func value(_ generator: inout SeededGenerator, levels: Int) -> FieldValue {

@@ -3,7 +3,8 @@ import Foundation
 package import Jobs
 
 /// The job message: what a producer in any language writes. The body is the params in JSON, the property `type` the job
-/// type; all else is optional: the properties `message_id`, `priority`, `reply_to` and `correlation_id`, and headers.
+/// type; all else is optional: the properties `message_id`, `priority`, `reply_to` and `correlation_id`, and headers. A
+/// ``CloudEvent`` says the same in other words.
 package enum JobMessage {
   static let typeHeader = "type"
   static let idempotencyKey = "idempotency-key"
@@ -24,7 +25,13 @@ package enum JobMessage {
   /// - Throws: ``JobMessageError`` that names the property or header that is wrong.
   package static func submission(_ message: Message) throws(JobMessageError) -> JobSubmission {
     let headers = try JobMessageHeaders(message)
-    var submission = JobSubmission(type: try type(message), params: try params(message))
+    let event = try CloudEvent.read(message, headers)
+    var submission =
+      if let event {
+        JobSubmission(type: event.type, params: event.params)
+      } else {
+        JobSubmission(type: try type(message), params: try params(message))
+      }
     if let id = message.properties.messageID {
       guard let id = JobID(id) else {
         throw JobMessageError(
@@ -32,18 +39,39 @@ package enum JobMessage {
       }
       submission.id = id
     }
-    submission.idempotencyKey = try headers.idempotencyKey(idempotencyKey)
+    submission.idempotencyKey =
+      try headers.idempotencyKey(idempotencyKey) ?? event?.idempotencyKey
     submission.tenantID = try headers.uuid(tenantID) ?? .zero
     submission.userID = try headers.uuid(userID) ?? .zero
     try readTimes(headers, &submission)
     submission.backoff = try headers.choice(backoff)
     submission.context = try headers.context()
+    if let event { try tell(event, &submission.context) }
     // AMQP has 256 of them; what is above the highest of ours counts as that.
     submission.priority = message.properties.priority.map { JobPriority.clamped(Int($0)) }
     submission.reply = message.properties.replyTo.map {
       JobReply(address: $0, correlationID: message.properties.correlationID)
     }
     return submission
+  }
+
+  /// A trace that came with the message itself is where the event was sent on last, and goes before the event's own.
+  private static func tell(
+    _ event: CloudEvent, _ context: inout [String: String]
+  ) throws(JobMessageError) {
+    for (name, value) in event.context {
+      if let own = context[name], own != value {
+        throw JobMessageError(
+          .badHeader,
+          "the header \(contextPrefix)\(name) says '\(own.shortened(to: 100))', and the CloudEvent '\(value.shortened(to: 100))'"
+        )
+      }
+      context[name] = value
+    }
+    if context[CarriedContext.traceparent] == nil {
+      context[CarriedContext.tracestate] = nil
+      context.merge(event.trace) { $1 }
+    }
   }
 
   private static func readTimes(
@@ -127,7 +155,7 @@ package enum JobMessage {
   }
 
   /// An empty body stands for no params.
-  private static func params(_ message: Message) throws(JobMessageError) -> JSONValue {
+  static func params(_ message: Message) throws(JobMessageError) -> JSONValue {
     guard !message.body.isEmpty else { return [:] }
     do {
       let params = try JSONValue(parsing: message.body)

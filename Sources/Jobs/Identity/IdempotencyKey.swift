@@ -35,6 +35,12 @@ public struct IdempotencyKey: Sendable, Hashable {
     uuid = UUID(uuidString: text) ?? .version5(of: text.utf8, in: Self.namespace)
   }
 
+  /// The key of a CloudEvent: that of the text in which its source and its id have a space between them, however long it is. No
+  /// source has a space of its own.
+  package static func event(source: String, id: String) -> IdempotencyKey {
+    IdempotencyKey(uuid: .version5(of: "\(source) \(id)".utf8, in: namespace))
+  }
+
   /// The key of something that belongs to what this key is for.
   package func derived(_ text: String) -> IdempotencyKey {
     IdempotencyKey(uuid: .version5(of: text.utf8, in: uuid))
