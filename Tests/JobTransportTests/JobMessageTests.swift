@@ -100,6 +100,14 @@ struct JobMessageTests {
       #expect(submission.maxRetries == 7)
       #expect(submission.timeout == .seconds(7))
     }
+    for value in [
+      FieldValue.double(0.5), .float(0.5), .decimal(scale: 1, value: 5), .string("0.5"),
+    ] {
+      let submission = try JobMessage.submission(
+        message(headers: ["jitter": value, "retry-delay-sec": value]))
+      #expect(submission.jitter == 0.5)
+      #expect(submission.retryDelay == .milliseconds(500))
+    }
   }
 
   @Test("headers with a prefix, and those of a trace, are the job's context")

@@ -277,6 +277,8 @@ extension FieldValue {
     switch self {
     case .double(let value): value
     case .float(let value): Double(value)
+    // What Python's pika makes of a number with a fraction: it has no floating point.
+    case .decimal(let scale, let value): Double(value) / pow(10, Double(scale))
     case .string(let text): Double(text)
     default: integerValue.map(Double.init)
     }
