@@ -76,7 +76,7 @@ extension SystemTests {
 }
 
 extension WarrenSystem {
-  fileprivate func until(_ id: String, is status: String) async throws {
+  func until(_ id: String, is status: String) async throws {
     try await eventually("\(id) is \(status)") {
       try await api.get("/jobs/\(id)").text("status") == status
     }
