@@ -52,10 +52,15 @@ extension SystemTests {
         try Data("hello\n".utf8).write(to: file)
         let sum = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"
         var known: Set<String> = []
+        try await addProducer(to: system)
         for client in try clients(system) {
           let run = try await system.run(
-            client.program, client.arguments + [file.path], environment: client.environment,
-            within: .seconds(240))
+            client.program, client.arguments + [file.path],
+            environment: client.environment.merging([
+              "WARREN_BROKER": system.broker.url.replacing("guest:guest", with: "producer:secret"),
+              "RABBITMQ_MANAGEMENT": system.broker.managementURL
+                .replacing("http://", with: "http://producer:secret@"),
+            ]) { $1 }, within: .seconds(240))
           guard run.exitCode == 0 else {
             Issue.record("\(client.name) ended with \(run.exitCode):\n\(run.output)")
             continue
@@ -89,6 +94,20 @@ extension SystemTests {
         #expect(known.count == 16)
         #expect(try await system.management.messages(in: "jobs.dead").isEmpty)
       }
+    }
+
+    /// A user that has no more rights than the documentation says.
+    private func addProducer(to system: WarrenSystem) async throws {
+      let (own, submit) = (#"^(amq\.gen-.*|to-jobs-.*)$"#, #"^jobs\.submit$"#)
+      let operations = try String(
+        contentsOf: WarrenSystem.root.appending(path: "docs/operations.md"), encoding: .utf8)
+      for rights in [own, submit] {
+        #expect(operations.contains("`\(rights)`"), "operations.md does not give \(rights)")
+      }
+      let broker = system.broker
+      try await broker.control("add_user", "producer", "secret")
+      try await broker.control("set_user_tags", "producer", "management")
+      try await broker.control("set_permissions", "-p", "/", "producer", own, submit, own)
     }
 
     @Test("a wrong address or use ends each with a word of why")
