@@ -74,28 +74,3 @@ extension SystemTests {
     }
   }
 }
-
-/// The Python programs of the tests of the contracts (`compose/native/python.sh`).
-enum ContractTools {
-  /// The path of a program.
-  ///
-  /// - Throws: when the environment is not there: what it would have found must not be taken for right.
-  static func program(_ name: String) throws -> String {
-    guard let python = ProcessInfo.processInfo.environment["WARREN_TEST_PYTHON"] else {
-      throw MissingTools(
-        description: "WARREN_TEST_PYTHON is not set: compose/test sets it, once it has made"
-          + " .warren/venv from Tests/Contracts/requirements.txt; by hand it is"
-          + " $PWD/.warren/venv/bin/python")
-    }
-    let path = URL(filePath: python).deletingLastPathComponent().appending(path: name).path
-    guard FileManager.default.isExecutableFile(atPath: path) else {
-      throw MissingTools(
-        description: "there is no \(path): is WARREN_TEST_PYTHON the environment of compose/test?")
-    }
-    return path
-  }
-
-  struct MissingTools: Error, CustomStringConvertible {
-    let description: String
-  }
-}

@@ -1,21 +1,30 @@
 import Foundation
 import TestSupport
 
-/// What the tests of the contracts run: a Python with the packages of Tests/Contracts/requirements.txt.
+/// The Python programs of the tests of the contracts (`compose/native/python.sh`).
 enum ContractTools {
   static let folder = WarrenSystem.root.appending(path: "Tests/Contracts")
 
-  /// `sh compose/test` makes it, and names it.
-  static var python: String {
-    get throws {
-      guard let path = ProcessInfo.processInfo.environment["WARREN_TEST_PYTHON"] else {
-        throw NotInTime(
-          what:
-            "WARREN_TEST_PYTHON to be set: the python of a virtual environment with the packages"
-            + " of Tests/Contracts/requirements.txt, as compose/native/python.sh makes it")
-      }
-      return path
+  /// The path of a program of the environment.
+  ///
+  /// - Throws: when the environment is not there: what it would have found must not be taken for right.
+  static func program(_ name: String) throws -> String {
+    guard let python = ProcessInfo.processInfo.environment["WARREN_TEST_PYTHON"] else {
+      throw MissingTools(
+        description: "WARREN_TEST_PYTHON is not set: compose/test sets it, once it has made"
+          + " .warren/venv from Tests/Contracts/requirements.txt; by hand it is"
+          + " $PWD/.warren/venv/bin/python")
     }
+    let path = URL(filePath: python).deletingLastPathComponent().appending(path: name).path
+    guard FileManager.default.isExecutableFile(atPath: path) else {
+      throw MissingTools(
+        description: "there is no \(path): is WARREN_TEST_PYTHON the environment of compose/test?")
+    }
+    return path
+  }
+
+  static var python: String {
+    get throws { try program("python") }
   }
 
   /// Runs one of the scripts to its end.
@@ -25,5 +34,9 @@ enum ContractTools {
     try await system.run(
       python, [folder.appending(path: script).path] + arguments,
       environment: ["PYTHONDONTWRITEBYTECODE": "1"], within: .seconds(180))
+  }
+
+  struct MissingTools: Error, CustomStringConvertible {
+    let description: String
   }
 }
