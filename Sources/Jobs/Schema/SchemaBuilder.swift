@@ -237,24 +237,27 @@ extension SchemaBuilder {
     defaultValue = value
   }
 
-  /// The same without defaults. Each value is looked at once: twice a level would be for ever with a hundred levels.
   private init(shapeOf value: JSONValue) {
-    self.init()
+    json = Self.shape(of: value)
+  }
+
+  /// The same without defaults. Each value is looked at once: twice a level would be for ever with a hundred levels.
+  private static func shape(of value: JSONValue) -> JSONValue {
     switch value {
     case .null:
-      break
+      return [:]
     case .object(let members):
-      kinds = [.object]
-      close(members.mapValues { SchemaBuilder(shapeOf: $0) })
+      return .object([
+        "type": "object", "properties": .object(members.mapValues { shape(of: $0) }),
+        "additionalProperties": false,
+      ])
     case .array(let elements):
-      kinds = [.array]
-      guard let first = elements.first.map({ SchemaBuilder(shapeOf: $0) }),
-        first != SchemaBuilder(),
-        elements.dropFirst().allSatisfy({ SchemaBuilder(shapeOf: $0) == first })
-      else { return }
-      items = first
+      guard let first = elements.first.map({ shape(of: $0) }), first != [:],
+        elements.dropFirst().allSatisfy({ shape(of: $0) == first })
+      else { return ["type": "array"] }
+      return ["type": "array", "items": first]
     case .bool, .integer, .number, .string:
-      kinds = [value.kind]
+      return ["type": .string(value.kind.rawValue)]
     }
   }
 
