@@ -27,6 +27,12 @@ extension SystemTests {
             }
           }
           try command.start()
+          // A stream that never was connected does not come back.
+          _ = try await system.api.schedule("files:short")
+          try await eventually("both are connected") {
+            command.collect()
+            return library.last > 0 && command.last > 0
+          }
           try await Self.underLoad(system) {
             var chance = Chaos.current.generator("events")
             let end = ContinuousClock.now + .seconds(Self.seconds)

@@ -218,7 +218,7 @@ import Testing
       types: [
         JobTypeDescription(
           id: type, description: "", timeout: .zero, retry: RetryPolicy(maxRetries: 0),
-          params: [:], schema: ParamsSchema(kinds: [.object]), suspendable: true,
+          params: [:], schema: .anything, suspendable: true,
           callbacks: [.suspend, .resume])
       ])
     let plain = try await fixture.jobs(2)
@@ -248,7 +248,7 @@ import Testing
       types: [
         JobTypeDescription(
           id: try JobTypeID("test:careful"), description: "", timeout: .zero,
-          retry: RetryPolicy(maxRetries: 0), params: [:], schema: ParamsSchema(kinds: [.object]),
+          retry: RetryPolicy(maxRetries: 0), params: [:], schema: .anything,
           suspendable: true, callbacks: [.suspend])
       ])
     let stuck = try await fixture.jobs(1, type: "test:careful")[0]
