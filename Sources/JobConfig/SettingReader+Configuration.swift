@@ -4,7 +4,8 @@ import Logging
 extension SettingReader {
   private static let keys = [
     "broker", "broker_user", "broker_password", "broker_password_file", "broker_identify", "prefix",
-    "store", "http", "access", "server", "worker", "retention", "log_level", "queues", "groups", "types",
+    "store", "http", "access", "server", "worker", "retention", "log_level", "queues", "groups",
+    "types",
   ]
 
   /// Reads everything; what is wrong stands in ``problems`` afterwards, and the default in its place.
