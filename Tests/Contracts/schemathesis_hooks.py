@@ -23,8 +23,20 @@ def is_operation(context, label):
 
 @schemathesis.hook
 def map_body(context, body):
-    """Which types there are, and what params they take, only the server knows."""
-    if not is_operation(context, "POST /jobs") or not isinstance(body, dict):
+    """Which types there are, and what params they take, only the server knows; and that what is looked at is not deleted."""
+    if is_operation(context, "POST /jobs"):
+        return with_known_type(body)
+    if is_operation(context, "POST /jobs/batch") and isinstance(body, list):
+        return [with_known_type(entry) for entry in body]
+    if is_operation(context, "POST /jobs/bulk") and isinstance(body, dict):
+        # Whoever follows the links of a job does not expect that others delete it.
+        if body.get("action") == "delete" and isinstance(body.get("dry_run"), (bool, type(None))):
+            return {**body, "dry_run": True}
+    return body
+
+
+def with_known_type(body):
+    if not isinstance(body, dict):
         return body
     name, params = body.get("type"), body.get("params")
     if not isinstance(name, str) or not TYPE.fullmatch(name) or not isinstance(params, (dict, type(None))):
