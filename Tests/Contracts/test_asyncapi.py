@@ -70,7 +70,11 @@ class MessageTests(unittest.TestCase):
         self.good(end(), "endedJob")
         self.good(end(result={"any": ["thing"]}, error="x", context={"a": "b"}), "endedJob")
         self.good(event(), "event")
+        self.good(end(retry_of=JOB), "endedJob")
         self.good(dead(), "deadLetter")
+        self.good(dead(**{"x-warren-reason": "forbidden", "x-warren-user": "shop"}), "deadLetter")
+        self.good(dead(**{"x-warren-reason": "invalid-params", "x-warren-errors": "[]"}), "deadLetter")
+        self.good(job(user_id="shop"), "job")
         self.good(record("jobs.dead", "", {"delivery_mode": 2}, {"x-death": [{}]}, b"\xff"), "thrownOut")
         headers, payload = example("cloudEvent")
         self.good(record("jobs.submit", "", {}, headers, payload), "cloudEvent")
@@ -88,6 +92,7 @@ class MessageTests(unittest.TestCase):
         self.bad(job(payload=b"{"), "object")
         self.bad(job(payload=b"[]"), "object")
         self.bad(job(reply_to="jobs.dead"), "reply_to")
+        self.bad(job(user_id=""), "user_id")
 
     def test_wrong_messages_of_the_server_are_found(self):
         self.bad(end(status="running"), "status")
@@ -100,6 +105,8 @@ class MessageTests(unittest.TestCase):
         self.bad(event(surprise=1), "surprise")
         self.bad(dead(**{"x-warren-reason": "mood"}), "x-warren-reason")
         self.bad(dead(**{"x-warren-explanation": None}), "x-warren-explanation")
+        self.bad(dead(**{"x-warren-errors": "[]"}), "headers")
+        self.bad(end(retry_of=None), "retry_of")
         properties = {"type": "warren.answer", "content_type": "application/json", "delivery_mode": 1}
         self.bad(record("", "amq.gen-x", properties, {}, {"jobs": [{"id": JOB}]}), "jobs/0")
         self.bad(record("", "amq.gen-x", properties, {}, {"error": ""}), "error")
