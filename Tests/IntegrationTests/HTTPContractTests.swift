@@ -23,11 +23,13 @@ extension SystemTests {
     @Test("holds for each operation by itself: examples, bounds, and what is made at random")
     func operations() async throws {
       let output = try await schemathesis(["--phases", "examples,coverage,fuzzing"])
-      let count = try String(
-        contentsOf: WarrenSystem.root.appending(path: "docs/openapi.yaml"), encoding: .utf8
-      ).matches(of: /operationId: [a-zA-Z]+\n/).count
+      let document = try String(
+        contentsOf: WarrenSystem.root.appending(path: "docs/openapi.yaml"), encoding: .utf8)
+      let operations = document.matches(of: /operationId: [a-zA-Z]+\n/).count
+      // Streams have no end to wait for: schemathesis.toml leaves them out.
+      let streams = document.matches(of: /text\/event-stream:\n/).count
       // What was not asked has not been found right.
-      #expect(output.contains("Tested: \(count)\n"), "\(output)")
+      #expect(output.contains("Tested: \(operations - streams)\n"), "\(output)")
     }
 
     /// Of jobs alone: schemathesis takes the headers of tenant and user for things that somebody has to make first, and begins
