@@ -91,6 +91,9 @@ extension SettingReader {
     settings.maxBodyBytes =
       integer(section, "max_body_bytes", in: 1...(8 << 20)) ?? settings.maxBodyBytes
     settings.rate = number(section, "rate", in: 0...1_000_000) ?? settings.rate
+    if settings.rate > 0, settings.rate < 0.001 {
+      note(section, "rate", "must be at least 0.001, one request in about 17 minutes, or 0")
+    }
     settings.burst = integer(section, "burst", in: 1...1_000_000)
     settings.concurrency = integer(section, "concurrency", in: 0...100_000) ?? settings.concurrency
     if settings.burst != nil, settings.rate == 0 {

@@ -154,13 +154,18 @@ enum Bulk {
     let rows = try Row.fetchCursor(
       db.cachedStatement(sql: candidates), arguments: StatementArguments([numbers.json]))
     while let row = try rows.next() {
-      let created = Timestamp(milliseconds: try row.decode(atIndex: 3))
-      guard request.filter.isCreated(at: created) else { continue }
       let number = try row.decode(Int64.self, atIndex: 0)
-      page.candidates.append(
-        BulkPage.Candidate(
-          number: number, job: JobID(try row.decode(UUID.self, atIndex: 1)),
-          type: try? JobTypeID(row.decode(String.self, atIndex: 2))))
+      do {
+        let created = Timestamp(milliseconds: try row.decode(atIndex: 3))
+        guard request.filter.isCreated(at: created) else { continue }
+        page.candidates.append(
+          BulkPage.Candidate(
+            number: number, job: JobID(try row.decode(UUID.self, atIndex: 1)),
+            type: try? JobTypeID(row.decode(String.self, atIndex: 2))))
+      } catch is RowDecodingError {
+        // It must not keep back the others.
+        continue
+      }
       guard page.candidates.count == limit, number != numbers.last else { continue }
       page.next = number
       page.isLast = false

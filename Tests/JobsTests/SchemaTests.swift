@@ -267,6 +267,36 @@ struct SchemaTests {
     #expect(throws: ParamsError.self) { try twice.check(deep) }
   }
 
+  @Test(
+    "does not take a pattern that repeats without end, or sets without end",
+    arguments: [
+      "(?:(?:(?:(?:){1000}){1000}){1000}){1000}",
+      "(?:a(?:)(?:)(?:)(?:)(?:)){1000}(?:(?:)){1000}{9}",
+      "[" + String(repeating: "aceg", count: 20) + "]{1000}",
+    ])
+  func patternBounds(_ pattern: String) {
+    #expect(throws: SchemaError.self) { try ParamsSchema(["pattern": .string(pattern)]) }
+  }
+
+  @Test("does not let defaults make much of little")
+  func defaultsBound() throws {
+    let schema = try ParamsSchema([
+      "properties": [
+        "files": [
+          "items": [
+            "properties": ["mode": ["default": .string(String(repeating: "x", count: 10_000))]]
+          ]
+        ]
+      ]
+    ])
+    let few = try schema.complete(["files": [[:], [:]]])
+    #expect(few.text.utf8.count > 20_000)
+    let error = #expect(throws: ParamsError.self) {
+      try schema.complete(["files": .array(Array(repeating: [:], count: 10_000))])
+    }
+    #expect(error?.violations.map(\.keyword) == ["limit"])
+  }
+
   @Test("chains of schemas are bounded, and so is how deep they are applied")
   func chains() throws {
     func chain(_ count: Int) -> JSONValue {

@@ -15,10 +15,17 @@ struct PatternCompiler {
   /// What is longer takes too long, and too much memory.
   static let longest = 4_000
 
+  /// The most nodes, repeated ones counted as often as they repeat, and parts of sets: an empty group makes no instruction, and a
+  /// set is looked through as a whole.
+  static let mostNodes = 20_000
+
   var program: [PatternInstruction] = []
+  private var nodes = 0
 
   mutating func add(_ node: PatternNode) throws(SchemaPatternError) {
-    guard program.count < Self.longest else {
+    nodes += 1
+    if case .set(let set) = node { nodes += set.parts.count }
+    guard program.count < Self.longest, nodes < Self.mostNodes else {
       throw SchemaPatternError("it is too large; a repetition counts as often as it repeats")
     }
     switch node {

@@ -1,4 +1,4 @@
-/// A JSON Schema (2020-12) while it is put together. Nothing of it has been checked; ``ParamsSchema/init(_:)`` does that.
+/// A JSON Schema (2020-12) while it is put together. Nothing of it has been checked; ``ParamsSchema`` does that.
 ///
 /// ```swift
 /// schema["path"].minLength = 1

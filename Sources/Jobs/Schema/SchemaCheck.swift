@@ -24,6 +24,10 @@ struct SchemaCheck {
   /// After so many steps it is given up.
   var limit: Int
   private(set) var steps = 0
+  /// What the defaults that were filled in cost together.
+  private var added = 0
+  /// About 8 MiB, as much as the largest params that can be submitted: a few bytes that are an object each get all its defaults.
+  private static let mostAdded = (8 << 20) / 64
   var level = 0
   private var isGivenUp = false
   private var path: [Step] = []
@@ -67,6 +71,15 @@ struct SchemaCheck {
   mutating func spend(_ count: Int) -> Bool {
     steps += count
     if steps > limit || level > Self.mostLevels { isGivenUp = true }
+    return !isGivenUp
+  }
+
+  /// A default is filled in.
+  ///
+  /// - Returns: whether it may be.
+  mutating func spend(default value: JSONValue) -> Bool {
+    added += Self.cost(of: value)
+    if added > Self.mostAdded { isGivenUp = true }
     return !isGivenUp
   }
 
@@ -366,11 +379,7 @@ struct SchemaCheck {
       if !isKnown, let additional = rule.additional {
         if program.rules[additional].refusesAll {
           isFit = false
-          let known = rule.known.keys.sorted().prefix(100).map { $0.shortened(to: 100) }
-          tell(
-            isTold, "additionalProperties",
-            "is no parameter of this job type; "
-              + Array(known).listedAsKnown(orElse: "it takes none").shortened(to: 400))
+          tell(isTold, "additionalProperties", rule.unknownMember)
         } else {
           isFit = fits(value, additional, isTold: isTold) && isFit
         }
@@ -452,5 +461,14 @@ struct SchemaCheck {
       true, keyword,
       "must fit one of the \(rules.count) alternatives of `\(keyword)`, and fits none: "
         + reasons.joined(separator: "; or "))
+  }
+}
+
+extension ObjectRule {
+  /// What is said of a member that there is not.
+  fileprivate var unknownMember: String {
+    let names = known.keys.sorted().prefix(100).map { $0.shortened(to: 100) }
+    return "is no parameter of this job type; "
+      + names.listedAsKnown(orElse: "it takes none").shortened(to: 400)
   }
 }

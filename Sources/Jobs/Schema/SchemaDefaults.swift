@@ -26,6 +26,7 @@ extension SchemaCheck {
     var isChanged = false
     for (name, own) in defaults {
       guard let member = known[name] else {
+        guard spend(default: own) else { break }
         members[name] = own
         isChanged = true
         continue
@@ -66,7 +67,9 @@ extension SchemaCheck {
       guard let own = member.rule else { continue }
       if let known = given[member.name] {
         isChanged = fill(&members, member.name, known, by: own) || isChanged
-      } else if members[member.name] == nil, let value = program.rules[own].defaultValue {
+      } else if members[member.name] == nil, let value = program.rules[own].defaultValue,
+        spend(default: value)
+      {
         members[member.name] = value
         isChanged = true
       }

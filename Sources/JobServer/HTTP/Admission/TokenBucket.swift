@@ -61,11 +61,12 @@ struct TenantBuckets {
   /// - Returns: how long the tenant has to wait, when it may not be done; `nil` when it may.
   mutating func take(_ tenant: UUID, at now: Duration) -> Duration? {
     if younger[tenant] == nil {
+      let kept = older.removeValue(forKey: tenant)
       if younger.count >= limit {
         older = younger
         younger = [:]
       }
-      younger[tenant] = older.removeValue(forKey: tenant) ?? TokenBucket(size, at: now)
+      younger[tenant] = kept ?? TokenBucket(size, at: now)
     }
     return younger[tenant]?.take(size, at: now)
   }
