@@ -99,7 +99,9 @@ extension JobClient {
 
   /// Begins to do something to many jobs: those that are there now. It goes on by itself, whatever becomes of this client.
   ///
-  /// - Parameter key: with the same key, it is the same operation; sending the same request again is safe.
+  /// - Parameters:
+  ///   - request: what is to be done, and to which jobs.
+  ///   - key: with the same key, it is the same operation; sending the same request again is safe.
   public func begin(
     _ request: BulkRequest, key: IdempotencyKey = .unique()
   ) async throws(JobClientError) -> BulkOperation {
@@ -118,7 +120,10 @@ extension JobClient {
 
   /// Operations, the newest first.
   ///
-  /// - Parameter status: only those; `nil` for any.
+  /// - Parameters:
+  ///   - status: only those; `nil` for any.
+  ///   - page: from 1.
+  ///   - pageSize: how many, at most 1,000; 50 unless it is said.
   public func operations(
     status: BulkOperation.Status? = nil, page: Int? = nil, pageSize: Int? = nil
   ) async throws(JobClientError) -> BulkOperationList {
@@ -138,6 +143,7 @@ extension JobClient {
   /// Waits until an operation has ended.
   ///
   /// - Parameters:
+  ///   - id: which one.
   ///   - interval: how long after an answer it is asked again.
   ///   - onAnswer: told of the operation after each answer.
   public func wait(

@@ -104,7 +104,7 @@ extension JobClient {
     ).value
   }
 
-  /// Does a job again that failed, was canceled or ran for too long: as a new job, whose ``Job/retryOf`` names it.
+  /// Does a job again that failed, was canceled or ran for too long: as a new job, whose `retryOf` names it.
   ///
   /// - Returns: the new job, or the one that was made of it before.
   /// - Throws: a problem of the type `/problems/held` when the job has not ended in that way.
