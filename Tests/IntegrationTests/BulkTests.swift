@@ -9,7 +9,7 @@ extension SystemTests {
   struct BulkTests {
     /// How many jobs; 100,000 is what operators have, and takes some minutes.
     private static let count =
-      ProcessInfo.processInfo.environment["WARREN_BULK_JOBS"].flatMap(Int.init) ?? 20_000
+      ProcessInfo.processInfo.environment["WARREN_BULK_JOBS"].flatMap(Int.init) ?? 10_000
     private static let later: JSONValue = .integer(
       (Timestamp.now + .seconds(86_400)).milliseconds)
 
