@@ -14,10 +14,14 @@ enum Console {
     }
   }
 
-  /// Writes at once. A reader that has gone ends the process, by SIGPIPE.
+  /// Writes at once. A reader that has gone ends the process, as SIGPIPE does where nobody ignores it; the HTTP client does.
   static func write(_ text: String, to stream: Stream) {
     guard !text.isEmpty else { return }
-    stream.handle.write(Data(text.utf8))
+    do {
+      try stream.handle.write(contentsOf: Data(text.utf8))
+    } catch {
+      exit(128 + SIGPIPE)
+    }
   }
 
   static func isTerminal(_ stream: Stream) -> Bool {
