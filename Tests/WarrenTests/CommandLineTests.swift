@@ -73,8 +73,8 @@ struct CommandLineTests {
       ])
         as? ListCommand)
     #expect(command.order == "-updated_at")
-    #expect(command.status == [.waiting, .timedOut])
-    #expect(command.jobType?.description == "a:b")
+    #expect(command.jobs.status == [.waiting, .timedOut])
+    #expect(command.jobs.jobType?.description == "a:b")
     #expect(command.page.page == 2)
   }
 
@@ -96,7 +96,7 @@ struct CommandLineTests {
         "--wait",
       ]) as? BulkCommand)
     #expect(command.action == .retry)
-    #expect(command.status == [.failed, .timedOut])
+    #expect(command.jobs.status == [.failed, .timedOut])
     #expect((command.rate, command.reason) == (2.5, "r"))
     #expect(command.createdAfter == Timestamp(milliseconds: 1_896_114_600_000))
     #expect(command.yes && command.wait && !command.dryRun)

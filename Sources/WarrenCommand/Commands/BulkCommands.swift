@@ -78,20 +78,7 @@ struct BulkCommand: AsyncParsableCommand {
     transform: ArgumentText.choice)
   var action: BulkAction
 
-  @Option(
-    help: ArgumentHelp("Only with these statuses, separated by commas.", valueName: "statuses"),
-    transform: ArgumentText.statuses)
-  var status: [JobStatus]?
-
-  @Option(
-    name: .customLong("type"), help: ArgumentHelp("Only of this job type.", valueName: "type"),
-    transform: ArgumentText.jobType)
-  var jobType: JobTypeID?
-
-  @Option(
-    help: ArgumentHelp("Only of this job queue.", valueName: "queue"),
-    transform: ArgumentText.queue)
-  var queue: JobQueueName?
+  @OptionGroup var jobs: JobFilterOptions
 
   @Option(
     help: ArgumentHelp("Only accepted then or later (ISO 8601).", valueName: "time"),
@@ -130,8 +117,8 @@ struct BulkCommand: AsyncParsableCommand {
 
   private var filter: BulkFilter {
     BulkFilter(
-      statuses: Set(status ?? []), type: jobType, queue: queue, createdAfter: createdAfter,
-      createdBefore: createdBefore)
+      statuses: Set(jobs.status ?? []), type: jobs.jobType, queue: jobs.queue,
+      createdAfter: createdAfter, createdBefore: createdBefore)
   }
 
   func validate() throws {

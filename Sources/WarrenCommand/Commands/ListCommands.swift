@@ -6,20 +6,7 @@ struct ListCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "list", abstract: "Lists jobs.")
 
-  @Option(
-    help: ArgumentHelp("Only with these statuses, separated by commas.", valueName: "statuses"),
-    transform: ArgumentText.statuses)
-  var status: [JobStatus]?
-
-  @Option(
-    name: .customLong("type"), help: ArgumentHelp("Only of this job type.", valueName: "type"),
-    transform: ArgumentText.jobType)
-  var jobType: JobTypeID?
-
-  @Option(
-    help: ArgumentHelp("Only of this job queue.", valueName: "queue"),
-    transform: ArgumentText.queue)
-  var queue: JobQueueName?
+  @OptionGroup var jobs: JobFilterOptions
 
   @Option(
     // Its value may begin with a hyphen.
@@ -47,7 +34,8 @@ struct ListCommand: AsyncParsableCommand {
   func run() async throws {
     let list = try await server.client().list(
       JobFilter(
-        statuses: status ?? [], type: jobType, queue: queue, order: order, page: page.page,
+        statuses: jobs.status ?? [], type: jobs.jobType, queue: jobs.queue, order: order,
+        page: page.page,
         after: after, pageSize: page.pageSize))
     try ListPrinter(json: server.json).show(
       list, Table(list.jobs, now: .now), none: "there are no such jobs", total: list.total,

@@ -67,6 +67,24 @@ struct JobArgument: ParsableArguments {
   var id: JobID
 }
 
+/// Which jobs a command is about.
+struct JobFilterOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp("Only with these statuses, separated by commas.", valueName: "statuses"),
+    transform: ArgumentText.statuses)
+  var status: [JobStatus]?
+
+  @Option(
+    name: .customLong("type"), help: ArgumentHelp("Only of this job type.", valueName: "type"),
+    transform: ArgumentText.jobType)
+  var jobType: JobTypeID?
+
+  @Option(
+    help: ArgumentHelp("Only of this job queue.", valueName: "queue"),
+    transform: ArgumentText.queue)
+  var queue: JobQueueName?
+}
+
 /// Which part of a list is printed.
 struct PageOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Which page, from 1.", valueName: "n"))
