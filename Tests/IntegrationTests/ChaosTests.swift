@@ -10,7 +10,7 @@ extension SystemTests {
   struct ChaosTests {
     /// How often each kind of process is killed.
     private static let kills = Chaos.current.kills ?? 50
-    private static let brokerKills = Chaos.current.kills ?? 15
+    private static let brokerKills = Chaos.current.kills ?? 8
 
     @Test("workers: every job ends once, and only what was running at a kill runs again")
     func workers() async throws {

@@ -7,7 +7,7 @@ import Testing
 /// How long the chaos of everything at once goes on, and with which numbers.
 ///
 /// `WARREN_CHAOS_SECONDS` is its time: 45 s, unless set. `WARREN_CHAOS_KILLS` is how often each kind of process is killed by itself: 50 times,
-/// the broker 15 times, since each start of it takes seconds. `WARREN_CHAOS_SEED` repeats the disturbances of a run, in their order.
+/// the broker 8 times, since each start of it takes seconds. `WARREN_CHAOS_SEED` repeats the disturbances of a run, in their order.
 struct Chaos {
   let seed: UInt64
   let seconds: Double
