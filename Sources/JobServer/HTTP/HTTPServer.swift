@@ -65,31 +65,36 @@ struct JobAPI: Sendable {
   var origins: [String] = []
   var clock: any ServerClock = SystemClock()
 
-  func router() -> Router<BasicRequestContext> {
-    let router = Router(options: .autoGenerateHeadEndpoints)
+  func router() -> Router<APIContext> { routes().router }
+
+  /// All routes, and the router that has them.
+  func routes() -> APIRoutes {
+    let router = Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
+    var routes = APIRoutes(router: router)
     router.add(middleware: LogRequestsMiddleware(.debug))
     if !origins.isEmpty {
       router.add(middleware: CrossOriginMiddleware(origins: Set(origins)))
     }
     router.add(middleware: ProblemMiddleware())
+    router.add(middleware: CallerMiddleware())
     if limits != TenantLimits() {
       router.add(middleware: AdmissionMiddleware(gate: TenantGate(limits, clock: clock)))
     }
     // Before what has the job's id in the same place: an unknown method is told of the path that was meant.
-    BulkRoutes(service: service, body: JSONBody(limit: maxBodyBytes)).add(to: router)
-    JobRoutes(service: service, body: JSONBody(limit: maxBodyBytes)).add(to: router)
-    JobWaitRoute(service: service).add(to: router)
-    EventStreamRoutes(service: service, slots: streams).add(to: router)
-    JobTypeRoutes(service: service).add(to: router)
-    JobGroupRoutes(service: service).add(to: router)
-    QueueRoutes(service: service).add(to: router)
-    WorkerRoutes(service: service).add(to: router)
-    PruneRoute(service: service).add(to: router)
-    HealthRoutes(checks: readiness).add(to: router)
-    DocumentRoutes().add(to: router)
+    BulkRoutes(service: service, body: JSONBody(limit: maxBodyBytes)).add(to: &routes)
+    JobRoutes(service: service, body: JSONBody(limit: maxBodyBytes)).add(to: &routes)
+    JobWaitRoute(service: service).add(to: &routes)
+    EventStreamRoutes(service: service, slots: streams).add(to: &routes)
+    JobTypeRoutes(service: service).add(to: &routes)
+    JobGroupRoutes(service: service).add(to: &routes)
+    QueueRoutes(service: service).add(to: &routes)
+    WorkerRoutes(service: service).add(to: &routes)
+    PruneRoute(service: service).add(to: &routes)
+    HealthRoutes(checks: readiness).add(to: &routes)
+    DocumentRoutes().add(to: &routes)
     // A middleware applies to the routes that come after it: this one only to what no route takes.
     router.add(middleware: UnknownPathMiddleware(router: router))
-    return router
+    return routes
   }
 }
 

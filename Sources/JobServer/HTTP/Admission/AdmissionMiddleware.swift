@@ -8,21 +8,21 @@ import Synchronization
 ///
 /// It goes by `X-Tenant-ID`, as everything does. A header that is no UUID counts as none, so that nobody gets around the limits
 /// with it; where it matters, the route refuses it.
-struct AdmissionMiddleware<Context: RequestContext>: RouterMiddleware {
+struct AdmissionMiddleware: RouterMiddleware {
   /// Whoever supervises the process always gets an answer.
   static var unlimited: Set<String> { ["healthz", "readyz"] }
 
   let gate: TenantGate
 
   func handle(
-    _ request: Request, context: Context,
-    next: (Request, Context) async throws -> Response
+    _ request: Request, context: APIContext,
+    next: (Request, APIContext) async throws -> Response
   ) async throws -> Response {
     let components = request.uri.path.split(separator: "/")
     if components.count == 1, Self.unlimited.contains(String(components[0])) {
       return try await next(request, context)
     }
-    let tenant = (try? Caller(request.headers))?.tenant ?? .zero
+    let tenant = (try? context.caller)?.tenant ?? .zero
     let place = try gate.enter(tenant)
     var response = try await next(request, context)
     // A request is under way until its answer is sent; one that is never sent lets go of its body.

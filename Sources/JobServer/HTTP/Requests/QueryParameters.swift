@@ -130,6 +130,14 @@ struct Caller: Equatable {
   let tenant: UUID
   let user: UUID
 
+  /// Of the tenant and the user of zeros.
+  static let nobody = Caller(tenant: .zero, user: .zero)
+
+  private init(tenant: UUID, user: UUID) {
+    self.tenant = tenant
+    self.user = user
+  }
+
   init(_ headers: HTTPFields) throws(APIProblem) {
     tenant = try Self.uuid(Self.tenantHeader, in: headers)
     user = try Self.uuid(Self.userHeader, in: headers)

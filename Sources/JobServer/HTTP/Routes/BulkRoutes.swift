@@ -8,20 +8,20 @@ struct BulkRoutes {
   let service: JobOperations
   let body: JSONBody
 
-  func add(to router: Router<BasicRequestContext>) {
-    router.post("/jobs/batch", use: schedule)
-    router.post("/jobs/bulk", use: begin)
-    router.get("/operations", use: list)
-    router.get("/operations/:id", use: get)
-    router.post("/operations/:id/cancel", use: cancel)
+  func add(to routes: inout APIRoutes) {
+    routes.post("/jobs/batch", .write, use: schedule)
+    routes.post("/jobs/bulk", .operate, use: begin)
+    routes.get("/operations", .operate, use: list)
+    routes.get("/operations/:id", .operate, use: get)
+    routes.post("/operations/:id/cancel", .operate, use: cancel)
   }
 
   /// 200 whatever became of each: its own status says that.
   @Sendable private func schedule(
-    _ request: Request, _ context: BasicRequestContext
+    _ request: Request, _ context: APIContext
   ) async throws -> Response {
     try QueryParameters.refuseAll(of: request.uri)
-    let caller = try Caller(request.headers)
+    let caller = try context.caller
     let bytes = try await body.bytes(of: request)
     let batch = try BatchBody(
       parsing: bytes.readableBytesView, knownTypes: service.types.map(\.id))
@@ -30,10 +30,10 @@ struct BulkRoutes {
 
   /// 202 for a new operation, 200 for one that the same idempotency key has begun before, and for a dry run.
   @Sendable private func begin(
-    _ request: Request, _ context: BasicRequestContext
+    _ request: Request, _ context: APIContext
   ) async throws -> Response {
     try QueryParameters.refuseAll(of: request.uri)
-    let tenant = try Caller(request.headers).tenant
+    let tenant = try context.caller.tenant
     let wish = try BulkBody(parsing: try await body.bytes(of: request).readableBytesView)
     if wish.isDryRun { return try .json(try await service.preview(wish.request, tenant: tenant)) }
     let (operation, isNew) = try await service.begin(
@@ -44,9 +44,9 @@ struct BulkRoutes {
   }
 
   @Sendable private func list(
-    _ request: Request, _ context: BasicRequestContext
+    _ request: Request, _ context: APIContext
   ) async throws -> Response {
-    let tenant = try Caller(request.headers).tenant
+    let tenant = try context.caller.tenant
     let query = try OperationListQuery(
       try QueryParameters(request.uri, known: PageQuery.names + ["status"]))
     let page = query.page
@@ -59,20 +59,20 @@ struct BulkRoutes {
   }
 
   @Sendable private func get(
-    _ request: Request, _ context: BasicRequestContext
+    _ request: Request, _ context: APIContext
   ) async throws -> Response {
     try QueryParameters.refuseAll(of: request.uri)
-    let tenant = try Caller(request.headers).tenant
+    let tenant = try context.caller.tenant
     return try .json(
       try await service.operation(try context.parameters.operationID(), tenant: tenant))
   }
 
   /// 200, since it is stopped when this answers.
   @Sendable private func cancel(
-    _ request: Request, _ context: BasicRequestContext
+    _ request: Request, _ context: APIContext
   ) async throws -> Response {
     try QueryParameters.refuseAll(of: request.uri)
-    let tenant = try Caller(request.headers).tenant
+    let tenant = try context.caller.tenant
     return try .json(
       try await service.cancelOperation(try context.parameters.operationID(), tenant: tenant))
   }

@@ -7,13 +7,13 @@ import Jobs
 struct JobTypeRoutes {
   let service: JobOperations
 
-  func add(to router: Router<BasicRequestContext>) {
-    router.get("/job_types", use: list)
-    router.get("/job_types/:id", use: get)
+  func add(to routes: inout APIRoutes) {
+    routes.get("/job_types", .read, use: list)
+    routes.get("/job_types/:id", .read, use: get)
   }
 
   @Sendable private func list(
-    _ request: Request, _ context: BasicRequestContext
+    _ request: Request, _ context: APIContext
   ) async throws -> Response {
     let query = try CatalogQuery(request.uri, field: "type_id")
     let types = service.types
@@ -24,7 +24,7 @@ struct JobTypeRoutes {
   }
 
   @Sendable private func get(
-    _ request: Request, _ context: BasicRequestContext
+    _ request: Request, _ context: APIContext
   ) async throws -> Response {
     try QueryParameters.refuseAll(of: request.uri)
     let name = context.parameters.decoded("id")
@@ -44,13 +44,13 @@ struct JobTypeRoutes {
 struct JobGroupRoutes {
   let service: JobOperations
 
-  func add(to router: Router<BasicRequestContext>) {
-    router.get("/job_groups", use: list)
-    router.get("/job_groups/:name", use: get)
+  func add(to routes: inout APIRoutes) {
+    routes.get("/job_groups", .read, use: list)
+    routes.get("/job_groups/:name", .read, use: get)
   }
 
   @Sendable private func list(
-    _ request: Request, _ context: BasicRequestContext
+    _ request: Request, _ context: APIContext
   ) async throws -> Response {
     let query = try CatalogQuery(request.uri, field: "name")
     let groups = service.groups
@@ -61,7 +61,7 @@ struct JobGroupRoutes {
   }
 
   @Sendable private func get(
-    _ request: Request, _ context: BasicRequestContext
+    _ request: Request, _ context: APIContext
   ) async throws -> Response {
     try QueryParameters.refuseAll(of: request.uri)
     let name = context.parameters.decoded("name")

@@ -8,13 +8,13 @@ struct DocumentRoutes {
   /// It changes with the server's version only, but that under the same address.
   private static let caching = "no-cache"
 
-  func add(to router: Router<BasicRequestContext>) {
-    router.get("/openapi.yaml", use: document)
-    router.get("/docs", use: page)
+  func add(to routes: inout APIRoutes) {
+    routes.get("/openapi.yaml", .open, use: document)
+    routes.get("/docs", .open, use: page)
   }
 
   @Sendable private func document(
-    _ request: Request, _ context: BasicRequestContext
+    _ request: Request, _ context: APIContext
   ) async throws -> Response {
     try QueryParameters.refuseAll(of: request.uri)
     return .tagged(
@@ -23,7 +23,7 @@ struct DocumentRoutes {
   }
 
   @Sendable private func page(
-    _ request: Request, _ context: BasicRequestContext
+    _ request: Request, _ context: APIContext
   ) async throws -> Response {
     try QueryParameters.refuseAll(of: request.uri)
     let page = try APIDocument.page()

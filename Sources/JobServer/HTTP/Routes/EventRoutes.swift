@@ -9,16 +9,16 @@ struct EventStreamRoutes {
   let service: JobOperations
   let slots: StreamSlots
 
-  func add(to router: Router<BasicRequestContext>) {
-    router.get("/events", use: events)
-    router.get("/jobs/:id/events", use: jobEvents)
-    router.get("/jobs/:id/history", use: history)
+  func add(to routes: inout APIRoutes) {
+    routes.get("/events", .read, use: events)
+    routes.get("/jobs/:id/events", .read, use: jobEvents)
+    routes.get("/jobs/:id/history", .read, use: history)
   }
 
   @Sendable private func events(
-    _ request: Request, _ context: BasicRequestContext
+    _ request: Request, _ context: APIContext
   ) async throws -> Response {
-    let tenant = try Caller(request.headers).tenant
+    let tenant = try context.caller.tenant
     let query = try EventQuery(request.uri, request.headers, filters: true)
     if request.method == .head { return head }
     let wake = StreamWake()
@@ -36,9 +36,9 @@ struct EventStreamRoutes {
   }
 
   @Sendable private func jobEvents(
-    _ request: Request, _ context: BasicRequestContext
+    _ request: Request, _ context: APIContext
   ) async throws -> Response {
-    let tenant = try Caller(request.headers).tenant
+    let tenant = try context.caller.tenant
     let id = try context.parameters.jobID()
     let query = try EventQuery(request.uri, request.headers, filters: false)
     let job = try await service.job(id, tenant: tenant)
@@ -58,9 +58,9 @@ struct EventStreamRoutes {
   }
 
   @Sendable private func history(
-    _ request: Request, _ context: BasicRequestContext
+    _ request: Request, _ context: APIContext
   ) async throws -> Response {
-    let tenant = try Caller(request.headers).tenant
+    let tenant = try context.caller.tenant
     let id = try context.parameters.jobID()
     let after = try QueryParameters(request.uri, known: ["after"]).integer(
       "after", in: 0...Int.max, default: 0)

@@ -11,24 +11,24 @@ struct JobRoutes {
   let service: JobOperations
   let body: JSONBody
 
-  func add(to router: Router<BasicRequestContext>) {
-    router.post("/jobs", use: schedule)
-    router.get("/jobs", use: list)
-    router.get("/jobs/:id", use: get)
-    router.get("/jobs/:id/log", use: log)
-    router.delete("/jobs/:id", use: delete)
-    router.post("/jobs/:id/cancel", use: cancel)
-    router.post("/jobs/:id/suspend", use: suspend)
-    router.post("/jobs/:id/resume", use: resume)
-    router.post("/jobs/:id/retry", use: retry)
+  func add(to routes: inout APIRoutes) {
+    routes.post("/jobs", .write, use: schedule)
+    routes.get("/jobs", .read, use: list)
+    routes.get("/jobs/:id", .read, use: get)
+    routes.get("/jobs/:id/log", .read, use: log)
+    routes.delete("/jobs/:id", .operate, use: delete)
+    routes.post("/jobs/:id/cancel", .write, use: cancel)
+    routes.post("/jobs/:id/suspend", .write, use: suspend)
+    routes.post("/jobs/:id/resume", .write, use: resume)
+    routes.post("/jobs/:id/retry", .write, use: retry)
   }
 
   /// 202 for a new job, 200 for one that the same idempotency key has made before.
   @Sendable private func schedule(
-    _ request: Request, _ context: BasicRequestContext
+    _ request: Request, _ context: APIContext
   ) async throws -> Response {
     try QueryParameters.refuseAll(of: request.uri)
-    let caller = try Caller(request.headers)
+    let caller = try context.caller
     let key = try IdempotencyKeyHeader.key(in: request.headers)
     let bytes = try await body.bytes(of: request)
     let wish = try ScheduleBody(
@@ -42,9 +42,9 @@ struct JobRoutes {
   }
 
   @Sendable private func list(
-    _ request: Request, _ context: BasicRequestContext
+    _ request: Request, _ context: APIContext
   ) async throws -> Response {
-    let tenant = try Caller(request.headers).tenant
+    let tenant = try context.caller.tenant
     switch try JobListQuery(request.uri) {
     case .filtered(let filter):
       let found = try await service.list(filter.query(tenant: tenant))
@@ -64,10 +64,10 @@ struct JobRoutes {
   }
 
   @Sendable private func get(
-    _ request: Request, _ context: BasicRequestContext
+    _ request: Request, _ context: APIContext
   ) async throws -> Response {
     try QueryParameters.refuseAll(of: request.uri)
-    let tenant = try Caller(request.headers).tenant
+    let tenant = try context.caller.tenant
     let job = try await service.job(try context.parameters.jobID(), tenant: tenant)
     // A client may keep it, and has to ask whether it still holds; the same address is another tenant's as well.
     return .tagged(
@@ -76,9 +76,9 @@ struct JobRoutes {
   }
 
   @Sendable private func log(
-    _ request: Request, _ context: BasicRequestContext
+    _ request: Request, _ context: APIContext
   ) async throws -> Response {
-    let tenant = try Caller(request.headers).tenant
+    let tenant = try context.caller.tenant
     let number = try QueryParameters(request.uri, known: ["after"]).integer(
       "after", in: 0...Int.max, default: 0)
     return try .json(
@@ -87,38 +87,38 @@ struct JobRoutes {
   }
 
   @Sendable private func delete(
-    _ request: Request, _ context: BasicRequestContext
+    _ request: Request, _ context: APIContext
   ) async throws -> Response {
-    let tenant = try Caller(request.headers).tenant
+    let tenant = try context.caller.tenant
     let job = try await service.delete(
       try context.parameters.jobID(), tenant: tenant, reason: try ReasonQuery(request.uri).reason)
     return .json(job, status: .accepted)
   }
 
   @Sendable private func suspend(
-    _ request: Request, _ context: BasicRequestContext
+    _ request: Request, _ context: APIContext
   ) async throws -> Response {
     try QueryParameters.refuseAll(of: request.uri)
-    let tenant = try Caller(request.headers).tenant
+    let tenant = try context.caller.tenant
     let job = try await service.suspend(try context.parameters.jobID(), tenant: tenant)
     return .json(job, status: .accepted)
   }
 
   @Sendable private func resume(
-    _ request: Request, _ context: BasicRequestContext
+    _ request: Request, _ context: APIContext
   ) async throws -> Response {
     try QueryParameters.refuseAll(of: request.uri)
-    let tenant = try Caller(request.headers).tenant
+    let tenant = try context.caller.tenant
     let job = try await service.resume(try context.parameters.jobID(), tenant: tenant)
     return .json(job, status: .accepted)
   }
 
   /// 202 for a new job, 200 for the one that an earlier request has made.
   @Sendable private func retry(
-    _ request: Request, _ context: BasicRequestContext
+    _ request: Request, _ context: APIContext
   ) async throws -> Response {
     try QueryParameters.refuseAll(of: request.uri)
-    let tenant = try Caller(request.headers).tenant
+    let tenant = try context.caller.tenant
     let retried = try await service.retry(try context.parameters.jobID(), tenant: tenant)
     return .json(
       retried.job, status: retried.isNew ? .accepted : .ok,
@@ -126,9 +126,9 @@ struct JobRoutes {
   }
 
   @Sendable private func cancel(
-    _ request: Request, _ context: BasicRequestContext
+    _ request: Request, _ context: APIContext
   ) async throws -> Response {
-    let tenant = try Caller(request.headers).tenant
+    let tenant = try context.caller.tenant
     let job = try await service.cancel(
       try context.parameters.jobID(), tenant: tenant, reason: try ReasonQuery(request.uri).reason)
     return .json(job, status: .accepted)
@@ -152,14 +152,14 @@ struct ReasonQuery: Equatable {
 struct JobWaitRoute {
   let service: JobOperations
 
-  func add(to router: Router<BasicRequestContext>) {
-    router.get("/jobs/:id/wait", use: wait)
+  func add(to routes: inout APIRoutes) {
+    routes.get("/jobs/:id/wait", .read, use: wait)
   }
 
   @Sendable private func wait(
-    _ request: Request, _ context: BasicRequestContext
+    _ request: Request, _ context: APIContext
   ) async throws -> Response {
-    let tenant = try Caller(request.headers).tenant
+    let tenant = try context.caller.tenant
     let id = try context.parameters.jobID()
     let limit = try WaitQuery(request.uri).limit
     let job = try await service.job(id, tenant: tenant)

@@ -7,14 +7,14 @@ import Jobs
 struct HealthRoutes {
   let checks: [ReadinessCheck]
 
-  func add(to router: Router<BasicRequestContext>) {
-    router.get("/healthz") { _, _ in try Response.json(["status": "ok"]) }
-    router.get("/readyz", use: ready)
+  func add(to routes: inout APIRoutes) {
+    routes.get("/healthz", .open) { _, _ in try Response.json(["status": "ok"]) }
+    routes.get("/readyz", .open, use: ready)
   }
 
   /// 200 only when jobs can be accepted and handed out.
   @Sendable private func ready(
-    _ request: Request, _ context: BasicRequestContext
+    _ request: Request, _ context: APIContext
   ) async throws -> Response {
     let faults = await withTaskGroup(of: (Int, String?).self) { group in
       for (index, check) in checks.enumerated() {
@@ -72,20 +72,20 @@ struct ReadinessCheck: Sendable {
 struct QueueRoutes {
   let service: JobOperations
 
-  func add(to router: Router<BasicRequestContext>) {
-    router.get("/queues", use: list)
-    router.get("/counters", use: counters)
+  func add(to routes: inout APIRoutes) {
+    routes.get("/queues", .read, use: list)
+    routes.get("/counters", .everyTenant(.operate), use: counters)
   }
 
   @Sendable private func list(
-    _ request: Request, _ context: BasicRequestContext
+    _ request: Request, _ context: APIContext
   ) async throws -> Response {
     _ = try QueryParameters(request.uri, known: [])
     return try .json(QueueList(queues: try await service.queues()))
   }
 
   @Sendable private func counters(
-    _ request: Request, _ context: BasicRequestContext
+    _ request: Request, _ context: APIContext
   ) async throws -> Response {
     _ = try QueryParameters(request.uri, known: [])
     return try .json(service.counters)
@@ -96,12 +96,12 @@ struct QueueRoutes {
 struct WorkerRoutes {
   let service: JobOperations
 
-  func add(to router: Router<BasicRequestContext>) {
-    router.get("/workers", use: list)
+  func add(to routes: inout APIRoutes) {
+    routes.get("/workers", .everyTenant(.operate), use: list)
   }
 
   @Sendable private func list(
-    _ request: Request, _ context: BasicRequestContext
+    _ request: Request, _ context: APIContext
   ) async throws -> Response {
     _ = try QueryParameters(request.uri, known: [])
     return try .json(WorkerList(workers: try await service.workers()))
@@ -115,12 +115,12 @@ struct PruneRoute {
 
   let service: JobOperations
 
-  func add(to router: Router<BasicRequestContext>) {
-    router.post("/prune", use: prune)
+  func add(to routes: inout APIRoutes) {
+    routes.post("/prune", .everyTenant(.operate), use: prune)
   }
 
   @Sendable private func prune(
-    _ request: Request, _ context: BasicRequestContext
+    _ request: Request, _ context: APIContext
   ) async throws -> Response {
     let dryRun = try QueryParameters(request.uri, known: ["dry_run"]).flag("dry_run")
     return try .json(try await service.prune(dryRun: dryRun, within: Self.limit))
