@@ -96,6 +96,24 @@ struct BulkRoutesTests {
 
   // MARK: Batch
 
+  @Test(
+    "a body where none is taken is refused, rather than passed over",
+    arguments: ["retry", "cancel", "suspend", "resume"])
+  func noBody(action: String) async throws {
+    try await APIFixture.with { fixture in
+      let job = try await fixture.scheduled()
+      if action == "retry" { try await fixture.fail(job) }
+      let before = try await fixture.store.job(job.id)
+      try await fixture.test { client in
+        let problem = try await client.problem(
+          .post, "/jobs/\(job.id)/\(action)", body: #"{"reason": "x"}"#)
+        #expect(problem.type == "/problems/invalid-body")
+        #expect(problem.detail.contains("takes no body"))
+        #expect(try await fixture.store.job(job.id) == before)
+      }
+    }
+  }
+
   @Test("of a batch each is accepted or refused by itself, in its order")
   func batch() async throws {
     try await APIFixture.with { fixture in

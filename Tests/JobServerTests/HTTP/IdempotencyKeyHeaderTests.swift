@@ -65,4 +65,50 @@ struct IdempotencyKeyHeaderTests {
       }
     }
   }
+
+  @Test("is the key of a bulk operation as well, and agrees with the body's")
+  func bulk() async throws {
+    let name = try #require(HTTPField.Name("Idempotency-Key"))
+    try await APIFixture.with { fixture in
+      try await fixture.test { client in
+        let request = #""action": "cancel", "filter": {}"#
+        let first = try await client.send(
+          .post, "/jobs/bulk", headers: [name: "stop 7"], body: "{\(request)}")
+        #expect(first.status == .accepted)
+        let operation = try first.decoded(as: BulkOperation.self)
+        for body in ["{\(request)}", "{\(request), \"idempotency_key\": \"stop 7\"}"] {
+          let again = try await client.send(
+            .post, "/jobs/bulk", headers: [name: "\"stop 7\""], body: body)
+          #expect(again.status == .ok)
+          #expect(try again.decoded(as: BulkOperation.self).id == operation.id)
+        }
+        let problem = try await client.problem(
+          .post, "/jobs/bulk", headers: [name: "stop 7"],
+          body: "{\(request), \"idempotency_key\": \"stop 8\"}")
+        #expect(problem.status == 400)
+        #expect(problem.detail.contains("two keys"))
+      }
+    }
+  }
+
+  @Test("is refused where each job has a key of its own, rather than passed over")
+  func elsewhere() async throws {
+    let name = try #require(HTTPField.Name("Idempotency-Key"))
+    try await APIFixture.with { fixture in
+      let job = try await fixture.scheduled()
+      _ = try await fixture.service.cancel(job.id, tenant: .zero, reason: nil)
+      try await fixture.test { client in
+        for (path, body) in [
+          ("/jobs/batch", #"[{"type": "files:count"}]"#), ("/jobs/\(job.id)/retry", nil),
+        ] as [(String, String?)] {
+          let problem = try await client.problem(
+            .post, path, headers: [name: "a"], body: body)
+          #expect(problem.type == "/problems/invalid-parameter")
+          #expect(problem.detail.contains("the header Idempotency-Key is not taken here"))
+        }
+        let list: JobList = try await client.read(.get, "/jobs")
+        #expect(list.jobs.map(\.id) == [job.id])
+      }
+    }
+  }
 }

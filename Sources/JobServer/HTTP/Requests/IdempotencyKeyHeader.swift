@@ -2,7 +2,7 @@ import HTTPTypes
 import Jobs
 import RawStructuredFieldValues
 
-/// The header `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header), beside the member of the body.
+/// The header `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header), beside the member of the body, where that is one.
 ///
 /// There its value is a string in quotes (RFC 9651). Most clients send their key as it stands: that is taken as well, and both
 /// ways of writing a text name the same key.
@@ -39,6 +39,16 @@ enum IdempotencyKeyHeader {
       .invalidParameter,
       "the header \(name) and the member idempotency_key name two keys, \(header) and \(body); one"
         + " of them is enough")
+  }
+
+  /// Of a request that has no place for it, which would be done again without it.
+  ///
+  /// - Parameter why: what there is instead.
+  /// - Throws: ``APIProblem`` where it is given at all.
+  static func refuse(in headers: HTTPFields, _ why: String) throws(APIProblem) {
+    guard !headers.contains(where: { $0.name.canonicalName == name.lowercased() }) else {
+      throw APIProblem(.invalidParameter, "the header \(name) is not taken here: \(why)")
+    }
   }
 
   private static func unquoted(_ value: String) throws(APIProblem) -> String {

@@ -45,6 +45,25 @@ struct JSONBody {
   }
 }
 
+extension Request {
+  /// Of a request that takes no body, whose members would be passed over in silence.
+  ///
+  /// - Throws: ``APIProblem`` when there is one.
+  func refuseBody() async throws(APIProblem) {
+    do {
+      if headers[.contentLength].flatMap(Int.init) ?? 0 == 0 {
+        _ = try await body.collect(upTo: 0)
+        return
+      }
+    } catch is NIOTooManyBytesError {
+    } catch {
+      throw APIProblem(.unreadableBody, "the body could not be read to its end")
+    }
+    throw APIProblem(
+      .invalidBody, "\(method.rawValue) \(uri.path.prefix(200)) takes no body; leave it out")
+  }
+}
+
 extension Response {
   /// A response whose body is JSON: members sorted, slashes as they are, so that equal answers are equal bytes.
   static func json(

@@ -22,6 +22,8 @@ struct BulkRoutes {
   ) async throws -> Response {
     try QueryParameters.refuseAll(of: request.uri)
     let caller = try context.caller
+    try IdempotencyKeyHeader.refuse(
+      in: request.headers, "each job of a batch has its own key, as its member idempotency_key")
     let bytes = try await body.bytes(of: request)
     let batch = try BatchBody(
       parsing: bytes.readableBytesView, knownTypes: service.types.map(\.id))
@@ -34,10 +36,12 @@ struct BulkRoutes {
   ) async throws -> Response {
     try QueryParameters.refuseAll(of: request.uri)
     let tenant = try context.caller.tenant
+    let header = try IdempotencyKeyHeader.key(in: request.headers)
     let wish = try BulkBody(parsing: try await body.bytes(of: request).readableBytesView)
+    let key = try IdempotencyKeyHeader.agreed(header, wish.idempotencyKey)
     if wish.isDryRun { return try .json(try await service.preview(wish.request, tenant: tenant)) }
     let (operation, isNew) = try await service.begin(
-      wish.request, tenant: tenant, key: wish.idempotencyKey)
+      wish.request, tenant: tenant, key: key)
     return try .json(
       operation, status: isNew ? .accepted : .ok,
       headers: [.location: "/operations/\(operation.id.uuidString.lowercased())"])

@@ -100,6 +100,7 @@ struct JobRoutes {
   ) async throws -> Response {
     try QueryParameters.refuseAll(of: request.uri)
     let tenant = try context.caller.tenant
+    try await request.refuseBody()
     let job = try await service.suspend(try context.parameters.jobID(), tenant: tenant)
     return .json(job, status: .accepted)
   }
@@ -109,6 +110,7 @@ struct JobRoutes {
   ) async throws -> Response {
     try QueryParameters.refuseAll(of: request.uri)
     let tenant = try context.caller.tenant
+    try await request.refuseBody()
     let job = try await service.resume(try context.parameters.jobID(), tenant: tenant)
     return .json(job, status: .accepted)
   }
@@ -119,6 +121,10 @@ struct JobRoutes {
   ) async throws -> Response {
     try QueryParameters.refuseAll(of: request.uri)
     let tenant = try context.caller.tenant
+    try IdempotencyKeyHeader.refuse(
+      in: request.headers,
+      "a job is retried once, and asked for again the answer is the same new job")
+    try await request.refuseBody()
     let retried = try await service.retry(try context.parameters.jobID(), tenant: tenant)
     return .json(
       retried.job, status: retried.isNew ? .accepted : .ok,
@@ -129,6 +135,7 @@ struct JobRoutes {
     _ request: Request, _ context: APIContext
   ) async throws -> Response {
     let tenant = try context.caller.tenant
+    try await request.refuseBody()
     let job = try await service.cancel(
       try context.parameters.jobID(), tenant: tenant, reason: try ReasonQuery(request.uri).reason)
     return .json(job, status: .accepted)
