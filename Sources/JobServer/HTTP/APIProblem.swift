@@ -37,6 +37,8 @@ enum ProblemKind: String, CaseIterable {
   case bodyTooLarge = "body-too-large"
   case unsupportedMediaType = "unsupported-media-type"
   case unknownType = "unknown-type"
+  /// A page of another origin may not change anything.
+  case forbiddenOrigin = "forbidden-origin"
   case invalidParams = "invalid-params"
   case notFound = "not-found"
   case methodNotAllowed = "method-not-allowed"
@@ -70,6 +72,7 @@ enum ProblemKind: String, CaseIterable {
     switch self {
     case .invalidParameter, .invalidJSON, .invalidBody, .unreadableBody, .callbackFailed:
       .badRequest
+    case .forbiddenOrigin: .forbidden
     case .notFound: .notFound
     case .methodNotAllowed, .notSuspendable: .methodNotAllowed
     case .conflict, .deleted, .held: .conflict
@@ -92,6 +95,7 @@ enum ProblemKind: String, CaseIterable {
     case .bodyTooLarge: "The body is too large"
     case .unsupportedMediaType: "The body is of another media type"
     case .unknownType: "Unknown job type"
+    case .forbiddenOrigin: "Not for pages of this origin"
     case .invalidParams: "The params do not fit the job type"
     case .notFound: "Not found"
     case .methodNotAllowed: "Method not allowed"

@@ -76,6 +76,7 @@ struct JobAPI: Sendable {
       router.add(middleware: CrossOriginMiddleware(origins: Set(origins)))
     }
     router.add(middleware: ProblemMiddleware())
+    router.add(middleware: ForeignOriginMiddleware(origins: Set(origins)))
     router.add(middleware: CallerMiddleware())
     if limits != TenantLimits() {
       router.add(middleware: AdmissionMiddleware(gate: TenantGate(limits, clock: clock)))
