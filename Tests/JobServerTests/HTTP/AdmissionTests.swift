@@ -89,16 +89,25 @@ struct AdmissionTests {
     }
   }
 
-  @Test("a tenant header that is none does not get around the rate")
+  @Test("a tenant or a user that is none is refused, at no tenant's expense")
   func malformedTenant() async throws {
-    let name = try #require(HTTPField.Name("X-Tenant-ID"))
     try await APIFixture.with { fixture in
-      try await fixture.test(limits: TenantLimits(rate: 1), clock: ManualClock()) { client in
-        for (number, status) in [HTTPResponse.Status.ok, .tooManyRequests].enumerated() {
-          let response = try await client.send(
-            .get, "/job_types", headers: [name: "x\(number)"])
-          #expect(response.status == status)
+      try await fixture.test(
+        limits: TenantLimits(rate: 1, concurrency: 1), clock: ManualClock()
+      ) { client in
+        for text in ["X-Tenant-ID", "X-User-ID"] {
+          let name = try #require(HTTPField.Name(text))
+          for number in 0..<3 {
+            // Also where nobody else would look at it.
+            let problem = try await client.problem(
+              .get, "/job_types", headers: [name: "x\(number)"])
+            #expect(problem.type == "/problems/invalid-parameter")
+            #expect(problem.detail.contains(text))
+          }
         }
+        // The tenant of zeros has all that it had.
+        #expect(try await client.send(.get, "/job_types").status == .ok)
+        #expect(try await client.send(.get, "/job_types").status == .tooManyRequests)
       }
     }
   }

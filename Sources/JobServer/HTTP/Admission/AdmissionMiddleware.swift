@@ -6,8 +6,8 @@ import Synchronization
 
 /// Refuses what a tenant asks beyond its limits: 429 for the rate, 503 for too much at once.
 ///
-/// It goes by `X-Tenant-ID`, as everything does. A header that is no UUID counts as none, so that nobody gets around the limits
-/// with it; where it matters, the route refuses it.
+/// It goes by `X-Tenant-ID`, as everything does. A header that is no UUID is refused before anything is counted: no tenant pays for
+/// what is nobody's.
 struct AdmissionMiddleware: RouterMiddleware {
   /// Whoever supervises the process always gets an answer.
   static var unlimited: Set<String> { ["healthz", "readyz"] }
@@ -22,7 +22,7 @@ struct AdmissionMiddleware: RouterMiddleware {
     if components.count == 1, Self.unlimited.contains(String(components[0])) {
       return try await next(request, context)
     }
-    let tenant = (try? context.caller)?.tenant ?? .zero
+    let tenant = try context.caller.tenant
     let place = try gate.enter(tenant)
     var response = try await next(request, context)
     // A request is under way until its answer is sent; one that is never sent lets go of its body.
