@@ -84,7 +84,8 @@ extension SettingReader {
     let section = section(
       node, key: "http", variable: SettingSection.variable(["http"]),
       known: [
-        "host", "port", "max_body_bytes", "max_streams", "rate", "burst", "concurrency", "cors",
+        "host", "port", "max_body_bytes", "max_streams", "max_streams_per_tenant", "rate", "burst",
+        "concurrency", "cors",
       ])
     settings.host = string(section, "host", "a host's name or address") ?? settings.host
     settings.port = integer(section, "port", in: 0...65_535) ?? settings.port
@@ -102,6 +103,12 @@ extension SettingReader {
     }
     settings.origins = origins(section["cors"])
     settings.maxStreams = integer(section, "max_streams", in: 1...100_000) ?? settings.maxStreams
+    settings.maxStreamsPerTenant = integer(section, "max_streams_per_tenant", in: 1...100_000)
+    if let share = settings.maxStreamsPerTenant, share > settings.maxStreams {
+      note(
+        section, "max_streams_per_tenant",
+        "must not be more than max_streams, \(settings.maxStreams), not \(share)")
+    }
     return settings
   }
 

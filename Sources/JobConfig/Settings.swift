@@ -77,6 +77,8 @@ package struct HTTPSettings: Sendable, Hashable {
   package var origins: [String] = []
   /// How many streams of events there may be at once.
   package var maxStreams = 256
+  /// How many of them one tenant may have; `nil` is a quarter.
+  package var maxStreamsPerTenant: Int?
 
   package init() {}
 }

@@ -136,8 +136,9 @@ package struct JobServer: Sendable {
           readiness: [
             .store(store), .connection(publishing, role: "publishing"),
             .connection(consuming, role: "consuming"),
-          ], streams: StreamSlots(most: configuration.maxStreams), limits: configuration.limits,
-          origins: configuration.origins, clock: clock),
+          ], streams: StreamSlots(
+            most: configuration.maxStreams, share: configuration.maxStreamsPerTenant),
+          limits: configuration.limits, origins: configuration.origins, clock: clock),
         host: configuration.host, port: configuration.port, logger: logger, onBound: onBound),
     ]
   }
@@ -197,6 +198,8 @@ package struct JobServerConfiguration: Sendable {
   package var origins: [String] = []
   /// How many streams of events the API writes at once.
   package var maxStreams: Int
+  /// How many of them one tenant may have; `nil` is a quarter.
+  package var maxStreamsPerTenant: Int?
   /// Queues, groups and types that are known without a worker that announces them.
   package var registry: JobRegistry
   /// How many workers a job may cost their life before it fails.

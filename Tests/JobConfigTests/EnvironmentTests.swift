@@ -14,6 +14,7 @@ struct EnvironmentTests {
         "WARREN_BROKER_USER": "u", "WARREN_BROKER_PASSWORD": "p@",
         "WARREN_LOG_LEVEL": "ERROR", "WARREN_HTTP_HOST": "0.0.0.0", "WARREN_HTTP_PORT": "1",
         "WARREN_HTTP_MAX_BODY_BYTES": "2", "WARREN_HTTP_MAX_STREAMS": "3",
+        "WARREN_HTTP_MAX_STREAMS_PER_TENANT": "2",
         "WARREN_SERVER_POISON_LIMIT": "7",
         "WARREN_WORKER_DRAIN_TIMEOUT": "3s", "WARREN_QUEUES_COMPUTE_CAPACITY": "9",
         "WARREN_QUEUES_REPORTS_DAILY_CAPACITY": "8", "WARREN_QUEUES_DOWNLOAD_CAPACITY": "7",
@@ -39,6 +40,7 @@ struct EnvironmentTests {
     #expect(configuration.http.port == 1)
     #expect(configuration.http.maxBodyBytes == 2)
     #expect(configuration.http.maxStreams == 3)
+    #expect(configuration.http.maxStreamsPerTenant == 2)
     #expect(configuration.server.poisonLimit == 7)
     #expect(configuration.worker.drainTimeout == .seconds(3))
     #expect(configuration.queues.map(\.capacity) == [9, 7, 1, 5, 8])

@@ -9,6 +9,7 @@ struct HTTPSettingsTests {
       let http = try parsed(text).http
       #expect(http.rate == 0 && http.burst == nil && http.concurrency == 0)
       #expect(http.origins.isEmpty)
+      #expect(http.maxStreamsPerTenant == nil)
     }
   }
 
@@ -47,6 +48,10 @@ struct HTTPSettingsTests {
       (
         "http: {concurrency: many}",
         "w.yaml:1:21: http.concurrency: must be an integer from 0 to 100000, not 'many'"
+      ),
+      (
+        "http: {max_streams: 8, max_streams_per_tenant: 9}",
+        "w.yaml:1:48: http.max_streams_per_tenant: must not be more than max_streams, 8, not 9"
       ),
       (
         "http: {cors: {origins: [https://ops.example.org/]}}",

@@ -139,35 +139,57 @@ struct EventStream: Sendable {
   }
 }
 
-/// How many streams there are at once.
+/// How many streams there are at once, and how many of them one tenant has.
 final class StreamSlots: Sendable {
-  let most: Int
-  private let used = Mutex(0)
-
-  init(most: Int) {
-    self.most = most
+  /// Why there is none.
+  enum Full: Error, Hashable {
+    case server
+    case tenant
   }
 
-  var count: Int { used.withLock(\.self) }
+  let most: Int
+  /// The most of one tenant.
+  let share: Int
+  /// Of tenants that have some.
+  private let used = Mutex<[UUID: Int]>([:])
 
-  /// - Returns: `nil` where there are as many as there may be.
-  func take() -> Slot? {
-    let isTaken = used.withLock { used in
-      guard used < most else { return false }
-      used += 1
-      return true
+  /// - Parameter share: a quarter of all unless it is said.
+  init(most: Int, share: Int? = nil) {
+    self.most = most
+    self.share = share ?? max(1, most / 4)
+  }
+
+  var count: Int { used.withLock { $0.values.reduce(0, +) } }
+
+  func take(for tenant: UUID) throws(Full) -> Slot {
+    let full: Full? = used.withLock { used in
+      let own = used[tenant] ?? 0
+      if own >= share { return .tenant }
+      if used.values.reduce(0, +) >= most { return .server }
+      used[tenant] = own + 1
+      return nil
     }
-    return isTaken ? Slot(self) : nil
+    if let full { throw full }
+    return Slot(self, tenant)
+  }
+
+  private func leave(_ tenant: UUID) {
+    used.withLock { used in
+      let others = (used[tenant] ?? 1) - 1
+      used[tenant] = others > 0 ? others : nil
+    }
   }
 
   /// Free again with its last reference: also where the response is never written.
   final class Slot: Sendable {
     private let slots: StreamSlots
+    private let tenant: UUID
 
-    fileprivate init(_ slots: StreamSlots) {
+    fileprivate init(_ slots: StreamSlots, _ tenant: UUID) {
       self.slots = slots
+      self.tenant = tenant
     }
 
-    deinit { slots.used.withLock { $0 -= 1 } }
+    deinit { slots.leave(tenant) }
   }
 }

@@ -167,6 +167,7 @@ extension WarrenConfiguration {
     configuration.limits = TenantLimits(
       rate: http.rate, burst: http.burst, concurrency: http.concurrency)
     configuration.origins = http.origins
+    configuration.maxStreamsPerTenant = http.maxStreamsPerTenant
     return configuration
   }
 

@@ -165,12 +165,38 @@ struct EventRoutesTests {
         let refused = try await served.get("/events")
         #expect(refused.status == .serviceUnavailable)
         #expect(refused.headers.first(name: "retry-after") == "10")
+        let text = String(buffer: try await refused.body.collect(upTo: 1 << 16))
+        #expect(text.contains("http.max_streams_per_tenant"))
+        let other = try await served.get("/events", tenant: UUID())
+        #expect(other.status == .serviceUnavailable)
+        let why = String(buffer: try await other.body.collect(upTo: 1 << 16))
+        #expect(why.contains("(http.max_streams)"))
         let head = try await served.get("/events", method: .HEAD)
         #expect(head.status == .ok)
         #expect(head.headers.first(name: "content-type") == "text/event-stream")
       }
       #expect(await served.areFree())
       try await served.read("/events") { try await $0.until { $0.contains("retry") } }
+    }
+  }
+
+  @Test("a stream is none of the requests that a tenant has under way, and is refused by none")
+  func concurrency() async throws {
+    try await Served.with(limits: TenantLimits(concurrency: 1)) { served in
+      let job = try await served.fixture.scheduled()
+      try await served.read("/events") { stream in
+        try await stream.until { $0.contains("retry") }
+        try await served.read("/jobs/\(job.id)/events") { other in
+          try await other.until { $0.contains("transition") }
+          #expect(try await served.get("/jobs").status == .ok)
+          async let waited = served.get("/jobs/\(job.id)/wait?timeout=20")
+          try await served.fixture.until(isWatched: true, job.id)
+          #expect(try await served.get("/jobs").status == .serviceUnavailable)
+          try await served.read("/events") { try await $0.until { $0.contains("retry") } }
+          try await served.fixture.complete(job)
+          #expect(try await waited.status == .ok)
+        }
+      }
     }
   }
 
@@ -268,13 +294,15 @@ private struct Served: Sendable {
   let streams: StreamSlots
 
   static func with(
-    streams: Int = 10, stallLimit: TimeAmount = .seconds(30),
+    streams: Int = 10, limits: TenantLimits = TenantLimits(),
+    stallLimit: TimeAmount = .seconds(30),
     _ body: @escaping @Sendable (Served) async throws -> Void
   ) async throws {
     try await APIFixture.with { fixture in
       let (ports, continuation) = AsyncStream.makeStream(of: Int.self)
       var api = fixture.api
-      api.streams = StreamSlots(most: streams)
+      api.streams = StreamSlots(most: streams, share: streams)
+      api.limits = limits
       let server = HTTPServer(
         api: api, host: "127.0.0.1", port: 0, logger: fixture.service.logger,
         stallLimit: stallLimit
@@ -301,9 +329,12 @@ private struct Served: Sendable {
     }
   }
 
-  func get(_ path: String, method: HTTPMethod = .GET) async throws -> HTTPClientResponse {
+  func get(
+    _ path: String, method: HTTPMethod = .GET, tenant: UUID? = nil
+  ) async throws -> HTTPClientResponse {
     var request = HTTPClientRequest(url: "http://127.0.0.1:\(port)\(path)")
     request.method = method
+    if let tenant { request.headers.add(name: "X-Tenant-ID", value: tenant.uuidString) }
     return try await HTTPClient.shared.execute(request, timeout: .seconds(20))
   }
 

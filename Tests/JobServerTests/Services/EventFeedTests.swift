@@ -86,13 +86,27 @@ import Testing
   }
 
   @Test("slots are free again when whoever has them is gone")
-  func slots() {
-    let slots = StreamSlots(most: 2)
-    var taken = [slots.take(), slots.take()]
-    #expect(slots.take() == nil)
+  func slots() throws {
+    let slots = StreamSlots(most: 2, share: 2)
+    var taken = [try slots.take(for: .zero), try slots.take(for: .zero)]
+    #expect(throws: StreamSlots.Full.server) { try slots.take(for: UUID()) }
     taken.removeLast()
     #expect(slots.count == 1)
-    #expect(slots.take() != nil)
+    #expect(throws: Never.self) { try slots.take(for: UUID()) }
+  }
+
+  @Test("one tenant has a share of the slots, a quarter unless it is said, and the others the rest")
+  func shares() throws {
+    #expect([1, 4, 9, 256].map { StreamSlots(most: $0).share } == [1, 1, 2, 64])
+    let slots = StreamSlots(most: 4, share: 2)
+    let (one, other) = (UUID(), UUID())
+    var taken = [try slots.take(for: one), try slots.take(for: one)]
+    #expect(throws: StreamSlots.Full.tenant) { try slots.take(for: one) }
+    taken.append(try slots.take(for: other))
+    taken.removeFirst()
+    taken.append(try slots.take(for: one))
+    #expect(throws: StreamSlots.Full.tenant) { try slots.take(for: one) }
+    #expect(slots.count == taken.count)
   }
 
   @Test("a stream begins where its reader has stopped, or anew where the log is another one")

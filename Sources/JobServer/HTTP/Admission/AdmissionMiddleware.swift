@@ -8,6 +8,8 @@ import Synchronization
 ///
 /// It goes by `X-Tenant-ID`, as everything does. A header that is no UUID is refused before anything is counted: no tenant pays for
 /// what is nobody's.
+///
+/// Streams of events are not among what is under way, since none makes room for another in a moment: ``StreamSlots`` has them.
 struct AdmissionMiddleware: RouterMiddleware {
   /// Whoever supervises the process always gets an answer.
   static var unlimited: Set<String> { ["healthz", "readyz"] }
@@ -23,7 +25,7 @@ struct AdmissionMiddleware: RouterMiddleware {
       return try await next(request, context)
     }
     let tenant = try context.caller.tenant
-    let place = try gate.enter(tenant)
+    let place = try gate.enter(tenant, isStream: Self.isStream(components))
     var response = try await next(request, context)
     // A request is under way until its answer is sent; one that is never sent lets go of its body.
     let body = response.body
@@ -32,6 +34,12 @@ struct AdmissionMiddleware: RouterMiddleware {
       withExtendedLifetime(place) {}
     }
     return response
+  }
+
+  /// `/events` and `/jobs/{id}/events`.
+  private static func isStream(_ components: [Substring]) -> Bool {
+    components.last == "events"
+      && (components.count == 1 || components.count == 3 && components[0] == "jobs")
   }
 }
 
@@ -66,10 +74,11 @@ final class TenantGate: Sendable {
     deinit { gate.leave(tenant) }
   }
 
+  /// - Parameter isStream: whether only the rate counts.
   /// - Returns: the place of the request; `nil` where requests under way are not limited.
   /// - Throws: ``APIProblem`` when the tenant has to wait.
-  func enter(_ tenant: UUID) throws(APIProblem) -> Place? {
-    let limit = limits.concurrency
+  func enter(_ tenant: UUID, isStream: Bool = false) throws(APIProblem) -> Place? {
+    let limit = isStream ? 0 : limits.concurrency
     let uptime = clock.uptime
     let refusal: APIProblem? = state.withLock { state in
       let underWay = state.underWay[tenant] ?? 0

@@ -22,7 +22,7 @@ struct EventStreamRoutes {
     let query = try EventQuery(request.uri, request.headers, filters: true)
     if request.method == .head { return head }
     let wake = StreamWake()
-    let slot = try takeSlot()
+    let slot = try takeSlot(for: tenant)
     // Before the first look at the log, so that nothing falls in between.
     let subscription = service.hub.feed.subscribe(wake)
     let newest = try await newest()
@@ -51,7 +51,7 @@ struct EventStreamRoutes {
     }
     if request.method == .head { return head }
     let wake = StreamWake()
-    let slot = try takeSlot()
+    let slot = try takeSlot(for: tenant)
     let subscription = service.hub.feed.follow(id, wake)
     return stream(wake, [slot, subscription]).response(
       to: request, JobEventSource(service: service, id: id, tenant: tenant, start: start))
@@ -91,13 +91,25 @@ struct EventStreamRoutes {
     }
   }
 
-  private func takeSlot() throws(APIProblem) -> StreamSlots.Slot {
-    if let slot = slots.take() { return slot }
-    throw APIProblem(
-      .tooManyStreams,
-      "\(slots.most) streams of events are open, the most that this server takes"
-        + " (http.max_streams); come back in \(APIProblem.streamRetryAfter) s",
-      headers: [.retryAfter: String(APIProblem.streamRetryAfter)])
+  private func takeSlot(for tenant: UUID) throws(APIProblem) -> StreamSlots.Slot {
+    do {
+      return try slots.take(for: tenant)
+    } catch {
+      let full =
+        switch error {
+        case .server:
+          "\(slots.most) streams of events are open, the most that this server takes"
+            + " (http.max_streams)"
+        case .tenant:
+          "\(slots.share) streams of events of the tenant are open, the most that one may have"
+            + " (http.max_streams_per_tenant)"
+        }
+      throw APIProblem(
+        .tooManyStreams,
+        "\(full); one of them has to end first, which may take long; ask again in"
+          + " \(APIProblem.streamRetryAfter) s at the earliest",
+        headers: [.retryAfter: String(APIProblem.streamRetryAfter)])
+    }
   }
 }
 
