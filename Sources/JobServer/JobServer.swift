@@ -136,7 +136,8 @@ package struct JobServer: Sendable {
           readiness: [
             .store(store), .connection(publishing, role: "publishing"),
             .connection(consuming, role: "consuming"),
-          ], streams: StreamSlots(
+          ],
+          streams: StreamSlots(
             most: configuration.maxStreams, share: configuration.maxStreamsPerTenant),
           limits: configuration.limits, origins: configuration.origins, clock: clock),
         host: configuration.host, port: configuration.port, logger: logger, onBound: onBound),

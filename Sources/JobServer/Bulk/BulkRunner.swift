@@ -81,6 +81,7 @@ final class BulkRunner: Service {
       return (false, pause)
     }
     forgetOthers(than: running)
+    takeUp(running)
     let turns = next(of: running, at: clock.uptime)
     for operation in turns where !Task.isCancelled { await step(operation, &group) }
     let now = clock.uptime
@@ -94,6 +95,20 @@ final class BulkRunner: Service {
       for id in state.served.keys where !ids.contains(id) { state.failing.succeed(id) }
       state.pace = state.pace.filter { ids.contains($0.key) }
       state.served = state.served.filter { ids.contains($0.key) }
+    }
+  }
+
+  /// Goes on with the pace of operations of which another run of the server has done some: its last step took their allowance.
+  private func takeUp(_ running: [BulkOperation]) {
+    let (now, uptime) = (clock.now, clock.uptime)
+    state.withLock { state in
+      for operation in running where operation.position > 0 && state.pace[operation.id] == nil {
+        guard let rate = operation.request.rate else { continue }
+        // Longer than that no step counts, whatever the clock says.
+        let longest = Duration.seconds(Double(size(of: operation)) / rate)
+        let left = operation.updatedAt + longest - now
+        state.pace[operation.id] = uptime + min(max(.zero, left), longest)
+      }
     }
   }
 
@@ -236,20 +251,44 @@ final class BulkRunner: Service {
 
   /// Each job by itself, as one that is suspended or resumed alone; then what has become of them is noted.
   private func callAndAdvance(_ operation: BulkOperation, _ page: BulkPage) async {
-    do {
-      let outcomes = try await withThrowingTaskGroup(of: (JobID, BulkOutcome).self) { group in
-        for candidate in page.candidates {
-          group.addTask { (candidate.job, try await self.change(candidate.job, of: operation)) }
+    let outcomes = await withTaskGroup(
+      of: (JobID, Result<BulkOutcome, StoreError>).self
+    ) { group in
+      for candidate in page.candidates {
+        group.addTask {
+          do throws(StoreError) {
+            return (candidate.job, .success(try await self.change(candidate.job, of: operation)))
+          } catch {
+            return (candidate.job, .failure(error))
+          }
         }
-        return try await group.reduce(into: [JobID: BulkOutcome]()) { $0[$1.0] = $1.1 }
       }
-      let items = page.candidates.map {
-        BulkStep.Item(.settled(outcomes[$0.job] ?? .skipped), of: $0.job)
+      return await group.reduce(into: [JobID: Result<BulkOutcome, StoreError>]()) {
+        $0[$1.0] = $1.1
       }
-      try await advance(operation, items, page)
-    } catch {
-      guard !Task.isCancelled else { return }
-      fail(operation, error)
+    }
+    // Nobody answers a server that is being stopped: whatever was not done by then is tried anew.
+    let step = CalledStep(operation, page, outcomes, isStopping: Task.isCancelled)
+    if !step.items.isEmpty || step.error == nil {
+      guard await advanceAtLast(operation, step.items, step.page) else { return }
+    }
+    if let error = step.error, !Task.isCancelled { fail(operation, error) }
+  }
+
+  /// Tries until the store takes it, or the server is stopped: what was done would not be counted otherwise.
+  private func advanceAtLast(
+    _ operation: BulkOperation, _ items: [BulkStep.Item], _ page: BulkPage
+  ) async -> Bool {
+    while true {
+      do {
+        try await advance(operation, items, page)
+        return true
+      } catch {
+        guard !Task.isCancelled else { return false }
+        fail(operation, error)
+      }
+      let pause = state.withLock { $0.failing.pause(of: operation.id, at: clock.uptime) }
+      guard (try? await clock.sleep(for: pause)) != nil else { return false }
     }
   }
 
@@ -272,6 +311,45 @@ final class BulkRunner: Service {
       default: return .failed(job, error.description)
       }
     }
+  }
+}
+
+/// What is noted of jobs that were changed each by itself.
+///
+/// Where it is not known what has become of one, the operation goes on there. Of those after it only what was done is counted, which
+/// does not come again: it has left the statuses that are meant.
+private struct CalledStep {
+  var items: [BulkStep.Item] = []
+  var page: BulkPage
+  /// Why one is not known; the first one.
+  var error: StoreError?
+
+  init(
+    _ operation: BulkOperation, _ page: BulkPage,
+    _ outcomes: [JobID: Result<BulkOutcome, StoreError>], isStopping: Bool
+  ) {
+    self.page = page
+    var last = operation.position
+    for candidate in page.candidates {
+      let outcome = outcomes[candidate.job] ?? .success(.skipped)
+      switch outcome {
+      case .success(.done):
+        items.append(BulkStep.Item(.settled(.done), of: candidate.job))
+      case .success(let outcome) where !isStopping:
+        if error == nil { items.append(BulkStep.Item(.settled(outcome), of: candidate.job)) }
+      case .success:
+        note(.failed("the server is being stopped"), after: last)
+      case .failure(let error):
+        note(error, after: last)
+      }
+      last = candidate.number
+    }
+  }
+
+  private mutating func note(_ error: StoreError, after last: Int64) {
+    guard self.error == nil else { return }
+    self.error = error
+    page = BulkPage(candidates: page.candidates, next: last, isLast: false)
   }
 }
 

@@ -125,6 +125,31 @@ import Testing
     }
   }
 
+  @Test("does no more jobs in a second where another server has begun, however often one starts")
+  func rateOverRestarts() async throws {
+    let fixture = try await ServerFixture()
+    try await fixture.jobs(25)
+    let operation = try await begin(fixture, rate: 10)
+    for _ in 0..<3 {
+      try await fixture.run([BulkRunner(service: fixture.service)]) {
+        try await fixture.clock.state.until("a pause") { $0.sleeping == 1 }
+        #expect(canceled(fixture).count == 10)
+      }
+      fixture.clock.advance(by: .milliseconds(300))
+    }
+    try await fixture.run([BulkRunner(service: fixture.service)]) {
+      try await fixture.clock.state.until("a pause") { $0.sleeping == 1 }
+      fixture.clock.advance(by: .milliseconds(99))
+      try await fixture.clock.state.until("a pause") { $0.sleeping == 1 }
+      #expect(canceled(fixture).count == 10)
+      fixture.clock.advance(by: .milliseconds(1))
+      try await fixture.commits.until("the next step") { commits in
+        commits.flatMap(\.transitions).count { $0.to == .canceled } == 20
+      }
+      #expect(try await ended(operation, in: fixture).done == 25)
+    }
+  }
+
   @Test("tenants take turns, and so do the operations of one, so that a slow one holds up nobody")
   func turns() async throws {
     let fixture = try await ServerFixture()
@@ -237,6 +262,44 @@ import Testing
       let back = try await ended(try await begin(fixture, .resume), in: fixture)
       #expect(back.done == careful.count - 1)
       for job in careful { #expect(try await fixture.status(job) == .waiting) }
+    }
+  }
+
+  @Test("counts what was done beside a job that the store did not take, and tries only that again")
+  func failureBesideCallbacks() async throws {
+    let fixture = try await ServerFixture()
+    try await fixture.catalog.add(
+      queues: [], groups: [],
+      types: [
+        JobTypeDescription(
+          id: try JobTypeID("test:careful"), description: "", timeout: .zero,
+          retry: RetryPolicy(maxRetries: 0), params: [:], schema: .anything,
+          suspendable: true, callbacks: [.suspend])
+      ])
+    let jobs = try await fixture.jobs(5, type: "test:careful")
+    let unlucky = jobs[1].id
+    let calls = Watched(0)
+    fixture.callbacks.set { job in
+      calls.update { $0 += 1 }
+      guard job.id == unlucky, calls.value <= jobs.count else { return .done }
+      // The others are done by then.
+      try? await fixture.commits.until("all others are suspended") { commits in
+        commits.flatMap(\.transitions).count { $0.to == .suspended } == jobs.count - 1
+      }
+      try? await fixture.breakStore()
+      return .done
+    }
+    let operation = try await begin(fixture, .suspend)
+    try await fixture.run([BulkRunner(service: fixture.service)]) {
+      try await fixture.clock.advance(by: BulkRunner.shortestPause, whenSleeping: 1)
+      // What was done is counted all the same, by an update that the fault leaves alone.
+      try await fixture.clock.state.until("the pause after the failure") { $0.sleeping == 1 }
+      #expect(try await current(operation, in: fixture).done == jobs.count - 1)
+      try await fixture.mendStore()
+      let end = try await ended(operation, in: fixture)
+      #expect((end.done, end.skipped, end.failed) == (jobs.count, 0, 0))
+      #expect(calls.value == jobs.count + 1)
+      for job in jobs { #expect(try await fixture.status(job) == .suspended) }
     }
   }
 
