@@ -19,19 +19,32 @@ struct APIConnection: Sendable {
   private struct Answer: Sendable {
     let status: HTTPResponseStatus
     let contentType: String
+    let retryAfter: String?
     let body: Data
+
+    init(_ response: HTTPClientResponse, body: ByteBuffer) {
+      status = response.status
+      contentType = response.headers.first(name: "Content-Type") ?? ""
+      retryAfter = response.headers.first(name: "Retry-After")
+      self.body = Data(body.readableBytesView)
+    }
   }
 
   private struct TimeIsOver: Error {}
 
   /// Sends a request and reads the answer as JSON.
   ///
+  /// - Parameter patience: how long it is sent again while the server does not take it now; what the limits have unless it is said.
   /// - Returns: what was answered, and with which HTTP status.
   func send<Value: Decodable>(
-    _ request: APIRequest, as type: Value.Type = Value.self
+    _ request: APIRequest, as type: Value.Type = Value.self, patience: Duration? = nil
   ) async throws(JobClientError) -> (value: Value, status: HTTPResponseStatus) {
-    let answer = try await answer(to: request)
-    guard (200..<300).contains(answer.status.code) else { throw refusal(answer) }
+    let end = ContinuousClock().now.advanced(by: patience ?? limits.patience)
+    var answer = try await answer(to: request)
+    while !(200..<300).contains(answer.status.code) {
+      try await refusal(answer).pauseAsAsked(until: end)
+      answer = try await self.answer(to: request)
+    }
     do {
       try JSONText.check(answer.body.span)
       return (try JSONDecoder().decode(type, from: answer.body), answer.status)
@@ -75,25 +88,20 @@ struct APIConnection: Sendable {
   func open(
     _ request: APIRequest, headers: [(name: String, value: String)]
   ) async throws(JobClientError) -> HTTPClientResponse? {
-    let answer: (response: HTTPClientResponse, body: Data)
+    let answer: Answer
     do {
       var message = self.message(request)
       for (name, value) in headers { message.headers.replaceOrAdd(name: name, value: value) }
       let response = try await streams.execute(message, timeout: TimeAmount(limits.request))
       if response.status == .ok { return response }
       if response.status == .noContent { return nil }
-      let body = try await response.body.collect(upTo: limits.responseBytes)
-      answer = (response, Data(body.readableBytesView))
+      answer = Answer(response, body: try await response.body.collect(upTo: limits.responseBytes))
     } catch {
       throw self.error(for: error, limit: limits.request)
     }
-    let refusal = self.refusal(
-      Answer(
-        status: answer.response.status,
-        contentType: answer.response.headers.first(name: "Content-Type") ?? "",
-        body: answer.body))
+    let refusal = self.refusal(answer)
     // From a proxy whose server is away.
-    if case .unexpectedAnswer(_, let why) = refusal, answer.response.status.code >= 500 {
+    if case .unexpectedAnswer(_, let why) = refusal, answer.status.code >= 500 {
       throw unreachable(why)
     }
     throw refusal
@@ -117,10 +125,7 @@ struct APIConnection: Sendable {
 
   private func exchange(_ request: APIRequest, limit: Duration) async throws -> Answer {
     let response = try await http.execute(message(request), timeout: TimeAmount(limit))
-    let body = try await response.body.collect(upTo: limits.responseBytes)
-    return Answer(
-      status: response.status, contentType: response.headers.first(name: "Content-Type") ?? "",
-      body: Data(body.readableBytesView))
+    return Answer(response, body: try await response.body.collect(upTo: limits.responseBytes))
   }
 
   /// Bounds all of an exchange: the HTTP client's own deadline ends with the head of the answer.
@@ -142,8 +147,12 @@ struct APIConnection: Sendable {
   private func refusal(_ answer: Answer) -> JobClientError {
     if answer.contentType.lowercased().hasPrefix("application/problem+json"),
       (try? JSONText.check(answer.body.span)) != nil,
-      let problem = try? JSONDecoder().decode(Problem.self, from: answer.body)
+      var problem = try? JSONDecoder().decode(Problem.self, from: answer.body)
     {
+      // Only a proxy gives a date; what it means then is for people.
+      if let seconds = answer.retryAfter.flatMap(Int64.init), (0...86_400).contains(seconds) {
+        problem.retryAfter = .seconds(seconds)
+      }
       return .problem(problem)
     }
     return unexpected("HTTP status \(answer.status.code), and no problem that explains it")

@@ -140,7 +140,7 @@ extension JobClient {
     ).value
   }
 
-  /// Waits until an operation has ended.
+  /// Waits until an operation has ended, also while the server takes no more requests for now.
   ///
   /// - Parameters:
   ///   - id: which one.
@@ -151,7 +151,10 @@ extension JobClient {
     onAnswer: (BulkOperation) -> Void = { _ in }
   ) async throws(JobClientError) -> BulkOperation {
     while true {
-      let operation = try await operation(id)
+      let operation: BulkOperation = try await connection.send(
+        APIRequest(path: ["operations", id.uuidString.lowercased()]),
+        patience: Self.longestRefusal
+      ).value
       onAnswer(operation)
       guard operation.status == .running else { return operation }
       do {

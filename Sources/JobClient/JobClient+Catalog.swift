@@ -91,14 +91,3 @@ extension JobClient {
     }
   }
 }
-
-extension JobClientError {
-  /// Whether asking again may go better without anything being changed by people.
-  var mayPass: Bool {
-    switch self {
-    case .unreachable: true
-    case .problem(let problem): problem.status >= 500
-    case .invalidRequest, .unexpectedAnswer, .timedOut, .cancelled: false
-    }
-  }
-}

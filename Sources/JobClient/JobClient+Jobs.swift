@@ -135,7 +135,7 @@ extension JobClient {
   /// How soon the next request may follow an answer that came before its time, as it does from a server that is stopping.
   static let shortestPause = Duration.milliseconds(250)
 
-  /// Waits until a job is final or suspended.
+  /// Waits until a job is final or suspended, also while the server takes no more requests for now: it is asked again when it wants to be.
   ///
   /// - Parameters:
   ///   - id: which job.
@@ -149,6 +149,7 @@ extension JobClient {
   ) async throws(JobClientError) -> Job {
     let clock = ContinuousClock()
     let end = clock.now.advanced(by: min(max(.zero, timeout), .longest))
+    var lastHeard = clock.now
     while true {
       let asked = clock.now
       let limit = min(max(.zero, asked.duration(to: end)), step, Self.longestStep)
@@ -156,9 +157,16 @@ extension JobClient {
         path: ["jobs", id.description, "wait"],
         query: [("timeout", String(Double(max(0, limit.milliseconds)) / 1000))],
         patience: max(.zero, limit))
-      let job = try await connection.send(request, as: Job.self).value
+      let job: Job
+      do {
+        job = try await connection.send(request, patience: .zero).value
+      } catch {
+        try await error.pauseAsAsked(until: end, lastHeard: lastHeard)
+        continue
+      }
       if job.status.isAtRest { return job }
       let answered = clock.now
+      lastHeard = answered
       guard answered < end else { throw .timedOut(job) }
       onAnswer(job)
       if asked.duration(to: answered) < limit / 2 {

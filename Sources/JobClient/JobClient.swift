@@ -66,6 +66,9 @@ public struct JobClientLimits: Sendable, Hashable {
   public var request: Duration
   /// The largest answer, in bytes.
   public var responseBytes: Int
+  /// How long a request is sent again, each time after the pause that the server asks for, while it does not take it now (429, or 503 with
+  /// `Retry-After`); zero leaves that to the caller. A wait goes on in any case.
+  public var patience = Duration.zero
 
   /// Limits; those left out are as they mostly should be.
   public init(request: Duration = .seconds(30), responseBytes: Int = 64 << 20) {

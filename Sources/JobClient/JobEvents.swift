@@ -93,12 +93,15 @@ extension JobClient {
 
 /// A stream of events that goes on over lost connections and restarts of the server; from ``JobClient/events(_:after:patience:)``.
 ///
-/// It throws ``JobClientError``: at once where the server refuses or, at the first connection, is not there.
+/// It throws ``JobClientError``: at once where the server refuses for good or, at the first connection, is not there. Where it has no
+/// stream left for now it is asked again, at the first connection for a minute.
 public struct JobEvents: AsyncSequence, Sendable {
   public typealias Element = JobStreamEvent
 
   /// The longest pause before the server is asked again.
   static let longestPause = Duration.seconds(10)
+  /// How long a server that was not there yet may refuse for now.
+  static let firstPatience = Duration.seconds(60)
 
   let connection: APIConnection
   let path: [String]
@@ -164,9 +167,12 @@ public struct JobEvents: AsyncSequence, Sendable {
       } catch {
         body = nil
         if Task.isCancelled { throw .cancelled }
-        guard hasConnected, error.mayPass, lastHeard.duration(to: clock.now) < stream.patience
-        else { throw error }
-        try await pause()
+        guard hasConnected ? error.mayPass : error.retryAfter != nil else { throw error }
+        let patience =
+          hasConnected ? stream.patience : Swift.min(stream.patience, JobEvents.firstPatience)
+        let asked = error.retryAfter ?? .zero
+        guard lastHeard.duration(to: clock.now) + asked < patience else { throw error }
+        try await pause(atLeast: asked)
       }
     }
 
@@ -182,12 +188,13 @@ public struct JobEvents: AsyncSequence, Sendable {
       if let response { body = response.body.makeAsyncIterator() } else { hasEnded = true }
     }
 
-    private mutating func pause() async throws(JobClientError) {
+    private mutating func pause(atLeast asked: Duration) async throws(JobClientError) {
       failures += 1
       let first = Duration.milliseconds(Swift.min(Swift.max(10, parser.retry ?? 1000), 60_000))
       let longest = Swift.max(first, JobEvents.longestPause)
+      let own = Swift.min(longest, first * (1 << Swift.min(failures - 1, 10)))
       do {
-        try await clock.sleep(for: Swift.min(longest, first * (1 << Swift.min(failures - 1, 10))))
+        try await clock.sleep(for: Swift.max(own, asked))
       } catch {
         throw .cancelled
       }

@@ -230,6 +230,8 @@ public struct Problem: Error, Sendable, Hashable, Codable {
   public let jobID: JobID?
   /// All that does not fit, where params do not; at most 20.
   public let errors: [ParamsViolation]?
+  /// After how long to ask again, where the answer said so (`Retry-After`). Not part of the JSON form.
+  public package(set) var retryAfter: Duration?
 
   /// A problem; what a server answers with.
   public init(

@@ -24,6 +24,8 @@ public struct FakeAPI: Sendable {
     public var status: Int
     public var contentType: String
     public var body: String
+    /// Seconds.
+    public var retryAfter: Int?
 
     public init(_ status: Int, _ body: String = "", contentType: String = "application/json") {
       self.status = status
@@ -35,9 +37,10 @@ public struct FakeAPI: Sendable {
       Answer(status, String(decoding: try JSONEncoder().encode(value), as: UTF8.self))
     }
 
-    public static func problem(_ problem: Problem) throws -> Answer {
+    public static func problem(_ problem: Problem, retryAfter: Int? = nil) throws -> Answer {
       var answer = try json(problem.status, problem)
       answer.contentType = "application/problem+json"
+      answer.retryAfter = retryAfter
       return answer
     }
   }
@@ -86,8 +89,10 @@ public struct FakeAPI: Sendable {
           body: String(buffer: try await request.body.collect(upTo: 1 << 20)))
         recorder.note(call)
         let answer = try await respond(call)
+        var headers: HTTPFields = [.contentType: answer.contentType]
+        if let seconds = answer.retryAfter { headers[.retryAfter] = String(seconds) }
         return Response(
-          status: .init(code: answer.status), headers: [.contentType: answer.contentType],
+          status: .init(code: answer.status), headers: headers,
           body: ResponseBody(byteBuffer: ByteBuffer(string: answer.body)))
       },
       configuration: ApplicationConfiguration(address: .hostname("127.0.0.1", port: 0)),

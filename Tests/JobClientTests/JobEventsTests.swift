@@ -113,6 +113,24 @@ struct JobEventsTests {
     }
   }
 
+  @Test("a stream that there is no room for now is asked for again, also at first")
+  func noRoom() async throws {
+    let problem = Problem(type: "/problems/too-many-streams", title: "t", status: 503, detail: "d")
+    let asked = Mutex(0)
+    try await FakeAPI({ _ in
+      let number = asked.withLock { number in
+        number += 1
+        return number
+      }
+      return number == 1 ? try .problem(problem, retryAfter: 1) : FakeAPI.Answer(204)
+    }).serve { api in
+      let events = try JobClient(server: api.url).events(of: JobID(), after: 3)
+      var iterator = events.makeAsyncIterator()
+      #expect(try await iterator.next() == nil)
+      #expect(api.calls.count == 2)
+    }
+  }
+
   @Test("the history is asked for by number")
   func history() async throws {
     let history = JobHistory(events: [try Self.event(4)], next: 4)

@@ -22,7 +22,7 @@ struct RetryCommand: AsyncParsableCommand {
   @OptionGroup var server: ServerOptions
 
   func run() async throws {
-    let client = try server.client()
+    let client = try server.client(patience: ServerOptions.patience)
     var jobs: [Job] = []
     var failure: JobClientError?
     var isRefused = false
@@ -133,7 +133,7 @@ struct BulkCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let client = try server.client()
+    let client = try server.client(patience: wait ? ServerOptions.patience : .zero)
     let request = BulkRequest(action: action, filter: filter, reason: reason, rate: rate)
     guard yes else { return try await preview(request, client) }
     let operation = try await client.begin(request, key: idempotencyKey ?? .unique())

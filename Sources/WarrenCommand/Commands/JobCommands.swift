@@ -31,7 +31,7 @@ struct LogsCommand: AsyncParsableCommand {
   @OptionGroup var server: ServerOptions
 
   func run() async throws {
-    let client = try server.client()
+    let client = try server.client(patience: follow ? ServerOptions.patience : .zero)
     guard follow else {
       let log = try await client.log(of: job.id)
       return Console.write(try server.json ? JSONOutput.text(log) : LogLines.text(log), to: .output)

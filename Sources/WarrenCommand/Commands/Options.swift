@@ -19,15 +19,21 @@ struct ServerOptions: ParsableArguments {
   @Flag(help: "Print JSON, for programs.")
   var json = false
 
+  /// How long a command that goes on for long, or asks for much, lets the server refuse it for now.
+  static let patience = Duration.seconds(60)
+
   func client(
+    patience: Duration = .zero,
     environment: [String: String] = ProcessInfo.processInfo.environment
   ) throws(JobClientError) -> JobClient {
     if let (variable, meant) = ForeignVariables.misspelling(in: environment) {
       throw .invalidRequest("\(variable) is not a variable of Warren's; did you mean \(meant)?")
     }
+    var limits = JobClientLimits()
+    limits.patience = patience
     return try JobClient(
       server: server ?? environment["WARREN_SERVER"] ?? JobClient.defaultServer, tenant: tenant,
-      token: try Self.token(environment))
+      token: try Self.token(environment), limits: limits)
   }
 
   /// The token has no option: what stands on a command line is seen by everybody on the machine.

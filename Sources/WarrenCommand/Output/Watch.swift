@@ -38,6 +38,16 @@ struct WatchBoard: Sendable {
     return lines.suffix(most).map { TerminalText.line($0, limit: max(1, width - 1)) }
   }
 
+  /// What is shown instead of figures for as long as an error lasts that may pass; `nil` for one that does not.
+  static func notice(of error: JobClientError) -> String? {
+    switch error {
+    case .unreachable: "the server is away"
+    case .problem(let problem) where error.retryAfter != nil:
+      "the server does not take the question now: \(problem.title)"
+    default: nil
+    }
+  }
+
   /// What is written to draw lines over those of before.
   static func drawing(_ lines: [String], over before: Int) -> String {
     (before > 0 ? "\u{1B}[\(before)A\r" : "") + lines.map { "\($0)\u{1B}[K\n" }.joined()
@@ -63,6 +73,8 @@ struct WatchScreen: Sendable {
       var lastLook: ContinuousClock.Instant?
       var lastQueues: ContinuousClock.Instant?
       var isStale = true
+      // Until then the server wants to be left alone.
+      var nextLook = clock.now
       for try await wake in wakes {
         if case .event(.transition(let event)) = wake {
           board.note(event)
@@ -71,13 +83,14 @@ struct WatchScreen: Sendable {
         let now = clock.now
         // Between two looks all that comes is gathered; the next tick shows it.
         if let lastLook, lastLook.duration(to: now) < .milliseconds(250) { continue }
+        guard now >= nextLook else { continue }
         guard isStale || board.runningTotal > 0 || board.notice != nil || lastLook == nil else {
           continue
         }
         lastLook = now
         let asksQueues = lastQueues.map { $0.duration(to: now) >= Self.queueInterval } ?? true
-        try await look(asksQueues, &board)
-        if asksQueues {
+        nextLook = now.advanced(by: try await look(asksQueues, &board))
+        if asksQueues, board.notice == nil {
           lastQueues = now
           isStale = false
         }
@@ -89,7 +102,8 @@ struct WatchScreen: Sendable {
     }
   }
 
-  private func look(_ asksQueues: Bool, _ board: inout WatchBoard) async throws {
+  /// - Returns: for how long the server wants not to be asked again.
+  private func look(_ asksQueues: Bool, _ board: inout WatchBoard) async throws -> Duration {
     do {
       let jobs = try await client.list(
         JobFilter(
@@ -98,9 +112,11 @@ struct WatchScreen: Sendable {
       (board.running, board.runningTotal) = (jobs.jobs, jobs.total)
       if asksQueues { board.queues = try await client.queues().queues }
       board.notice = nil
+      return .zero
     } catch {
-      guard case .unreachable = error else { throw error }
-      board.notice = "the server is away"
+      guard let notice = WatchBoard.notice(of: error) else { throw error }
+      board.notice = notice
+      return error.retryAfter ?? .zero
     }
   }
 }
@@ -135,7 +151,15 @@ struct WatchLines: Sendable {
     var seen = 0
     while (try? await Task.sleep(for: Self.interval)) != nil {
       let count = changes.count
-      guard count != seen, let queues = try? await client.queues().queues else { continue }
+      guard count != seen else { continue }
+      let queues: [QueueStatus]
+      do {
+        queues = try await client.queues().queues
+      } catch {
+        // The figures are shown when there are some again.
+        if let pause = error.retryAfter { try? await Task.sleep(for: pause) }
+        continue
+      }
       seen = count
       for queue in queues {
         let line = Self.line(queue)
