@@ -7,6 +7,25 @@ import Testing
 @Suite("JSON values")
 struct JSONValueTests {
   @Test(
+    "a member that is given twice is found, wherever it is, and what only looks like one is not",
+    arguments: [
+      (#"{"a": 1, "b": {"a": 1}, "c": ["a", "a"], "d": "\"a\": 1, \"a\": 1"}"#, []),
+      (#"{"a": 1, "a": 2, "b": 3, "b": 4}"#, [JSONRepetition(element: nil, name: "a")]),
+      (#"{"a": {"b\"": 1, "b\"": 2}}"#, [JSONRepetition(element: nil, name: "a.b\"")]),
+      (#"{"a": 1, "\u0061": 2}"#, [JSONRepetition(element: nil, name: "a")]),
+      ("{\"\u{E9}\": 1, \"e\u{301}\": 2}", [JSONRepetition(element: nil, name: "\u{E9}")]),
+      (
+        #"[{"a": 1}, {"b": [{"c": 1, "c": 1}], "b": 1}, 7, {"a": 1, "a": 1}]"#,
+        [JSONRepetition(element: 1, name: "b.c"), JSONRepetition(element: 3, name: "a")]
+      ),
+      ("7", []), (#""a""#, []), ("[]", []),
+    ])
+  func repetitions(text: String, found: [JSONRepetition]) {
+    let bytes = Data(text.utf8)
+    #expect(JSONRepetition.all(in: bytes.span) == found)
+  }
+
+  @Test(
     "texts survive being read and written",
     arguments: [
       "null", "true", "0", "-9223372036854775808", "9223372036854775807", "1.5", #""a/b\n\"é""#,

@@ -147,6 +147,22 @@ struct BulkRoutesTests {
     }
   }
 
+  @Test("an entry of a batch that has a member twice is refused by itself")
+  func batchRepetition() async throws {
+    try await APIFixture.with { fixture in
+      try await fixture.test { client in
+        let results: [BatchResult] = try await client.read(
+          .post, "/jobs/batch",
+          body: #"""
+            [{"type": "files:count"}, {"type": "files:count", "type": "files:checksum"},
+             {"type": "files:checksum", "params": {"path": "type"}}]
+            """#)
+        #expect(results.map(\.status) == [202, 400, 202])
+        #expect(results[1].problem?.detail == "the member type is given twice")
+      }
+    }
+  }
+
   @Test("1,000 jobs are one batch and one transaction, and one more is refused with all")
   func batchSize() async throws {
     try await APIFixture.with { fixture in
@@ -251,6 +267,14 @@ struct BulkRoutesTests {
       (#"{"action": "cancel", "filter": {"created_after": "now"}}"#, "Unix milliseconds"),
       (#"{"action": "cancel", "filter": {}, "rate": 0}"#, "rate"),
       (#"{"action": "cancel", "filter": {}, "dry_run": 1}"#, "true or false"),
+      (
+        #"{"action": "cancel", "action": "cancel", "filter": {}}"#,
+        "the member action is given twice"
+      ),
+      (
+        #"{"action": "cancel", "filter": {"type": "a:b", "type": "c:d"}}"#,
+        "the member filter.type is given twice"
+      ),
     ])
   func wrong(body: String, hint: String) async throws {
     try await APIFixture.with { fixture in

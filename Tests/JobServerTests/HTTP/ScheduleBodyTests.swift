@@ -135,6 +135,9 @@ struct ScheduleBodyTests {
       (#"{"type": "a:b", "context": {"n": 7}}"#, "context.n", "a string, not 7"),
       (#"{"type": "a:b", "parms": {}}"#, "parms", "params"),
       (#"{"type": "a:b", "id": "x"}"#, "id", "known are"),
+      (#"{"type": "a:b", "params": {}, "type": "a:c"}"#, "type", "is given twice"),
+      (#"{"type": "a:b", "t\u0079pe": "a:b"}"#, "type", "is given twice"),
+      (#"{"type": "a:b", "params": {"a": [{"b": 1, "b": 1}]}}"#, "params.a.b", "is given twice"),
     ])
   func wrongMembers(text: String, culprit: String, remedy: String) throws {
     let problem = try #require(throws: APIProblem.self) { try parse(text) }.problem

@@ -11,6 +11,7 @@ struct BatchBody {
 
   /// - Throws: ``APIProblem`` when the bytes are no JSON, no array, or too many entries.
   init(parsing bytes: some Collection<UInt8>, knownTypes: [JobTypeID]) throws(APIProblem) {
+    let bytes = Data(bytes)
     let value: JSONValue
     do {
       // Each entry may be nested as deeply as a body.
@@ -28,8 +29,14 @@ struct BatchBody {
         "a batch has \(Self.sizes.lowerBound) to \(Self.sizes.upperBound) jobs, not"
           + " \(elements.count)")
     }
-    entries = elements.map { element in
-      Result { () throws(APIProblem) in try ScheduleBody(element, knownTypes: knownTypes) }
+    let repetitions = Dictionary(
+      JSONRepetition.all(in: bytes.span).map { ($0.element, $0) },
+      uniquingKeysWith: { one, _ in one })
+    entries = elements.enumerated().map { index, element in
+      Result { () throws(APIProblem) in
+        if let repetition = repetitions[index] { throw APIProblem(.invalidBody, repetition.fault) }
+        return try ScheduleBody(element, knownTypes: knownTypes)
+      }
     }
   }
 }

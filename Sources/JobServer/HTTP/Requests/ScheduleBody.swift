@@ -99,13 +99,15 @@ struct ScheduleBody: Equatable {
   }
 }
 
-/// Reads the members of a JSON object and gathers what is wrong with them. A member that is `null` counts as left out.
+/// Reads the members of a JSON object and gathers what is wrong with them. A member that is `null` counts as left out, and one that is
+/// there twice is wrong.
 struct MemberReader {
   private let members: [String: JSONValue]
   private var faults: [String] = []
 
   /// - Throws: ``APIProblem`` when the bytes are no JSON, or no object.
   init(parsing bytes: some Collection<UInt8>, known: [String]) throws(APIProblem) {
+    let bytes = Data(bytes)
     let value: JSONValue
     do {
       value = try JSONValue(parsing: bytes)
@@ -113,6 +115,7 @@ struct MemberReader {
       throw APIProblem(.invalidJSON, "the body must be a JSON object: \(error)")
     }
     try self.init(value, of: "the body", known: known)
+    faults += JSONRepetition.all(in: bytes.span).map(\.fault)
   }
 
   /// - Parameter what: what the value is, as in "the body".
@@ -283,4 +286,8 @@ struct MemberReader {
     faults.append("the member \(name) must be \(expected), not \(shown)")
     return nil
   }
+}
+
+extension JSONRepetition {
+  var fault: String { "the member \(name) is given twice" }
 }
