@@ -1,3 +1,5 @@
+import Jobs
+
 /// Reads settings from the file and from the environment, which has the last word, and gathers what is wrong.
 ///
 /// A reading function answers `nil` when the setting is not there or is wrong; in the second case the problem is noted,
@@ -106,7 +108,7 @@ struct SettingReader {
   mutating func number(
     _ section: SettingSection, _ name: String, in range: ClosedRange<Double>
   ) -> Double? {
-    let rule = "a number from \(range.lowerBound) to \(range.upperBound)"
+    let rule = "a number from \(range.lowerBound.shown) to \(range.upperBound.shown)"
     return value(section, name, rule) { Double($0).flatMap { range.contains($0) ? $0 : nil } }
   }
 

@@ -10,6 +10,11 @@ extension String {
   }
 }
 
+extension Double {
+  /// As people write it: without a fraction where it has none.
+  package var shown: String { Int64(exactly: self).map { String($0) } ?? String(self) }
+}
+
 extension [String] {
   /// What could have been written instead of what is unknown.
   package func listedAsKnown(orElse none: String) -> String {

@@ -158,11 +158,11 @@ struct ConfigurationProblemTests {
       ),
       (
         "{name: a, group: files, command: [a], jitter: 1.5}",
-        "types[0].jitter: must be a number from 0.0 to 1.0, not '1.5'"
+        "types[0].jitter: must be a number from 0 to 1, not '1.5'"
       ),
       (
         "{name: a, group: files, command: [a], jitter: nan}",
-        "types[0].jitter: must be a number from 0.0 to 1.0, not 'nan'"
+        "types[0].jitter: must be a number from 0 to 1, not 'nan'"
       ),
       (
         "{name: a, group: files, command: [a], max_retries: -1}",

@@ -33,12 +33,22 @@ struct HTTPSettingsTests {
     #expect(try parsed("http: {cors: {origins: '*'}}").http.origins == ["*"])
   }
 
+  @Test("names every origin that is none")
+  func wrongOrigins() {
+    let found = problems(
+      "http: {cors: {origins: [https://a.example/, https://b.example, ftp, [x]]}}")
+    #expect(found.count == 3)
+    for shown in ["'https://a.example/'", "'ftp'", "a list"] {
+      #expect(found.contains { $0.hasSuffix("not \(shown)") }, "\(found)")
+    }
+  }
+
   @Test(
     "says what is wrong with it",
     arguments: [
       (
         "http: {rate: -1}",
-        "w.yaml:1:14: http.rate: must be a number from 0.0 to 1000000.0, not '-1'"
+        "w.yaml:1:14: http.rate: must be a number from 0 to 1000000, not '-1'"
       ),
       (
         "http: {burst: 10}",

@@ -101,7 +101,8 @@ struct CommandLineTests {
     #expect(command.createdAfter == Timestamp(milliseconds: 1_896_114_600_000))
     #expect(command.yes && command.wait && !command.dryRun)
     let wrong: [([String], String)] = [
-      (["cancel"], "which jobs?"), (["burn", "--all"], "cancel, retry, delete"),
+      (["delete", "--all"], "delete takes no --all"), (["cancel"], "which jobs?"),
+      (["burn", "--all"], "cancel, retry, delete"),
       (["cancel", "--all", "--type", "a:b"], "--all excludes"),
       (["cancel", "--all", "--dry-run", "--yes"], "exclude each other"),
       (["cancel", "--all", "--wait"], "--yes"),
@@ -111,6 +112,17 @@ struct CommandLineTests {
         try Warren.parseAsRoot(["bulk"] + arguments)
       }
       #expect(error.map { Warren.fullMessage(for: $0).contains(hint) } == true, "\(arguments)")
+    }
+  }
+
+  @Test("a job that is not retried is named once")
+  func retryRefusal() {
+    let id = JobID()
+    for (detail, told) in [
+      ("job \(id) is completed", "job \(id) is completed"), ("too busy", "job \(id): too busy"),
+    ] {
+      let problem = Problem(type: "t", title: "t", status: 409, detail: detail)
+      #expect(RetryCommand.refusal(of: id, problem) == told)
     }
   }
 

@@ -42,7 +42,7 @@ enum ProblemKind: String, CaseIterable {
   case invalidParams = "invalid-params"
   case notFound = "not-found"
   case methodNotAllowed = "method-not-allowed"
-  /// The idempotency key belongs to another job.
+  /// The idempotency key belongs to another job, or to another operation.
   case conflict
   /// The id belongs to a job that has been deleted.
   case deleted
@@ -99,7 +99,7 @@ enum ProblemKind: String, CaseIterable {
     case .invalidParams: "The params do not fit the job type"
     case .notFound: "Not found"
     case .methodNotAllowed: "Method not allowed"
-    case .conflict: "Conflict with another job"
+    case .conflict: "Conflict with what is there"
     case .deleted: "The job has been deleted"
     case .held: "The job's status forbids it"
     case .callbackFailed: "The job type's callback refuses"

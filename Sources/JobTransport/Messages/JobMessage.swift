@@ -227,7 +227,7 @@ struct JobMessageHeaders {
     guard let number = value.number, range.contains(number) else {
       throw JobMessageError(
         .badHeader,
-        "the header \(name) must be a number from \(range.lowerBound) to \(range.upperBound), not \(value)"
+        "the header \(name) must be a number from \(range.lowerBound.shown) to \(range.upperBound.shown), not \(value)"
       )
     }
     return number

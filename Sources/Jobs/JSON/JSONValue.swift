@@ -129,8 +129,36 @@ extension JSONValue: Codable {
     } else if let flag = try? single.decode(Bool.self) {
       self = .bool(flag)
     } else {
-      self = .number(try single.decode(Double.self))
+      do {
+        self = .number(try single.decode(Double.self))
+      } catch {
+        throw Self.unreadable(decoder, error)
+      }
     }
+  }
+
+  /// Why a value could not be read, rather than that it is no number: its kind is known, but not its text.
+  private static func unreadable(_ decoder: any Decoder, _ error: any Error) -> any Error {
+    for (what, read) in [
+      ("a string", { _ = try decoder.singleValueContainer().decode(String.self) }),
+      ("the name of a member", { _ = try decoder.container(keyedBy: JSONMemberKey.self) }),
+      ("an array", { _ = try decoder.unkeyedContainer() }),
+    ] as [(String, () throws -> Void)] {
+      do {
+        try read()
+      } catch is DecodingError {
+        // It is of another kind.
+      } catch let cause {
+        let reason = "\(cause)".prefix { $0 != "(" }
+        let why =
+          reason.contains("Surrogate") || reason.contains("UnicodeScalar")
+          ? "half a surrogate pair, which is no character" : "what is no character: \(reason)"
+        return DecodingError.dataCorrupted(
+          DecodingError.Context(
+            codingPath: decoder.codingPath, debugDescription: "\(what) has \(why)"))
+      }
+    }
+    return error
   }
 
   public func encode(to encoder: any Encoder) throws {

@@ -35,7 +35,7 @@ struct RetryCommand: AsyncParsableCommand {
       } catch {
         // What is wrong with one job is no reason to leave the others.
         guard case .problem(let problem) = error else { throw error }
-        Console.write("job \(id): \(problem.detail)\n", to: .error)
+        Console.write(Self.refusal(of: id, problem) + "\n", to: .error)
         failure = error
       }
     }
@@ -56,6 +56,11 @@ struct RetryCommand: AsyncParsableCommand {
         "job \(job.id), by which \(id) was retried, is \(job.status.rawValue): retry that one\n",
         to: .error)
     }
+  }
+
+  /// Most details name the job themselves.
+  static func refusal(of id: JobID, _ problem: Problem) -> String {
+    problem.detail.contains(id.description) ? problem.detail : "job \(id): \(problem.detail)"
   }
 
   /// Whether the new job has to be retried in its turn.
@@ -90,7 +95,8 @@ struct BulkCommand: AsyncParsableCommand {
     transform: ArgumentText.moment)
   var createdBefore: Timestamp?
 
-  @Flag(help: "All jobs that the action takes, where nothing else is said of them.")
+  @Flag(
+    help: "All jobs that the action takes, where nothing else is said of them; not with delete.")
   var all = false
 
   @Option(help: "Why, for people.")
@@ -126,6 +132,11 @@ struct BulkCommand: AsyncParsableCommand {
       throw ValidationError(
         "which jobs? give one of --status, --type, --queue, --created-after, --created-before, or"
           + " --all")
+    }
+    if action == .delete, all {
+      throw ValidationError(
+        "delete takes no --all: say which jobs, by --status, --type, --queue, --created-after or"
+          + " --created-before")
     }
     if !filter.isEmpty, all { throw ValidationError("--all excludes what narrows it") }
     if dryRun, yes { throw ValidationError("--dry-run and --yes exclude each other") }

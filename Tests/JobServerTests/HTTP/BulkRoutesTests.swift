@@ -195,6 +195,25 @@ struct BulkRoutesTests {
     }
   }
 
+  @Test(
+    "an empty body is called that, and told what would be right, also without a media type",
+    arguments: [
+      ("/jobs", "a JSON object, as in {\"type\""),
+      ("/jobs/bulk", "a JSON object, as in {\"action\""),
+      ("/jobs/batch", "a JSON array of jobs, as in [{"),
+    ])
+  func emptyBody(path: String, wanted: String) async throws {
+    try await APIFixture.with { fixture in
+      try await fixture.test { client in
+        for body in ["", nil] {
+          let problem = try await client.problem(.post, path, body: body)
+          #expect(problem.type == "/problems/invalid-json")
+          #expect(problem.detail.hasPrefix("the body is empty; it must be " + wanted))
+        }
+      }
+    }
+  }
+
   // MARK: Bulk
 
   @Test("a bulk request is an operation, with its place, that begins once for each key")
@@ -225,6 +244,7 @@ struct BulkRoutesTests {
           .post, "/jobs/bulk",
           body: #"{"action": "retry", "filter": {}, "idempotency_key": "stop"}"#)
         #expect(other.type == "/problems/conflict")
+        #expect(!other.title.contains("job") && other.detail.contains("operation"))
         #expect(try await client.read(.get, place, as: BulkOperation.self) == operation)
 
         let canceled: BulkOperation = try await client.read(.post, place + "/cancel")
@@ -262,10 +282,12 @@ struct BulkRoutesTests {
       (#"{"action": "delete", "filter": {}}"#, "must exclude something"),
       (#"{"action": "cancel", "filter": {"status": ["completed"]}}"#, "not completed"),
       (#"{"action": "retry", "filter": {"status": "failed"}}"#, "an array"),
-      (#"{"action": "cancel", "filter": {"state": ["waiting"]}}"#, "no member 'state'"),
-      (#"{"action": "cancel", "filter": {"type": "x"}}"#, "group:name"),
+      (#"{"action": "cancel", "filter": {"state": ["waiting"]}}"#, "no member 'filter.state'"),
+      (#"{"action": "cancel", "filter": {"status": []}}"#, "filter.status must be an array of one"),
+      (#"{"action": "cancel", "filter": {"status": []}}"#, "not an empty one"),
+      (#"{"action": "cancel", "filter": {"type": "x"}}"#, "the member filter.type: "),
       (#"{"action": "cancel", "filter": {"created_after": "now"}}"#, "Unix milliseconds"),
-      (#"{"action": "cancel", "filter": {}, "rate": 0}"#, "rate"),
+      (#"{"action": "cancel", "filter": {}, "rate": 0}"#, "a number from 0.01 to 100000, not 0"),
       (#"{"action": "cancel", "filter": {}, "dry_run": 1}"#, "true or false"),
       (
         #"{"action": "cancel", "action": "cancel", "filter": {}}"#,

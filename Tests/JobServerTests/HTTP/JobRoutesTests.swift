@@ -244,7 +244,7 @@ struct JobRoutesTests {
     }
   }
 
-  @Test("a body of another media type, and one of none, are refused")
+  @Test("a body of another media type is refused, and one of none")
   func mediaTypes() async throws {
     try await APIFixture.with { fixture in
       try await fixture.test { client in
@@ -254,8 +254,10 @@ struct JobRoutesTests {
           #expect(problem.type == "/problems/unsupported-media-type")
           #expect(problem.status == 415)
         }
+        // Without a body it is that which is missing.
         let bare = try await client.problem(.post, "/jobs")
-        #expect(bare.type == "/problems/unsupported-media-type")
+        #expect(bare.type == "/problems/invalid-json")
+        #expect(bare.detail.contains("the body is empty"))
       }
     }
   }

@@ -97,6 +97,21 @@ struct ScheduleBodyTests {
   }
 
   @Test(
+    "halves of characters are named as such",
+    arguments: [
+      (#"{"type": "a:b", "x\ud800": 1}"#, "the name of a member has half a surrogate pair"),
+      (#"{"type": "a:b", "params": {"p": {"x\ud800": 1}}}"#, "params.p: "),
+      (#"{"type": "a:b", "params": {"p": "\udc00"}}"#, "params.p: "),
+      (#"{"type": "a\ud800"}"#, "a string has half a surrogate pair"),
+    ])
+  func halfCharacters(text: String, hint: String) throws {
+    let problem = try #require(throws: APIProblem.self) { try parse(text) }.problem
+    #expect(problem.type == "/problems/invalid-json")
+    #expect(problem.detail.contains(hint), "\(problem.detail)")
+    #expect(!problem.detail.contains("Double"))
+  }
+
+  @Test(
     "JSON that is no object", arguments: [("[]", "array"), ("7", "integer"), (#""x""#, "string")])
   func noObject(text: String, kind: String) throws {
     let problem = try #require(throws: APIProblem.self) { try parse(text) }.problem
@@ -110,7 +125,7 @@ struct ScheduleBodyTests {
       (#"{}"#, "type", "group:name"),
       (#"{"type": null}"#, "type", "missing"),
       (#"{"type": 7}"#, "type", "a string, not 7"),
-      (#"{"type": "a:b", "params": []}"#, "params", "an object, not array"),
+      (#"{"type": "a:b", "params": []}"#, "params", "an object, not an array"),
       (#"{"type": "a:b", "params": "{}"}"#, "params", "an object"),
       (#"{"type": "a:b", "idempotency_key": ""}"#, "idempotency_key", "1 to 255 bytes"),
       (#"{"type": "a:b", "idempotency_key": 7}"#, "idempotency_key", "a string, not 7"),
@@ -131,6 +146,7 @@ struct ScheduleBodyTests {
       (#"{"type": "a:b", "priority": 10}"#, "priority", "an integer from 0 to 9, not 10"),
       (#"{"type": "a:b", "priority": 0.5}"#, "priority", "an integer from 0 to 9"),
       (#"{"type": "a:b", "priority": "high"}"#, "priority", "an integer from 0 to 9"),
+      (#"{"type": "a:b", "jitter": 2}"#, "jitter", "a number from 0 to 1, not 2"),
       (#"{"type": "a:b", "context": "x"}"#, "context", "an object of strings"),
       (#"{"type": "a:b", "context": {"n": 7}}"#, "context.n", "a string, not 7"),
       (#"{"type": "a:b", "parms": {}}"#, "parms", "params"),

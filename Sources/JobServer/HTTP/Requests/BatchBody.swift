@@ -12,6 +12,9 @@ struct BatchBody {
   /// - Throws: ``APIProblem`` when the bytes are no JSON, no array, or too many entries.
   init(parsing bytes: some Collection<UInt8>, knownTypes: [JobTypeID]) throws(APIProblem) {
     let bytes = Data(bytes)
+    guard !bytes.isEmpty else {
+      throw .emptyBody(#"a JSON array of jobs, as in [{"type": "group:name", "params": {}}]"#)
+    }
     let value: JSONValue
     do {
       // Each entry may be nested as deeply as a body.
@@ -21,7 +24,7 @@ struct BatchBody {
     }
     guard case .array(let elements) = value else {
       throw APIProblem(
-        .invalidBody, "the body must be a JSON array of jobs, not \(value.kind.rawValue)")
+        .invalidBody, "the body must be a JSON array of jobs, not \(value.kind.shown)")
     }
     guard Self.sizes.contains(elements.count) else {
       throw APIProblem(

@@ -13,7 +13,9 @@ struct BulkBody: Equatable {
 
   /// - Throws: ``APIProblem`` when the bytes are no JSON, or its members are not what they have to be.
   init(parsing bytes: some Collection<UInt8>) throws(APIProblem) {
-    var reader = try MemberReader(parsing: bytes, known: Self.members)
+    var reader = try MemberReader(
+      parsing: bytes, known: Self.members,
+      example: #"{"action": "cancel", "filter": {"type": "group:name"}}"#)
     let action: BulkAction? = reader.choice("action")
     reader.require("action", "what is to be done, as in cancel")
     let value = reader.object("filter")
@@ -35,7 +37,8 @@ struct BulkBody: Equatable {
   }
 
   private static func filter(_ value: JSONValue) throws(APIProblem) -> BulkFilter {
-    var reader = try MemberReader(value, of: "the filter", known: filterMembers)
+    var reader = try MemberReader(
+      value, of: "the filter", in: "filter.", known: filterMembers)
     func moment(_ name: String, _ reader: inout MemberReader) -> Timestamp? {
       reader.integer(name, in: JobSubmission.moments, unit: "Unix milliseconds")
         .map(Timestamp.init(milliseconds:))

@@ -13,6 +13,8 @@ struct JSONBody {
 
   /// - Throws: ``APIProblem`` when it is of another media type, larger than the limit, or cut off.
   func bytes(of request: Request) async throws(APIProblem) -> ByteBuffer {
+    // Whoever reads it says what is missing, which is not only its type.
+    if request.headers[.contentType] == nil, request.hasNoBody { return ByteBuffer() }
     try Self.checkMediaType(request.headers[.contentType])
     // Told before it is read, so that nobody sends it in vain where the length is known.
     if let length = request.headers[.contentLength].flatMap(Int.init), length > limit {
@@ -46,6 +48,11 @@ struct JSONBody {
 }
 
 extension Request {
+  /// Whether there is none by what its headers say (RFC 9112, section 6.3).
+  fileprivate var hasNoBody: Bool {
+    headers[.transferEncoding] == nil && headers[.contentLength].flatMap(Int.init) ?? 0 == 0
+  }
+
   /// Of a request that takes no body, whose members would be passed over in silence.
   ///
   /// - Throws: ``APIProblem`` when there is one.

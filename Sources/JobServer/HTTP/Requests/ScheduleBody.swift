@@ -32,7 +32,9 @@ struct ScheduleBody: Equatable {
     parsing bytes: some Collection<UInt8>, knownTypes: @autoclosure () -> [JobTypeID]
   ) throws(APIProblem) {
     try self.init(
-      reading: try MemberReader(parsing: bytes, known: Self.members), knownTypes: knownTypes())
+      reading: try MemberReader(
+        parsing: bytes, known: Self.members, example: #"{"type": "group:name", "params": {}}"#),
+      knownTypes: knownTypes())
   }
 
   /// - Parameter value: an entry of a batch.
@@ -103,11 +105,17 @@ struct ScheduleBody: Equatable {
 /// there twice is wrong.
 struct MemberReader {
   private let members: [String: JSONValue]
+  /// What stands before their names in messages.
+  private let place: String
   private var faults: [String] = []
 
+  /// - Parameter example: what would be right where there is nothing.
   /// - Throws: ``APIProblem`` when the bytes are no JSON, or no object.
-  init(parsing bytes: some Collection<UInt8>, known: [String]) throws(APIProblem) {
+  init(
+    parsing bytes: some Collection<UInt8>, known: [String], example: String
+  ) throws(APIProblem) {
     let bytes = Data(bytes)
+    guard !bytes.isEmpty else { throw .emptyBody("a JSON object, as in \(example)") }
     let value: JSONValue
     do {
       value = try JSONValue(parsing: bytes)
@@ -118,23 +126,29 @@ struct MemberReader {
     faults += JSONRepetition.all(in: bytes.span).map(\.fault)
   }
 
-  /// - Parameter what: what the value is, as in "the body".
+  /// - Parameters:
+  ///   - what: what the value is, as in "the body".
+  ///   - place: what stands before the names of its members, as in `filter.`.
   /// - Throws: ``APIProblem`` when it is no object.
-  init(_ value: JSONValue, of what: String, known: [String]) throws(APIProblem) {
+  init(
+    _ value: JSONValue, of what: String, in place: String = "", known: [String]
+  ) throws(APIProblem) {
     guard let members = value.members else {
       throw APIProblem(
-        .invalidBody, "\(what) must be a JSON object, not \(value.kind.rawValue)")
+        .invalidBody, "\(what) must be a JSON object, not \(value.kind.shown)")
     }
+    self.place = place
     self.members = members.filter { $0.value != .null }
     for name in members.keys.sorted() where !known.contains(name) {
       faults.append(
-        "there is no member '\(name.prefix(100))'; known are \(known.joined(separator: ", "))")
+        "there is no member '\(place)\(name.prefix(100))'; known are \(known.joined(separator: ", "))"
+      )
     }
   }
 
   /// Notes that a member is missing, unless it is there.
   mutating func require(_ name: String, _ meaning: String) {
-    if members[name] == nil { faults.append("the member \(name) is missing: \(meaning)") }
+    if members[name] == nil { faults.append("the member \(place)\(name) is missing: \(meaning)") }
   }
 
   mutating func string(_ name: String) -> String? {
@@ -176,7 +190,7 @@ struct MemberReader {
     do throws(NameError) {
       return try make(text)
     } catch {
-      faults.append("the member \(name): \(error)")
+      faults.append("the member \(place)\(name): \(error)")
       return nil
     }
   }
@@ -187,8 +201,13 @@ struct MemberReader {
   ) -> Set<Choice>? {
     guard let value = members[name] else { return nil }
     let known = Choice.allCases.map(\.rawValue).joined(separator: ", ")
-    guard case .array(let elements) = value, !elements.isEmpty else {
+    guard case .array(let elements) = value else {
       return refuse(name, "an array of one or several of \(known)", value)
+    }
+    if elements.isEmpty {
+      faults.append(
+        "the member \(place)\(name) must be an array of one or several of \(known), not an empty one"
+      )
     }
     var choices: Set<Choice> = []
     for element in elements {
@@ -211,7 +230,7 @@ struct MemberReader {
     do {
       return try IdempotencyKey(text)
     } catch {
-      faults.append("the member \(name): \(error)")
+      faults.append("the member \(place)\(name): \(error)")
       return nil
     }
   }
@@ -237,7 +256,8 @@ struct MemberReader {
       default: nil
       }
     guard let number, range.contains(number) else {
-      return refuse(name, "a number from \(range.lowerBound) to \(range.upperBound)", value)
+      return refuse(
+        name, "a number from \(range.lowerBound.shown) to \(range.upperBound.shown)", value)
     }
     return number
   }
@@ -280,11 +300,33 @@ struct MemberReader {
   ) -> Value? {
     let shown: String =
       switch found {
-      case .object, .array: found.kind.rawValue
+      case .object, .array: found.kind.shown
       default: String(found.text.prefix(100))
       }
-    faults.append("the member \(name) must be \(expected), not \(shown)")
+    faults.append("the member \(place)\(name) must be \(expected), not \(shown)")
     return nil
+  }
+}
+
+extension JSONKind {
+  /// In a sentence.
+  var shown: String {
+    switch self {
+    case .null: "null"
+    case .boolean: "true or false"
+    case .integer: "an integer"
+    case .number: "a number"
+    case .string: "a string"
+    case .array: "an array"
+    case .object: "an object"
+    }
+  }
+}
+
+extension APIProblem {
+  /// - Parameter wanted: what would be right.
+  static func emptyBody(_ wanted: String) -> APIProblem {
+    APIProblem(.invalidJSON, "the body is empty; it must be \(wanted)")
   }
 }
 
