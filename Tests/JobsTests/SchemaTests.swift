@@ -49,6 +49,25 @@ struct SchemaTests {
       ])
   }
 
+  @Test("alternatives within alternatives, and long names, cost few messages and short ones")
+  func nestedAlternatives() throws {
+    let nested = (0..<6).reduce(["type": "string"] as JSONValue) { schema, _ in
+      ["anyOf": [schema, schema, schema]]
+    }
+    let schema = try ParamsSchema(["additionalProperties": nested])
+    let name = String(repeating: "~x", count: 500_000)
+    let value = JSONValue.object([name: 1])
+    var check = SchemaCheck(schema.program, of: value)
+    let error = #expect(throws: ParamsError.self) { try check.run(value) }
+    let violation = try #require(error?.violations.first)
+    #expect(violation.keyword == "anyOf")
+    #expect(violation.detail.contains("must fit one of the 3 alternatives of `anyOf`"))
+    #expect(violation.pointer.utf8.count <= 1_003)
+    #expect(violation.pointer.hasPrefix("/~0x~0x"))
+    // One for each level of three reasons, and all together.
+    #expect(check.messages == 3 * 6 + 1)
+  }
+
   @Test("places are JSON pointers, whatever the names")
   func pointers() throws {
     let schema: JSONValue = [

@@ -6,6 +6,8 @@ package enum JSONPointer {
   static func text(_ path: [String]) -> String {
     var text = ""
     for name in path {
+      // A little more than is told, so that what is told does not depend on where this cuts.
+      let name = name.shortened(to: longest + 8)
       text += "/" + name.replacing("~", with: "~0").replacing("/", with: "~1")
       if text.utf8.count > longest { return text.shortened(to: longest) }
     }

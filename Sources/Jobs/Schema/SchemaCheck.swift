@@ -24,6 +24,8 @@ struct SchemaCheck {
   /// After so many steps it is given up.
   var limit: Int
   private(set) var steps = 0
+  /// How many messages were written; they cost more than steps, and are few.
+  private(set) var messages = 0
   /// What the defaults that were filled in cost together.
   private var added = 0
   /// About 8 MiB, as much as the largest params that can be submitted: a few bytes that are an object each get all its defaults.
@@ -36,6 +38,8 @@ struct SchemaCheck {
   private var violations: [ParamsViolation] = []
   private var more = 0
   private var most = ParamsError.mostViolations
+  /// Whether it is said why an alternative does not fit.
+  private var isOfAlternative = false
 
   init(_ program: SchemaProgram, of value: JSONValue) {
     self.program = program
@@ -93,6 +97,7 @@ struct SchemaCheck {
       more += 1
       return
     }
+    messages += 1
     violations.append(
       ParamsViolation(
         pointer: pointer, keyword: keyword, detail: "\(place) \(message())".shortened(to: 1_000)))
@@ -443,19 +448,25 @@ struct SchemaCheck {
     }
   }
 
-  /// Says of the first few alternatives why they do not fit.
+  /// Says of the first few alternatives why they do not fit; of one alone where that is itself such a reason, which would be as many
+  /// times longer at each level.
   private mutating func tellNone(
     of rules: [Int], _ value: JSONValue, _ keyword: String, _ isTold: Bool
   ) {
     guard isTold, !isGivenUp else { return }
-    let outer = (violations, more, most)
+    // It would not be told.
+    guard violations.count < most else {
+      more += 1
+      return
+    }
+    let outer = (violations, more, most, isOfAlternative)
     var reasons: [String] = []
-    for rule in rules.prefix(Self.mostReasons) {
-      (violations, more, most) = ([], 0, 1)
+    for rule in rules.prefix(isOfAlternative ? 1 : Self.mostReasons) {
+      (violations, more, most, isOfAlternative) = ([], 0, 1, true)
       _ = fits(value, rule, isTold: true)
       if let reason = violations.first { reasons.append(reason.detail.shortened(to: 250)) }
     }
-    (violations, more, most) = outer
+    (violations, more, most, isOfAlternative) = outer
     if rules.count > reasons.count { reasons.append("…") }
     tell(
       true, keyword,
