@@ -207,7 +207,7 @@ let package = Package(
     .testTarget(
       name: "AMQPTests",
       dependencies: [
-        "AMQP", "TestSupport", logging,
+        "AMQP", "TestSupport", logging, .product(name: "InMemoryLogging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
       ],

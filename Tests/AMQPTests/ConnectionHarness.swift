@@ -25,9 +25,10 @@ func withConnection<Value: Sendable>(
 
 /// Runs a connection while `body` uses it; ends it whatever happens.
 func withConnection<Value: Sendable>(
-  _ configuration: ConnectionConfiguration, _ body: @Sendable (Connection) async throws -> Value
+  _ configuration: ConnectionConfiguration, logger: Logger = quietLogger(),
+  _ body: @Sendable (Connection) async throws -> Value
 ) async throws -> Value {
-  let connection = Connection(configuration: configuration, logger: quietLogger())
+  let connection = Connection(configuration: configuration, logger: logger)
   return try await withThrowingTaskGroup(of: Void.self) { group in
     group.addTask { try await connection.run() }
     defer { group.cancelAll() }

@@ -1,4 +1,6 @@
 import AMQP
+import InMemoryLogging
+import Logging
 import TestSupport
 import Testing
 
@@ -87,8 +89,14 @@ struct DeclaringTests {
         bindings: [Binding(queue: "there", source: "there", routingKey: "#")])
       try await withConnection(configuration(broker.url)) { try await $0.declare(there) }
       let url = "amqp://reader:secret@127.0.0.1:\(broker.port)/"
-      try await withConnection(configuration(url)) { connection in
+      let lines = InMemoryLogHandler()
+      let logger = Logger(label: "test") { _ in lines }
+      try await withConnection(configuration(url), logger: logger) { connection in
         try await connection.declare(there)
+        // That the binding is there is only taken for granted, and said.
+        let told = lines.entries.filter { $0.level >= .notice }
+          .map { "\($0.message) \($0.metadata["what"].map { "\($0)" } ?? "")" }
+        #expect(told.count { $0.contains("Not bound") } == 1, "\(told)")
         for missing in [
           Topology(queues: [.quorum("missing")]),
           Topology(exchanges: [ExchangeDeclaration("missing", kind: .topic)]),

@@ -187,8 +187,15 @@ extension Connection {
         throw error.replyCode == ReplyCode.notFound ? refusal : error
       }
     }
-    logger.debug(
-      "Not declared, since it is there and this user may not",
+    guard case .bind = method else {
+      logger.debug(
+        "Not declared, since it is there and this user may not",
+        metadata: ["what": "\(method.subject)"])
+      return
+    }
+    // The broker tells nobody which bindings there are.
+    logger.notice(
+      "Not bound, since this user may not; taken for bound, since both ends are there",
       metadata: ["what": "\(method.subject)"])
   }
 
