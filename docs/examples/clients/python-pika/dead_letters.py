@@ -4,6 +4,7 @@
     WARREN_BROKER=amqp://guest:guest@127.0.0.1:5672 python dead_letters.py
 """
 
+import json
 import os
 import sys
 
@@ -24,6 +25,13 @@ def main(most=1000):
             what = properties.type or headers.get("type") or "message without a type"
             print(f"{what}, {len(body)} bytes, {properties.message_id or 'without an id'}")
             print(f"  {headers.get('x-warren-reason')}: {headers.get('x-warren-explanation')}")
+            # Who sent it, where the server asks who is who, and what does not fit, each with its place.
+            if user := headers.get("x-warren-user"):
+                print(f"  from the broker's user {user}")
+            for error in json.loads(headers.get("x-warren-errors") or "[]"):
+                print(f"  {error['pointer'] or 'the params'}: {error['detail']}")
+        else:
+            print(f"there may be more: only the first {most} are listed")
         # What is not acknowledged is back in the queue when the channel is closed.
         channel.close()
 
