@@ -27,6 +27,9 @@ package final class MemoryJobStore: JobStore {
     var queues: [JobQueueName: JobQueue] = [:]
     /// In the order in which they came.
     var operations: [BulkOperation] = []
+    /// In the order in which they came.
+    var deadLetters: [DeadLetterEntry] = []
+    var lastDeadLetter: Int64 = 0
     var nextNumber: Int64 = 1
     var nextSequence: Int64 = 1
     var commit = StoreCommit()

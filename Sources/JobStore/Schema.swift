@@ -15,6 +15,7 @@ enum Schema {
     migrator.registerMigration("removed events") { db in try db.execute(sql: removedEvents) }
     migrator.registerMigration("retry") { db in try db.execute(sql: retry) }
     migrator.registerMigration("operation") { db in try db.execute(sql: operation) }
+    migrator.registerMigration("dead letter") { db in try db.execute(sql: deadLetter) }
     return migrator
   }
 
@@ -217,6 +218,47 @@ extension Schema {
     CREATE INDEX operation_list ON operation (tenant);
     CREATE INDEX operation_running ON operation (number) WHERE status = 0;
     CREATE INDEX operation_ended ON operation (ended_at) WHERE ended_at IS NOT NULL;
+    """
+}
+
+extension Schema {
+  /// Messages that could not be accepted. `state` 0 waits, 1 is redriven, 2 accepted; `kind` 0 is a job, 1 a cancellation, 2 a
+  /// report, 3 another of Warren's own. `root` is what the id of its job is derived from; `errors` is JSON, as text. What can be
+  /// large stands last, so that lists need not read it.
+  fileprivate static let deadLetter = """
+    CREATE TABLE dead_letter (
+      number INTEGER PRIMARY KEY AUTOINCREMENT,
+      id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
+      root BLOB NOT NULL CHECK (length(root) = 16),
+      fingerprint BLOB NOT NULL CHECK (length(fingerprint) = 16),
+      tenant BLOB NOT NULL CHECK (length(tenant) = 16),
+      state INTEGER NOT NULL CHECK (state BETWEEN 0 AND 2),
+      kind INTEGER NOT NULL CHECK (kind BETWEEN 0 AND 3),
+      redrives INTEGER NOT NULL CHECK (redrives >= 0),
+      size INTEGER NOT NULL CHECK (size >= 0),
+      arrived_at INTEGER NOT NULL,
+      updated_at INTEGER NOT NULL,
+      edited_at INTEGER,
+      edited_by BLOB CHECK (length(edited_by) = 16),
+      job BLOB CHECK (length(job) = 16),
+      reason TEXT NOT NULL,
+      explanation TEXT NOT NULL,
+      type TEXT,
+      queue TEXT,
+      found_in TEXT,
+      exchange TEXT,
+      routing_key TEXT,
+      user TEXT,
+      deaths TEXT,
+      errors TEXT,
+      edited_properties BLOB,
+      edited_body BLOB,
+      properties BLOB NOT NULL,
+      body BLOB NOT NULL
+    ) STRICT;
+    CREATE INDEX dead_letter_list ON dead_letter (tenant, state);
+    CREATE INDEX dead_letter_same ON dead_letter (fingerprint);
+    CREATE INDEX dead_letter_age ON dead_letter (state, updated_at);
     """
 }
 

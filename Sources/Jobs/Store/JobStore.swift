@@ -9,7 +9,7 @@ package import Foundation
 ///
 /// A waiting job is *due* or *for later*: what is stored with a time that has come is due at once, the rest becomes due when
 /// ``promote(at:limit:)`` finds that its time has come. Only what is due can be claimed.
-package protocol JobStore: BulkStore {
+package protocol JobStore: BulkStore, DeadLetterStore {
   // MARK: Intake
 
   /// Stores new jobs, each as it is, whatever its status; a repetition is told by tenant and idempotency key, or by the id.
