@@ -1,4 +1,5 @@
 package import AMQP
+package import Foundation
 package import Jobs
 package import Logging
 
@@ -14,6 +15,16 @@ package enum DeadLetter {
   package static let foundIn = "x-warren-found-in"
   /// The broker's user who sent it, where it said so: whoever republishes it is another one.
   package static let user = "x-warren-user"
+  /// The letter's own id: published twice, it is one letter.
+  package static let letter = "x-warren-letter"
+  /// That the message had been delivered before: another letter may have been made of it.
+  package static let repeated = "x-warren-repeated"
+  /// That its own headers were too large to be kept.
+  package static let lostHeaders = "x-warren-lost-headers"
+  /// Of a message that was a dead letter and was published again: which one.
+  package static let provenance = "x-warren-dead-letter"
+  /// How often it was published again.
+  package static let redriven = "x-warren-redriven"
 
   /// The most bytes of headers that are kept.
   static let mostOfHeaders = 64 << 10
@@ -38,6 +49,8 @@ package enum DeadLetter {
       /// Where it is the params that are wrong.
       package let errors: [ParamsViolation]
       package let place: Place
+      /// Its id as a letter, however often it is published.
+      let letter = UUID.version7()
 
       package init(
         _ message: Message, reason: String, explanation: String, errors: [ParamsViolation] = [],
@@ -81,11 +94,24 @@ package enum DeadLetter {
   /// Republishing keeps what the message was, without the broker's own dead-letter history, which grows with each turn.
   package static func message(
     _ original: Message, reason code: String, explanation text: String,
-    errors list: [ParamsViolation] = [], foundIn queue: String
+    errors list: [ParamsViolation] = [], foundIn queue: String, letter id: UUID = .version7(),
+    isRepeated: Bool = false
   ) -> Message {
     var message = forwarded(original)
     // Properties have to fit into one frame, of 128 KiB mostly, with the reason.
-    if message.properties.headers.encodedSize > mostOfHeaders { message.properties.headers = [:] }
+    let isTooLarge = message.properties.headers.encodedSize > mostOfHeaders
+    if isTooLarge {
+      // Where it comes from is ours, and short.
+      let own = [provenance, redriven].map { ($0, message.properties.headers[$0]) }
+      message.properties.headers = [:]
+      for (name, value) in own where (value?.stringValue?.utf8.count ?? 0) <= 100 {
+        message.properties.headers[name] = value
+      }
+    }
+    let isLost = isTooLarge || message.properties.headersRefused != nil
+    message.properties.headers[lostHeaders] = isLost ? .bool(true) : nil
+    message.properties.headers[letter] = .string(id.uuidString.lowercased())
+    message.properties.headers[repeated] = isRepeated ? .bool(true) : nil
     message.properties.headers[reason] = .string(code)
     message.properties.headers[explanation] = .string(text)
     message.properties.headers[errors] = list.isEmpty ? nil : .string(json(of: list))
@@ -131,7 +157,20 @@ package enum DeadLetter {
   /// The headers in which RabbitMQ keeps how often and where a message was dead-lettered.
   private static func isBrokersOwn(_ header: String) -> Bool {
     ["x-death", "x-first-death-", "x-last-death-"].contains { header.hasPrefix($0) }
+      || ["x-delivery-count", "x-acquired-count"].contains(header)
   }
+
+  /// The message as it was before it became a dead letter: nothing of the broker's history is left, nor of ours. How long it may
+  /// live is not restored: it would be thrown out again.
+  package static func restored(_ letter: Message) -> Message {
+    var message = forwarded(letter)
+    for name in own { message.properties.headers[name] = nil }
+    return message
+  }
+
+  private static let own = [
+    reason, explanation, errors, foundIn, user, letter, repeated, lostHeaders, provenance, redriven,
+  ]
 }
 
 /// Moves what cannot be accepted out of its queue: into the dead-letter queue mostly, with the reason.
@@ -203,7 +242,7 @@ package struct DeadLetterPublisher<Broker: MessageBroker>: Sendable {
         Publication(
           DeadLetter.message(
             part.message, reason: part.reason, explanation: part.explanation, errors: part.errors,
-            foundIn: queue),
+            foundIn: queue, letter: part.letter, isRepeated: letter.delivery.redelivered),
           exchange: part.place == .dead ? names.dead : "",
           routingKey: part.place == .dead ? "" : names.unknownReports, mandatory: true)
       }

@@ -81,7 +81,7 @@ extension IdempotencyKey: Codable {
 
 extension UUID {
   /// The UUID that is a hash of a name within a namespace (RFC 9562, section 5.5).
-  static func version5(of name: some Sequence<UInt8>, in namespace: UUID) -> UUID {
+  package static func version5(of name: some Sequence<UInt8>, in namespace: UUID) -> UUID {
     var bytes = withUnsafeBytes(of: namespace.uuid) { Array($0) }
     bytes.append(contentsOf: name)
     var hash = SHA1.digest(of: bytes)

@@ -56,7 +56,7 @@ package struct ChildIDs: Sendable {
 
 extension JobID {
   /// An id that sorts near another, and has the rest of a key (RFC 9562, section 5.8).
-  fileprivate init(_ key: IdempotencyKey, near other: JobID) {
+  package init(_ key: IdempotencyKey, near other: JobID) {
     var bytes = key.uuid.uuid
     let time = other.uuid.uuid
     (bytes.0, bytes.1, bytes.2) = (time.0, time.1, time.2)

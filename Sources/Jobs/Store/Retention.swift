@@ -8,6 +8,11 @@ package struct RetentionPolicy: Sendable, Hashable {
     status == .failed || status == .timedOut ? .days(90) : .days(30)
   }
 
+  /// How long dead letters are kept to which nothing happens; zero for ever.
+  package var deadLetterAge = Duration.days(90)
+  /// How long those are kept that have become something.
+  package static let acceptedLetterAge = Duration.days(7)
+
   private var ages: [JobStatus: Duration] = [:]
   private var agesOfTypes: [JobTypeID: [JobStatus: Duration]] = [:]
 
