@@ -184,14 +184,16 @@ extension SettingReader {
 
 extension SettingReader {
   private static let statuses = RetentionPolicy.statuses.map(\.rawValue)
+  private static let deadLetters = "dead_letters"
 
   /// - Parameter types: those that the file declares; workers may announce others.
   mutating func retention(_ node: SettingNode?, types: [JobTypeID]) -> RetentionPolicy {
     var policy = RetentionPolicy()
     let general = section(
       node, key: "retention", variable: SettingSection.variable(["retention"]),
-      known: Self.statuses + ["types"])
+      known: Self.statuses + [Self.deadLetters, "types"])
     for (status, age) in ages(general) { policy.keep(status, for: age) }
+    if let age = age(general, Self.deadLetters) { policy.deadLetterAge = age }
     let own = section(general["types"], key: general.key("types"), variable: nil, known: nil)
     for member in own.members {
       let section = section(
@@ -212,13 +214,17 @@ extension SettingReader {
 
   private mutating func ages(_ section: SettingSection) -> [(JobStatus, Duration)] {
     RetentionPolicy.statuses.compactMap { status in
-      guard let age = duration(section, status.rawValue) else { return nil }
-      guard age == .zero || age >= .seconds(60) else {
-        note(section, status.rawValue, "must be at least 1m, or 0s, which keeps for ever")
-        return nil
-      }
-      return (status, age)
+      age(section, status.rawValue).map { (status, $0) }
     }
+  }
+
+  private mutating func age(_ section: SettingSection, _ name: String) -> Duration? {
+    guard let age = duration(section, name) else { return nil }
+    guard age == .zero || age >= .seconds(60) else {
+      note(section, name, "must be at least 1m, or 0s, which keeps for ever")
+      return nil
+    }
+    return age
   }
 
   private mutating func warnOfMisspelling(

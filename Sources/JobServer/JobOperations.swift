@@ -250,6 +250,9 @@ package enum JobOperationError: Error, Sendable, CustomStringConvertible {
   /// A job of that status is not done again.
   case notRetryable(Job)
   case unknownOperation(UUID)
+  case unknownDeadLetter(UUID)
+  /// The letter's state forbids it now.
+  case deadLetterHeld(DeadLetterRecord)
   /// The key belongs to an operation that does something else.
   case operationConflict(UUID)
   /// So many operations of the tenant run already.
@@ -277,6 +280,14 @@ package enum JobOperationError: Error, Sendable, CustomStringConvertible {
         + Job.retryable.map(\.rawValue).sorted().joined(separator: ", ") + " can"
     case .unknownOperation(let id):
       "there is no operation \(id.uuidString.lowercased())"
+    case .unknownDeadLetter(let id):
+      "there is no dead letter \(id.uuidString.lowercased())"
+    case .deadLetterHeld(let letter) where letter.state == .accepted:
+      letter.job.map {
+        "dead letter \(letter.id.uuidString.lowercased()) has been accepted already, as job \($0)"
+      } ?? "dead letter \(letter.id.uuidString.lowercased()) has been accepted already"
+    case .deadLetterHeld(let letter):
+      "dead letter \(letter.id.uuidString.lowercased()) is on its way to be accepted or refused again; try later"
     case .operationConflict(let id):
       "the idempotency key belongs to operation \(id.uuidString.lowercased()), which was asked for something else"
     case .tooManyOperations(let count):

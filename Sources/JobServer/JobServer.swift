@@ -47,6 +47,8 @@ package struct JobServer: Sendable {
     let inbox = InboxMarks(
       connection: publishing, names: names, patience: configuration.patience, clock: clock)
     let deadLetters = DeadLetterPublisher(connection: publishing, names: names, logger: logger)
+    let redriven = RedrivenMessages(
+      store: store, access: access, ownUser: configuration.broker.username)
     let callbacks = CallbackCaller(
       directory: directory, control: control, limit: configuration.callbackLimit, logger: logger)
     let initializer = Initializer(
@@ -91,7 +93,8 @@ package struct JobServer: Sendable {
         queue: hub.events, broker: publishing, names: names, clock: clock, log: log),
       ReportConsumer(
         authority: authority, registrar: registrar, inbox: inbox, kept: kept, broker: consuming,
-        deadLetters: deadLetters, names: names, access: access, clock: clock, log: log),
+        deadLetters: deadLetters, names: names, access: access, redriven: redriven, clock: clock,
+        log: log),
       UnknownReports(
         broker: publishing, names: names, kept: kept, clock: clock, log: log),
       ClaimConsumer(
@@ -105,9 +108,14 @@ package struct JobServer: Sendable {
         watches: hub.watches, store: store, broker: publishing, clock: clock, log: log),
       SubmitConsumer(
         intake: intake, service: service, initializer: initializer, broker: consuming,
-        deadLetters: deadLetters, names: names, access: access,
+        deadLetters: deadLetters, names: names, access: access, redriven: redriven,
         maxBodyBytes: configuration.maxBodyBytes,
         clock: clock, log: log),
+      DeadLetterConsumer(
+        store: store,
+        reader: DeadLetterReader(
+          catalog: catalog, names: names, access: access, redriven: redriven),
+        broker: consuming, names: names, clock: clock, log: log),
       initializer,
       ReplyPublisher(
         store: store, broker: publishing, endings: hub.endings, clock: clock, log: log),
@@ -132,7 +140,15 @@ package struct JobServer: Sendable {
       retention,
       HTTPServer(
         api: JobAPI(
-          service: service, maxBodyBytes: configuration.maxBodyBytes,
+          service: service,
+          deadLetters: DeadLetterOperations(
+            store: store,
+            check: DeadLetterCheck(
+              intake: intake, store: store, access: access,
+              maxBodyBytes: configuration.maxBodyBytes),
+            broker: publishing, names: names, access: access,
+            ownUser: configuration.broker.username, clock: clock, log: log),
+          maxBodyBytes: configuration.maxBodyBytes,
           readiness: [
             .store(store), .connection(publishing, role: "publishing"),
             .connection(consuming, role: "consuming"),

@@ -42,6 +42,7 @@ final class Retention: Service {
           _ = try await prune()
           try await store.pruneOperations(
             endedBy: clock.now + (.zero - Self.operationAge), limit: Self.batchSize)
+          try await pruneDeadLetters()
         } catch {
           log.count(\.storeFailures)
           log.burst(.error, "jobs could not be pruned; it is tried again", ["error": "\(error)"])
@@ -80,6 +81,32 @@ final class Retention: Service {
       else { break }
     } while clock.uptime < end
     return pruned
+  }
+
+  /// Removes dead letters that are too old, a batch at a time.
+  private func pruneDeadLetters() async throws(StoreError) {
+    let age = policy.deadLetterAge
+    var (waiting, accepted) = (0, 0)
+    defer {
+      if waiting + accepted > 0 {
+        log.count(\.prunedLetters, waiting)
+        log.logger.log(
+          level: waiting > 0 ? .warning : .info, "dead letters were pruned",
+          metadata: ["unmended": "\(waiting)", "accepted": "\(accepted)"])
+      }
+    }
+    var isLast = false
+    while !isLast {
+      let start = clock.uptime
+      let pruned = try await store.pruneDeadLetters(
+        unchangedSince: age > .zero ? clock.now + (.zero - age) : nil,
+        acceptedBy: clock.now + (.zero - RetentionPolicy.acceptedLetterAge), limit: Self.batchSize)
+      waiting += pruned.waiting
+      accepted += pruned.accepted
+      let pause = max(Self.shortestPause, clock.uptime - start)
+      isLast = pruned.waiting + pruned.accepted < Self.batchSize
+      if !isLast, (try? await clock.sleep(for: pause)) == nil { isLast = true }
+    }
   }
 
   private func tell(_ pruned: Pruned) {

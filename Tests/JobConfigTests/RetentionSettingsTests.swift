@@ -29,6 +29,18 @@ struct RetentionSettingsTests {
     #expect(try parsed("retention:").retention == RetentionPolicy())
   }
 
+  @Test("says how long dead letters are kept")
+  func deadLetters() throws {
+    #expect(try parsed("").retention.deadLetterAge == Self.day * 90)
+    #expect(try parsed("retention: {dead_letters: 7d}").retention.deadLetterAge == Self.day * 7)
+    #expect(
+      try parsed("", ["WARREN_RETENTION_DEAD_LETTERS": "0s"]).retention.deadLetterAge == .zero)
+    #expect(
+      problems("retention: {dead_letters: 1s}") == [
+        "w.yaml:1:27: retention.dead_letters: must be at least 1m, or 0s, which keeps for ever"
+      ])
+  }
+
   @Test("gives way to the environment")
   func environment() throws {
     let policy = try parsed(
@@ -74,7 +86,7 @@ struct RetentionSettingsTests {
       (
         "retention: {running: 1d}",
         "w.yaml:1:13: retention.running: there is no such key; known are skipped, canceled, failed,"
-          + " timeout, completed, types"
+          + " timeout, completed, dead_letters, types"
       ),
       (
         "retention: {types: [a]}", "w.yaml:1:20: retention.types: must be a map, not a list"

@@ -54,6 +54,8 @@ enum ProblemKind: String, CaseIterable {
   case noWorker = "no-worker"
   /// The job's type has no suspending.
   case notSuspendable = "not-suspendable"
+  /// The dead letter would be refused again, or its state forbids it now.
+  case deadLetterRefused = "dead-letter-refused"
   /// More is asked for than can be done now.
   case tooManyRequests = "too-many-requests"
   /// The tenant asks more often than it may.
@@ -75,7 +77,7 @@ enum ProblemKind: String, CaseIterable {
     case .forbiddenOrigin: .forbidden
     case .notFound: .notFound
     case .methodNotAllowed, .notSuspendable: .methodNotAllowed
-    case .conflict, .deleted, .held: .conflict
+    case .conflict, .deleted, .held, .deadLetterRefused: .conflict
     case .bodyTooLarge: .contentTooLarge
     case .unsupportedMediaType: .unsupportedMediaType
     case .unknownType, .invalidParams: .unprocessableContent
@@ -105,6 +107,7 @@ enum ProblemKind: String, CaseIterable {
     case .callbackFailed: "The job type's callback refuses"
     case .noWorker: "No worker is there"
     case .notSuspendable: "The job cannot be suspended"
+    case .deadLetterRefused: "The dead letter does not allow it"
     case .tooManyRequests: "Too many requests"
     case .rateExceeded: "The tenant asks too often"
     case .concurrencyExceeded: "Too many requests of the tenant at once"
@@ -192,8 +195,10 @@ extension APIProblem {
     case .notSuspendable(let job):
       // A 405 says what the path takes (RFC 9110, section 15.5.6): for this job nothing.
       self.init(.notSuspendable, error.description, job: job.id, headers: [.allow: ""])
-    case .unknownOperation:
+    case .unknownOperation, .unknownDeadLetter:
       self.init(.notFound, error.description)
+    case .deadLetterHeld(let letter):
+      self.init(.deadLetterRefused, error.description, job: letter.job)
     case .operationConflict:
       self.init(.conflict, error.description)
     case .tooManyOperations:

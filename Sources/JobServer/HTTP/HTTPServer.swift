@@ -53,6 +53,7 @@ struct HTTPServer: Service {
 /// The HTTP API: which routes there are, and what surrounds them.
 struct JobAPI: Sendable {
   let service: JobOperations
+  let deadLetters: DeadLetterOperations
   /// The largest request body, in bytes.
   let maxBodyBytes: Int
   /// What `/readyz` looks at.
@@ -83,6 +84,7 @@ struct JobAPI: Sendable {
     }
     // Before what has the job's id in the same place: an unknown method is told of the path that was meant.
     BulkRoutes(service: service, body: JSONBody(limit: maxBodyBytes)).add(to: &routes)
+    DeadLetterRoutes(letters: deadLetters, body: JSONBody(limit: maxBodyBytes)).add(to: &routes)
     JobRoutes(service: service, body: JSONBody(limit: maxBodyBytes)).add(to: &routes)
     JobWaitRoute(service: service).add(to: &routes)
     EventStreamRoutes(service: service, slots: streams).add(to: &routes)

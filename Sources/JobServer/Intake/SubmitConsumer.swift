@@ -12,6 +12,7 @@ import ServiceLifecycle
 /// again what is lost; among the dead letters they would bury the others.
 struct SubmitConsumer<Broker: MessageBroker>: Service {
   private typealias Submission = (delivery: Delivery, submission: JobSubmission)
+  private typealias Taken = (delivery: Delivery, job: JobID)
   private typealias Cancellation = (delivery: Delivery, cancellation: JobCancellation)
 
   let intake: Intake
@@ -21,6 +22,7 @@ struct SubmitConsumer<Broker: MessageBroker>: Service {
   let deadLetters: DeadLetterPublisher<Broker>
   let names: TransportNames
   let access: BrokerAccess
+  let redriven: RedrivenMessages
   /// Of the params; as large as a request over HTTP may be.
   let maxBodyBytes: Int
   let clock: any ServerClock
@@ -54,6 +56,12 @@ struct SubmitConsumer<Broker: MessageBroker>: Service {
     var cancellations: [Cancellation] = []
     var tickets: [DeliveryTag] = []
     var refused: [DeadLetter.Letter] = []
+    let senders = await clock.untilDone { () throws(StoreError) in
+      try await redriven.senders(of: deliveries.map(\.message))
+    } failed: { error in
+      tell(error)
+    }
+    guard let senders else { return [] }
     for delivery in deliveries {
       guard !WireCoding.isTicket(delivery.message) else {
         tickets.append(delivery.tag)
@@ -70,11 +78,13 @@ struct SubmitConsumer<Broker: MessageBroker>: Service {
       do throws(JobMessageError) {
         if CancelMessage.isOne(delivery.message) {
           var cancellation = try CancelMessage.cancellation(delivery.message)
-          cancellation.tenantID = try tenant(cancellation.tenantID, of: delivery.message)
+          cancellation.tenantID = try tenant(
+            cancellation.tenantID, by: senders.user(of: delivery.message))
           cancellations.append((delivery, cancellation))
         } else {
           var submission = try JobMessage.submission(delivery.message)
-          submission.tenantID = try tenant(submission.tenantID, of: delivery.message)
+          submission.tenantID = try tenant(
+            submission.tenantID, by: senders.user(of: delivery.message))
           submissions.append((delivery, submission))
         }
       } catch {
@@ -95,10 +105,10 @@ struct SubmitConsumer<Broker: MessageBroker>: Service {
   }
 
   private func tenant(
-    _ named: UUID, of message: Message
+    _ named: UUID, by user: String?
   ) throws(JobMessageError) -> UUID {
     do {
-      return try access.tenant(named, by: message.properties.userID)
+      return try access.tenant(named, by: user)
     } catch {
       throw JobMessageError(error)
     }
@@ -112,13 +122,13 @@ struct SubmitConsumer<Broker: MessageBroker>: Service {
     var waiting = submissions
     _ = await clock.untilDone { () throws(StoreError) in
       guard !waiting.isEmpty else { return }
-      var stored: [DeliveryTag] = []
+      var stored: [Taken] = []
       var unsettled: [Submission] = []
       var failure: StoreError?
       for (item, outcome) in zip(waiting, await intake.schedule(waiting.map(\.submission))) {
         switch outcome {
         case .success(let scheduled):
-          stored.append(item.delivery.tag)
+          stored.append((item.delivery, scheduled.job.id))
           if scheduled.job.status == .initializing { initializer.wake() }
         case .failure(.store(let error)) where error.isPassing:
           failure = error
@@ -130,14 +140,11 @@ struct SubmitConsumer<Broker: MessageBroker>: Service {
               errors: error.violations))
         }
       }
-      await consumer.ack(stored)
+      await acknowledge(stored, of: consumer)
       waiting = unsettled
       if let failure { throw failure }
     } failed: { error in
-      log.count(\.storeFailures)
-      log.burst(
-        .error, "the store fails; messages stay in the intake queue and are tried again",
-        ["error": "\(error)"])
+      tell(error)
     }
     return refused
   }
@@ -150,17 +157,14 @@ struct SubmitConsumer<Broker: MessageBroker>: Service {
     let jobs = await clock.untilDone { () throws(StoreError) in
       try await service.cancel(cancellations.map(\.cancellation))
     } failed: { error in
-      log.count(\.storeFailures)
-      log.burst(
-        .error, "the store fails; messages stay in the intake queue and are tried again",
-        ["error": "\(error)"])
+      tell(error)
     }
     guard let jobs else { return [] }
-    var done: [DeliveryTag] = []
+    var done: [Taken] = []
     var refused: [DeadLetter.Letter] = []
     for (item, job) in zip(cancellations, jobs) {
-      if job != nil {
-        done.append(item.delivery.tag)
+      if let job {
+        done.append((item.delivery, job.id))
       } else {
         refused.append(
           .init(
@@ -168,8 +172,33 @@ struct SubmitConsumer<Broker: MessageBroker>: Service {
             explanation: JobOperationError.unknownJob(item.cancellation.job).description))
       }
     }
-    await consumer.ack(done)
+    await acknowledge(done, of: consumer)
     return refused
+  }
+
+  /// Of what was a dead letter, it is noted what it has become before it is acknowledged.
+  private func acknowledge(_ taken: [Taken], of consumer: Broker.Deliveries) async {
+    let acceptances = taken.compactMap { item in
+      redriven.provenance(of: item.delivery.message).map {
+        DeadLetterAcceptance($0, job: item.job)
+      }
+    }
+    if !acceptances.isEmpty {
+      let isNoted: Void? = await clock.untilDone { () throws(StoreError) in
+        try await intake.store.noteAcceptances(acceptances, at: clock.now)
+      } failed: { error in
+        tell(error)
+      }
+      guard isNoted != nil else { return }
+    }
+    await consumer.ack(taken.map(\.delivery.tag))
+  }
+
+  private func tell(_ error: StoreError) {
+    log.count(\.storeFailures)
+    log.burst(
+      .error, "the store fails; messages stay in the intake queue and are tried again",
+      ["error": "\(error)"])
   }
 }
 

@@ -22,6 +22,7 @@ struct ReportConsumer<Broker: MessageBroker>: Service {
   let deadLetters: DeadLetterPublisher<Broker>
   let names: TransportNames
   let access: BrokerAccess
+  let redriven: RedrivenMessages
   let clock: any ServerClock
   let log: ServerLog
 
@@ -53,15 +54,25 @@ struct ReportConsumer<Broker: MessageBroker>: Service {
     var messages: [WorkerMessage] = []
     var whole: [DeliveryTag] = []
     var letters: [DeadLetter.Letter] = []
+    let senders = await clock.untilDone { () throws(StoreError) in
+      try await redriven.senders(of: deliveries.map(\.message))
+    } failed: { error in
+      tell(error)
+    }
+    guard let senders else { return [] }
+    var acceptances: [DeadLetterAcceptance] = []
     for delivery in deliveries {
       do {
         let received = try WireCoding.received(delivery.message)
         // A mark is known by its id alone, which only this server has.
-        if !received.isMark { try access.checkWorker(delivery.message.properties.userID) }
+        if !received.isMark { try access.checkWorker(senders.user(of: delivery.message)) }
         if let message = received.understood { messages.append(message) }
         let parts = parts(received)
         if parts.isEmpty {
           whole.append(delivery.tag)
+          if let provenance = redriven.provenance(of: delivery.message) {
+            acceptances.append(DeadLetterAcceptance(provenance, job: nil))
+          }
         } else {
           letters.append(.init(delivery, parts))
         }
@@ -77,15 +88,20 @@ struct ReportConsumer<Broker: MessageBroker>: Service {
     // What is not applied is not acknowledged: the queue is the durable inbox.
     let isApplied: Void? = await clock.untilDone { () throws(StoreError) in
       try await apply(messages)
+      try await redriven.store.noteAcceptances(acceptances, at: clock.now)
     } failed: { error in
-      log.count(\.storeFailures)
-      log.burst(
-        .error, "reports cannot be stored; they stay in their queue and are tried again",
-        ["error": "\(error)"])
+      tell(error)
     }
     guard isApplied != nil else { return [] }
     await consumer.ack(whole)
     return letters
+  }
+
+  private func tell(_ error: StoreError) {
+    log.count(\.storeFailures)
+    log.burst(
+      .error, "reports cannot be stored; they stay in their queue and are tried again",
+      ["error": "\(error)"])
   }
 
   private func parts(_ received: ReceivedWorkerMessage) -> [DeadLetter.Letter.Part] {

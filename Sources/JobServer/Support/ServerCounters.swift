@@ -6,6 +6,14 @@ import Synchronization
 package struct ServerCounters: Sendable, Hashable, Codable {
   /// Messages that became dead letters, or were given up to the end of their queue.
   package internal(set) var refusedMessages = 0
+  /// Dead letters that came into the store.
+  package internal(set) var deadLetters = 0
+  /// Dead letters that were published again.
+  package internal(set) var redrivenLetters = 0
+  /// Dead letters that somebody has dropped.
+  package internal(set) var droppedLetters = 0
+  /// Dead letters that went with their age, before anything had become of them.
+  package internal(set) var prunedLetters = 0
   /// Messages with reports that only a newer server understands.
   package internal(set) var unknownReports = 0
   /// Reports that say nothing, or that the store does not take.
@@ -33,6 +41,10 @@ package struct ServerCounters: Sendable, Hashable, Codable {
 
   private enum CodingKeys: String, CodingKey {
     case refusedMessages = "refused_messages"
+    case deadLetters = "dead_letters"
+    case redrivenLetters = "redriven_letters"
+    case droppedLetters = "dropped_letters"
+    case prunedLetters = "pruned_letters"
     case unknownReports = "unknown_reports"
     case badReports = "bad_reports"
     case badClaims = "bad_claims"

@@ -200,7 +200,8 @@ extension LetterCoding {
 
   /// Headers that nobody sets by hand: what they say is Warren's to say.
   package static func isReserved(_ header: String) -> Bool {
-    header.hasPrefix("x-warren-") || header.hasPrefix("x-death") || header.hasPrefix("x-first-death-")
+    header.hasPrefix("x-warren-") || header.hasPrefix("x-death")
+      || header.hasPrefix("x-first-death-")
       || header.hasPrefix("x-last-death-")
   }
 

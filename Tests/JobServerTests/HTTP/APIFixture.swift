@@ -17,6 +17,8 @@ struct APIFixture: Sendable {
   let service: JobOperations
   let store: SQLiteStore
   let connection: Connection
+  /// What dead letters are published to.
+  let broker = MemoryBroker()
   let api: JobAPI
 
   /// Makes one, and removes what it made.
@@ -67,7 +69,13 @@ struct APIFixture: Sendable {
       retention: Retention(store: store, policy: RetentionPolicy(), clock: clock, log: log),
       commands: PeerTasks(limit: 100), log: log, clock: clock, logger: logger)
     api = JobAPI(
-      service: service, maxBodyBytes: maxBodyBytes,
+      service: service,
+      deadLetters: DeadLetterOperations(
+        store: store,
+        check: DeadLetterCheck(
+          intake: service.intake, store: store, access: BrokerAccess(), maxBodyBytes: maxBodyBytes),
+        broker: broker, names: service.intake.names, access: BrokerAccess(), ownUser: "warren",
+        clock: clock, log: log), maxBodyBytes: maxBodyBytes,
       readiness: [.store(store), .connection(connection, role: "publishing")])
   }
 
@@ -97,7 +105,8 @@ struct APIFixture: Sendable {
     _ body: @Sendable (APIClient) async throws -> Value
   ) async throws -> Value {
     let api = JobAPI(
-      service: service, maxBodyBytes: api.maxBodyBytes, readiness: readiness ?? api.readiness,
+      service: service, deadLetters: api.deadLetters, maxBodyBytes: api.maxBodyBytes,
+      readiness: readiness ?? api.readiness,
       limits: limits, origins: origins, clock: clock)
     return try await Application(router: api.router(), logger: service.logger).test(.router) {
       try await body(APIClient(client: $0))

@@ -23,7 +23,8 @@ import Testing
         names: fixture.names, declarations: fixture.declarations, log: fixture.log),
       inbox: fixture.inbox, kept: fixture.kept, broker: fixture.broker,
       deadLetters: fixture.deadLetters,
-      names: fixture.names, access: access, clock: fixture.clock, log: fixture.log)
+      names: fixture.names, access: access, redriven: fixture.redriven(access),
+      clock: fixture.clock, log: fixture.log)
   }
 
   @Test("believes workers alone, and the server's own marks")

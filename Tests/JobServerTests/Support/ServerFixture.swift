@@ -106,6 +106,31 @@ final class ServerFixture: Sendable {
     }
   }
 
+  /// The server's own user is `warren`.
+  func redriven(_ access: BrokerAccess = BrokerAccess()) -> RedrivenMessages {
+    RedrivenMessages(store: store, access: access, ownUser: "warren")
+  }
+
+  func letterReader(_ access: BrokerAccess = BrokerAccess()) -> DeadLetterReader {
+    DeadLetterReader(
+      catalog: catalog, names: names, access: access, redriven: redriven(access))
+  }
+
+  func letterConsumer(
+    _ access: BrokerAccess = BrokerAccess()
+  ) -> DeadLetterConsumer<MemoryBroker> {
+    DeadLetterConsumer(
+      store: store, reader: letterReader(access), broker: broker, names: names, clock: clock,
+      log: log)
+  }
+
+  func letters(_ access: BrokerAccess = BrokerAccess()) -> DeadLetterOperations {
+    DeadLetterOperations(
+      store: store,
+      check: DeadLetterCheck(intake: intake, store: store, access: access, maxBodyBytes: 1 << 20),
+      broker: broker, names: names, access: access, ownUser: "warren", clock: clock, log: log)
+  }
+
   /// Runs services for as long as the body does.
   func run(
     _ services: [any Service], _ body: @escaping @Sendable () async throws -> Void

@@ -42,6 +42,10 @@ struct APIRoutes {
     add(.post, path, access, handler)
   }
 
+  mutating func patch(_ path: RouterPath, _ access: RouteAccess, use handler: @escaping Handler) {
+    add(.patch, path, access, handler)
+  }
+
   mutating func delete(_ path: RouterPath, _ access: RouteAccess, use handler: @escaping Handler) {
     add(.delete, path, access, handler)
   }

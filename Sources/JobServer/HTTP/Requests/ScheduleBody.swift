@@ -219,6 +219,23 @@ struct MemberReader {
     return choices
   }
 
+  /// Several UUIDs, as an array of texts.
+  mutating func uuids(_ name: String, most: Int) -> [UUID]? {
+    guard let value = members[name] else { return nil }
+    let rule = "an array of 1 to \(most) UUIDs"
+    guard case .array(let elements) = value, (1...most).contains(elements.count) else {
+      return refuse(name, rule, value)
+    }
+    var ids: [UUID] = []
+    for element in elements {
+      guard case .string(let text) = element, let id = UUID(uuidString: text) else {
+        return refuse(name, rule, element)
+      }
+      ids.append(id)
+    }
+    return ids
+  }
+
   /// Notes what else is wrong.
   mutating func note(_ fault: String) {
     faults.append(fault)

@@ -1,0 +1,158 @@
+import Foundation
+import HTTPTypes
+import Hummingbird
+import JobTransport
+import Jobs
+
+/// `/dead_letters`: messages that could not be accepted, until their cause is mended.
+struct DeadLetterRoutes {
+  let letters: DeadLetterOperations
+  let body: JSONBody
+
+  func add(to routes: inout APIRoutes) {
+    routes.get("/dead_letters", .read, use: list)
+    routes.get("/dead_letters/groups", .read, use: groups)
+    routes.post("/dead_letters/redrive", .operate, use: redriveMany)
+    routes.post("/dead_letters/drop", .operate, use: dropMany)
+    routes.get("/dead_letters/:id", .read, use: get)
+    routes.patch("/dead_letters/:id", .operate, use: edit)
+    routes.delete("/dead_letters/:id", .operate, use: drop)
+    routes.post("/dead_letters/:id/redrive", .operate, use: redrive)
+  }
+
+  @Sendable private func list(
+    _ request: Request, _ context: APIContext
+  ) async throws -> Response {
+    let tenant = try context.caller.tenant
+    let query = try QueryParameters(
+      request.uri, known: PageQuery.names + ["after"] + DeadLetterListQuery.filterNames)
+    let page = try PageQuery(query)
+    if query["after"] != nil, query["page"] != nil {
+      throw APIProblem(
+        .invalidParameter, "the query parameters after and page exclude each other")
+    }
+    let found = try await letters.list(
+      DeadLetterQuery(
+        tenant: tenant, filter: try DeadLetterListQuery(query).filter,
+        after: try DeadLetterListQuery.place(query["after"]),
+        offset: (page.page - 1) * page.pageSize, limit: page.pageSize))
+    return try .json(
+      DeadLetterList(
+        pageSize: page.pageSize, pageNumber: page.page, total: found.total,
+        next: found.next.map(String.init), deadLetters: found.letters))
+  }
+
+  @Sendable private func groups(
+    _ request: Request, _ context: APIContext
+  ) async throws -> Response {
+    let tenant = try context.caller.tenant
+    let query = try QueryParameters(request.uri, known: DeadLetterListQuery.filterNames)
+    return try .json(
+      DeadLetterGroupList(
+        groups: try await letters.groups(try DeadLetterListQuery(query).filter, tenant: tenant)))
+  }
+
+  @Sendable private func get(
+    _ request: Request, _ context: APIContext
+  ) async throws -> Response {
+    try QueryParameters.refuseAll(of: request.uri)
+    let tenant = try context.caller.tenant
+    return try answer(
+      try await letters.letter(try context.parameters.deadLetterID(), tenant: tenant))
+  }
+
+  @Sendable private func edit(
+    _ request: Request, _ context: APIContext
+  ) async throws -> Response {
+    try QueryParameters.refuseAll(of: request.uri)
+    let caller = try context.caller
+    let id = try context.parameters.deadLetterID()
+    let wish = try DeadLetterEdit(parsing: try await body.bytes(of: request).readableBytesView)
+    let known = try await letters.letter(id, tenant: caller.tenant)
+    let content =
+      wish.isReset ? nil : try wish.applied(to: known.current, tenant: known.record.tenantID)
+    return try answer(
+      try await letters.edit(id, tenant: caller.tenant, to: content, by: caller.user))
+  }
+
+  /// 202 for one that was published; what becomes of it is seen in the letter. 200 for a dry run, whatever it says.
+  @Sendable private func redrive(
+    _ request: Request, _ context: APIContext
+  ) async throws -> Response {
+    let tenant = try context.caller.tenant
+    let id = try context.parameters.deadLetterID()
+    let isDryRun = try QueryParameters(request.uri, known: ["dry_run"]).flag("dry_run")
+    // The difference between a letter that is not there and one that is refused.
+    let known = try await letters.letter(id, tenant: tenant).record
+    let results = try await letters.redrive([id], tenant: tenant, isDryRun: isDryRun)
+    guard let result = results.first, result.outcome != .unknown else {
+      throw JobOperationError.unknownDeadLetter(id)
+    }
+    if isDryRun { return try .json(result) }
+    switch result.outcome {
+    case .sent: return try .json(result, status: .accepted)
+    case .failed:
+      throw APIProblem(
+        .notReady, result.detail ?? "the broker did not take it",
+        headers: [.retryAfter: String(APIProblem.retryAfter)])
+    default:
+      throw APIProblem(
+        .deadLetterRefused,
+        result.outcome == .held
+          ? result.detail ?? ""
+          : "it would be refused again: \(result.detail ?? known.explanation)",
+        job: result.job, errors: result.errors)
+    }
+  }
+
+  @Sendable private func drop(
+    _ request: Request, _ context: APIContext
+  ) async throws -> Response {
+    try QueryParameters.refuseAll(of: request.uri)
+    let tenant = try context.caller.tenant
+    return try .json(
+      try await letters.drop(try context.parameters.deadLetterID(), tenant: tenant))
+  }
+
+  /// 200 whatever became of each: its own result says that.
+  @Sendable private func redriveMany(
+    _ request: Request, _ context: APIContext
+  ) async throws -> Response {
+    try QueryParameters.refuseAll(of: request.uri)
+    let tenant = try context.caller.tenant
+    let wish = try DeadLetterBody(
+      parsing: try await body.bytes(of: request).readableBytesView, needsFilter: false)
+    return try .json(try await letters.redrive(wish.selection, tenant: tenant))
+  }
+
+  @Sendable private func dropMany(
+    _ request: Request, _ context: APIContext
+  ) async throws -> Response {
+    try QueryParameters.refuseAll(of: request.uri)
+    let tenant = try context.caller.tenant
+    let wish = try DeadLetterBody(
+      parsing: try await body.bytes(of: request).readableBytesView, needsFilter: true)
+    return try .json(try await letters.drop(wish.selection, tenant: tenant))
+  }
+
+  private func answer(_ letter: StoredDeadLetter) throws -> Response {
+    try .json(
+      DeadLetterDetail(
+        letter: letter.record, message: LetterCoding.shown(letter.original),
+        edited: letter.edited.map(LetterCoding.shown)))
+  }
+}
+
+extension Parameters {
+  /// The id of a dead letter in the path.
+  ///
+  /// - Throws: ``APIProblem`` when it is no UUID.
+  fileprivate func deadLetterID() throws(APIProblem) -> UUID {
+    let text = decoded("id")
+    guard let id = UUID(uuidString: text) else {
+      throw APIProblem(
+        .invalidParameter, "'\(text.prefix(100))' is no id of a dead letter, which is a UUID")
+    }
+    return id
+  }
+}
