@@ -46,7 +46,9 @@ package struct JobServer: Sendable {
       presence: Presence(grace: configuration.reconnectionGrace, clock: clock))
     let inbox = InboxMarks(
       connection: publishing, names: names, patience: configuration.patience, clock: clock)
-    let deadLetters = DeadLetterPublisher(connection: publishing, names: names, logger: logger)
+    let deadLetters = DeadLetterPublisher(
+      connection: publishing, names: names, logger: logger,
+      user: access.users == nil ? nil : configuration.broker.username)
     let redriven = RedrivenMessages(
       store: store, access: access, ownUser: configuration.broker.username)
     let callbacks = CallbackCaller(

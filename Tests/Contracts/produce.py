@@ -28,6 +28,9 @@ class Producer:
         self.channel = channel
         channel.confirm_delivery()
         self.replies = channel.queue_declare("", exclusive=True).method.queue
+        # Of dead letters the server leaves none in its own.
+        self.dead = channel.queue_declare("", exclusive=True).method.queue
+        channel.queue_bind(self.dead, "jobs.dead")
         self.refused = 0
         self.jobs = []
         self.came = {}
@@ -93,7 +96,7 @@ class Producer:
         deadline = time.monotonic() + PATIENCE
         count = None
         while time.monotonic() < deadline:
-            count = self.channel.queue_declare("jobs.dead", passive=True).method.message_count
+            count = self.channel.queue_declare(self.dead, passive=True).method.message_count
             if count >= self.refused:
                 return count
             self.channel.connection.sleep(0.1)

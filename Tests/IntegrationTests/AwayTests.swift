@@ -96,9 +96,7 @@ extension SystemTests {
         }
         #expect(try await system.api.get("/jobs/\(ended)").text("status") == "completed")
         try await eventually("the one that is not there is a dead letter") {
-          try await system.management.messages(in: "\(system.prefix).dead").compactMap {
-            $0.members?["properties"]?.members?["headers"]?.members?["x-warren-reason"]?.text
-          } == [#""unknown-job""#]
+          try await system.deadReasons() == ["unknown-job"]
         }
         // A shell can do it as well.
         let last = try await system.api.schedule(

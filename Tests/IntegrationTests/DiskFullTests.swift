@@ -64,6 +64,7 @@ extension SystemTests {
           #expect(
             try await system.api.get("/jobs?page_size=1")["total"]
               == .integer(Int64(accepted.count + 1)))
+          #expect(try await system.deadReasons().isEmpty)
           #expect(
             try await system.management.get("/api/queues/%2F/jobs.dead").members?["messages"] == 0)
           #expect(try await TransitionLog(system).faults.isEmpty)

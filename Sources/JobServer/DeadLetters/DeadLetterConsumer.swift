@@ -85,8 +85,11 @@ struct DeadLetterReader: Sendable {
     // What the broker throws out says so; whatever else it carries then is its producer's word.
     let deaths = DeadLetter.deaths(of: letter)
     let isOurs = deaths == nil && headers[DeadLetter.reason] != nil
+    // Whoever may publish letters could name anybody: the server alone is believed.
+    let isBelieved = redriven.believes(letter.properties.userID)
     let user =
-      isOurs ? headers[DeadLetter.user]?.stringValue : letter.properties.userID
+      isOurs && isBelieved
+      ? headers[DeadLetter.user]?.stringValue : letter.properties.userID
     let foundIn = isOurs ? text(headers[DeadLetter.foundIn], 255) : deaths?.first?.queue
     let message = DeadLetter.restored(letter)
     let isLost = isOurs && headers[DeadLetter.lostHeaders]?.boolValue == true
@@ -102,7 +105,9 @@ struct DeadLetterReader: Sendable {
       errors: isOurs ? errors(headers[DeadLetter.errors]) : [], type: type,
       queue: queue(of: type, in: foundIn), foundIn: foundIn,
       exchange: publishedTo?.exchange.shortened(to: 255),
-      routingKey: publishedTo?.routingKey.shortened(to: 255), user: user, deaths: deaths ?? [],
+      routingKey: publishedTo?.routingKey.shortened(to: 255),
+      // Of what was redriven and is not known any more, nobody knows who sent it.
+      user: access.users != nil && redriven.believes(user) ? nil : user, deaths: deaths ?? [],
       size: message.body.count, arrivedAt: now)
     return DeadLetterArrival(
       StoredDeadLetter(record: record, original: content),

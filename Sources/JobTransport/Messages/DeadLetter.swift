@@ -183,18 +183,22 @@ package struct DeadLetterPublisher<Broker: MessageBroker>: Sendable {
   private let broker: Broker
   private let names: TransportNames
   private let logger: Logger
+  /// The broker's user that a letter names as its sender, where letters are to be believed by it.
+  private let user: String?
   private let sleep: @Sendable (Duration) async throws -> Void
 
   /// - Parameters:
   ///   - broker: the connection for publishing.
+  ///   - user: the connection's own, where its letters are to be believed by it.
   ///   - sleep: how it waits between attempts.
   package init(
-    connection broker: Broker, names: TransportNames, logger: Logger,
+    connection broker: Broker, names: TransportNames, logger: Logger, user: String? = nil,
     sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
   ) {
     self.broker = broker
     self.names = names
     self.logger = logger
+    self.user = user
     self.sleep = sleep
   }
 
@@ -239,10 +243,12 @@ package struct DeadLetterPublisher<Broker: MessageBroker>: Sendable {
   ) async -> [DeadLetter.Letter] {
     let publications = letters.flatMap { letter in
       letter.parts.map { part in
-        Publication(
-          DeadLetter.message(
-            part.message, reason: part.reason, explanation: part.explanation, errors: part.errors,
-            foundIn: queue, letter: part.letter, isRepeated: letter.delivery.redelivered),
+        var message = DeadLetter.message(
+          part.message, reason: part.reason, explanation: part.explanation, errors: part.errors,
+          foundIn: queue, letter: part.letter, isRepeated: letter.delivery.redelivered)
+        if part.place == .dead { message.properties.userID = user }
+        return Publication(
+          message,
           exchange: part.place == .dead ? names.dead : "",
           routingKey: part.place == .dead ? "" : names.unknownReports, mandatory: true)
       }

@@ -14,7 +14,9 @@ struct DeadLetterTests {
   ) -> SubmitConsumer<MemoryBroker> {
     SubmitConsumer(
       intake: fixture.intake, service: fixture.service, initializer: fixture.initializer,
-      broker: fixture.broker, deadLetters: fixture.deadLetters, names: fixture.names,
+      broker: fixture.broker,
+      deadLetters: fixture.deadLetters(by: access.users == nil ? nil : "warren"),
+      names: fixture.names,
       access: access, redriven: fixture.redriven(access), maxBodyBytes: 1 << 20,
       clock: fixture.clock, log: fixture.log)
   }
@@ -302,6 +304,15 @@ struct DeadLetterTests {
       let letter = try #require(try await letters(fixture).first)
       #expect(letter.reason == "forbidden")
       #expect(letter.user == "shop")
+      // Another who publishes a letter speaks for himself.
+      var forged = DeadLetter.message(
+        job { $0.properties.userID = "shop" }, reason: "forbidden", explanation: "",
+        foundIn: "jobs.submit")
+      forged.properties.userID = "stranger"
+      try await keep([forged], fixture)
+      let other = try #require(try await letters(fixture).last)
+      #expect(other.user == "stranger")
+      _ = try await fixture.letters(before).drop(other.id, tenant: .zero)
       let early = try await fixture.letters(before).redrive(
         [letter.id], tenant: .zero, isDryRun: false)
       #expect(early.map(\.reason) == ["forbidden"])

@@ -99,9 +99,11 @@ final class ServerFixture: Sendable {
     return registry
   }
 
-  var deadLetters: DeadLetterPublisher<MemoryBroker> {
+  var deadLetters: DeadLetterPublisher<MemoryBroker> { deadLetters(by: nil) }
+
+  func deadLetters(by user: String?) -> DeadLetterPublisher<MemoryBroker> {
     let clock = clock
-    return DeadLetterPublisher(connection: broker, names: names, logger: logger) {
+    return DeadLetterPublisher(connection: broker, names: names, logger: logger, user: user) {
       try await clock.sleep(for: $0)
     }
   }
