@@ -28,6 +28,13 @@ package struct OpenAPI {
     let node: Node
     /// Those of its path, and its own.
     let parameters: [Node]
+
+    /// The least role of whoever uses it; `nil` for none.
+    package var role: String? { node["x-required-role"]?.string }
+    /// For what.
+    package var scope: String? { node["x-required-scope"]?.string }
+    /// Whether it is said to be open to everybody.
+    package var isOpen: Bool { node["security"]?.sequence?.isEmpty == true }
   }
 
   package var operations: [Operation] {

@@ -133,6 +133,23 @@ extension PageContent {
     self.problems = problems
   }
 
+  /// What whoever uses an operation has to be.
+  private static func access(_ operation: OpenAPI.Operation) -> [Paragraph] {
+    guard let role = operation.role else { return [] }
+    let scope =
+      switch operation.scope {
+      case "whole-tenant": ", without patterns"
+      case "all-tenants": ", for all tenants"
+      default: ""
+      }
+    return [
+      Paragraph(
+        runs: [
+          Run(text: "Takes the role "), Run(text: role, isCode: true), Run(text: scope + "."),
+        ])
+    ]
+  }
+
   private static func entry(
     _ operation: OpenAPI.Operation, _ document: OpenAPI
   ) throws(OpenAPIError) -> OperationEntry {
@@ -154,7 +171,7 @@ extension PageContent {
     return OperationEntry(
       operationID: operation.node["operationId"]?.string ?? "", method: operation.method,
       path: operation.path, operationSummary: operation.node["summary"]?.string ?? "",
-      operationText: paragraphs(operation.node["description"]),
+      operationText: paragraphs(operation.node["description"]) + access(operation),
       hasParameters: !parameters.isEmpty, parameters: parameters, hasBody: body != nil,
       bodyText: paragraphs(body?["description"]), bodies: try bodies(body, document),
       answers: answers)

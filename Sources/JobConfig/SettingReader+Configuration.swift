@@ -85,7 +85,7 @@ extension SettingReader {
       node, key: "http", variable: SettingSection.variable(["http"]),
       known: [
         "host", "port", "max_body_bytes", "max_streams", "max_streams_per_tenant", "rate", "burst",
-        "concurrency", "cors",
+        "concurrency", "cors", "auth", "jwt", "audit_retention",
       ])
     settings.host = string(section, "host", "a host's name or address") ?? settings.host
     settings.port = integer(section, "port", in: 0...65_535) ?? settings.port
@@ -109,6 +109,7 @@ extension SettingReader {
         section, "max_streams_per_tenant",
         "must not be more than max_streams, \(settings.maxStreams), not \(share)")
     }
+    authentication(section, &settings)
     return settings
   }
 

@@ -59,6 +59,30 @@ extension BrokerAddress: CustomStringConvertible, CustomDebugStringConvertible, 
   package var customMirror: Mirror { Mirror(self, children: ["url": description]) }
 }
 
+/// How the HTTP API knows who asks.
+package enum HTTPAuthentication: String, Sendable, Hashable, CaseIterable {
+  /// It believes what requests say: only where it listens to its own machine alone.
+  case none
+  /// By tokens, and JWTs where `http.jwt` says whose.
+  case tokens
+}
+
+/// Whose JWTs the API takes: the section `http.jwt` of the file.
+package struct JWTSection: Sendable, Hashable {
+  package var issuer = ""
+  package var audience = ""
+  /// The path of a file with the issuer's public keys, a JSON Web Key Set.
+  package var jwks = ""
+  package var leeway = Duration.seconds(30)
+  package var tenantClaim = "tenant_id"
+  package var userClaim = "user_id"
+  package var roleClaim = "role"
+  package var typesClaim = "types"
+  package var queuesClaim = "queues"
+
+  package init() {}
+}
+
 /// Where the HTTP API listens: the section `http` of the file.
 package struct HTTPSettings: Sendable, Hashable {
   /// A name or an address; only 127.0.0.1 keeps it to this machine.
@@ -79,6 +103,12 @@ package struct HTTPSettings: Sendable, Hashable {
   package var maxStreams = 256
   /// How many of them one tenant may have; `nil` is a quarter.
   package var maxStreamsPerTenant: Int?
+  /// How it is known who asks.
+  package var auth = HTTPAuthentication.none
+  /// Whose JWTs are taken beside tokens.
+  package var jwt: JWTSection?
+  /// How long the audit log is kept; zero is for ever.
+  package var auditRetention = Duration.seconds(90 * 86_400)
 
   package init() {}
 }

@@ -234,6 +234,10 @@ package final class MemoryJobStore: JobStore {
     }
   }
 
+  package func kind(of id: JobID, tenant: UUID) -> JobKind? {
+    job(id, tenant: tenant).map { JobKind(type: $0.type, queue: $0.queue) }
+  }
+
   package func job(idempotencyKey: UUID, tenant: UUID) -> Job? {
     read { $0.job(key: idempotencyKey, tenant: tenant)?.job }
   }
@@ -291,6 +295,7 @@ package final class MemoryJobStore: JobStore {
           && (query.statuses.isEmpty || query.statuses.contains(job.status))
           && (query.type == nil || query.type == job.type)
           && (query.queue == nil || query.queue == job.queue)
+          && query.scope.contains(job.type, in: job.queue)
       }
     }
     let isByCreation = query.order.field == .createdAt
@@ -381,9 +386,13 @@ package final class MemoryJobStore: JobStore {
     }
   }
 
-  package func counts() -> [QueueCount] {
+  package func counts(tenant: UUID?, scope: JobScope) -> [QueueCount] {
     read { state in
-      let kinds = Dictionary(grouping: state.jobs.values) { entry in
+      let meant = state.jobs.values.filter { entry in
+        (tenant == nil || tenant == entry.job.tenantID)
+          && scope.contains(entry.job.type, in: entry.job.queue)
+      }
+      let kinds = Dictionary(grouping: meant) { entry in
         QueueCount(
           queue: entry.job.queue, status: entry.job.status,
           isLater: entry.job.status == .waiting && !entry.isDue, count: 0)

@@ -9,10 +9,17 @@ extension JobOperations {
 
   /// Every known job queue, by name, with what waits and runs in it.
   package func queues() async throws(JobOperationError) -> [QueueStatus] {
+    try await queues(seenBy: .nobody)
+  }
+
+  /// The queues that somebody sees, with what of its jobs waits and runs there; of everybody's jobs for whoever may see that.
+  func queues(seenBy caller: Caller) async throws(JobOperationError) -> [QueueStatus] {
+    let isOfAll = caller.seesEverything
     do {
-      let counts = try await store.counts()
+      let counts = try await store.counts(
+        tenant: isOfAll ? nil : caller.tenant, scope: caller.scope)
       let workers = await present()
-      return catalog.queues.map { queue in
+      return catalog.queues.filter { caller.scope.contains($0.name) }.map { queue in
         let own = counts.filter { $0.queue == queue.name }
         let waiting = own.filter { $0.status == .waiting }
         return QueueStatus(
@@ -20,7 +27,7 @@ extension JobOperations {
           waiting: waiting.filter { !$0.isLater }.map(\.count).reduce(0, +),
           scheduled: waiting.filter(\.isLater).map(\.count).reduce(0, +),
           running: own.filter { $0.status.isHeld }.map(\.count).reduce(0, +)
-            + workers.flatMap(\.settledStuck).count { $0.queue == queue.name },
+            + (isOfAll ? workers.flatMap(\.settledStuck).count { $0.queue == queue.name } : 0),
           workers: workers.count { $0.queues.contains { $0.name == queue.name } })
       }
     } catch {

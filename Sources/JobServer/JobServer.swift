@@ -11,17 +11,21 @@ package struct JobServer: Sendable {
   package let service: JobOperations
   /// Its decisions on claims and reports, for workers of the same process.
   package let authority: ServerAuthority
+  /// Reads again what was read from files at the start and may have changed there: the keys for JWTs.
+  package let reload: @Sendable () async -> Void
   /// What has to run, in the order of starting; a service group ends them in reverse.
   package let services: [any Service]
 
   /// Opens the store and composes the server; nothing talks to the broker before the services run.
   ///
   /// - Parameter onBound: told the port of the API once it takes requests.
-  /// - Throws: `StoreFileError` when the store cannot be used.
+  /// - Throws: `StoreFileError` when the store cannot be used; ``HTTPServerError`` when anybody on the network could use the API;
+  ///   ``JWTKeysError`` when the keys for JWTs cannot be read.
   package init(
     configuration: JobServerConfiguration, logger: Logger,
     onBound: @escaping @Sendable (Int) async -> Void = { _ in }
   ) async throws {
+    try configuration.checkAccess()
     let plan = DispatchPlan()
     let parked = ParkedWorkers()
     let claims = ClaimCounts()
@@ -39,6 +43,14 @@ package struct JobServer: Sendable {
     let consuming = Self.connection("server consuming", configuration, topology, logger)
     let clock = SystemClock()
     let log = ServerLog(logger, clock: clock)
+    let tokens = TokenRegistry(store: store, clock: clock, log: log)
+    let audit = AuditLog(
+      store: store, retention: configuration.auditRetention, clock: clock, log: log)
+    var jwt: JWTAuthority?
+    if let settings = configuration.jwt {
+      jwt = try await JWTAuthority(settings, clock: clock, log: log)
+    }
+    reload = { [jwt] in await jwt?.reload() }
     let commands = PeerTasks<WorkerID>(limit: 10_000)
     let declarations = PeerTasks<JobQueueName>(limit: 10)
     let control = WorkerControl(
@@ -140,6 +152,8 @@ package struct JobServer: Sendable {
         renew: { await control.renew($0) }),
       BulkRunner(service: service),
       retention,
+      tokens,
+      audit,
       HTTPServer(
         api: JobAPI(
           service: service,
@@ -154,7 +168,8 @@ package struct JobServer: Sendable {
           readiness: [
             .store(store), .connection(publishing, role: "publishing"),
             .connection(consuming, role: "consuming"),
-          ],
+          ], authentication: configuration.requiresTokens ? .tokens(tokens, jwt: jwt) : .none,
+          tokens: tokens, audit: audit,
           streams: StreamSlots(
             most: configuration.maxStreams, share: configuration.maxStreamsPerTenant),
           limits: configuration.limits, origins: configuration.origins, clock: clock),
@@ -209,6 +224,12 @@ package struct JobServerConfiguration: Sendable {
   package var host: String
   /// 0 takes any free port.
   package var port: Int
+  /// Whether the API asks for a token; without, it listens to this machine alone.
+  package var requiresTokens = false
+  /// Whose JWTs are taken beside tokens.
+  package var jwt: JWTSettings?
+  /// How long the audit log is kept; zero is for ever.
+  package var auditRetention = Duration.seconds(90 * 86_400)
   /// The largest request body, in bytes.
   package var maxBodyBytes: Int
   /// What each tenant may ask of the API.
@@ -267,5 +288,16 @@ package struct JobServerConfiguration: Sendable {
     self.reconnectionGrace = reconnectionGrace
     self.auditInterval = auditInterval
     self.auditSilence = auditSilence
+  }
+}
+
+extension JobServerConfiguration {
+  /// Throws ``HTTPServerError`` where everybody on the network could do everything.
+  func checkAccess() throws(HTTPServerError) {
+    guard !requiresTokens, !Loopback.contains(host) else { return }
+    throw HTTPServerError(
+      "the API would be open to everybody who reaches \(host): set http.auth: tokens"
+        + " (WARREN_HTTP_AUTH=tokens), and make the first token by warren token create --store"
+        + " \(store); without tokens http.host can be 127.0.0.1, ::1 or localhost alone")
   }
 }

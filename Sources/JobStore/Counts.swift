@@ -24,6 +24,13 @@ enum Counts {
     GROUP BY q.name, c.status HAVING total > 0
     """
 
+  private static let kinds = """
+    SELECT q.name, c.status, c.jobs, y.name FROM job_count c
+      CROSS JOIN queue q ON q.number = c.queue CROSS JOIN type y ON y.number = c.type
+    WHERE c.jobs > 0
+    """
+  static let kindsOfTenant = "\(kinds) AND c.tenant = (SELECT number FROM tenant WHERE id = ?)"
+
   static let held = """
     SELECT w.name, count(*) FROM job j INDEXED BY job_held
       CROSS JOIN worker w ON w.number = j.worker
@@ -54,7 +61,43 @@ enum Counts {
           queue: queue, status: status, isLater: code == StatusCode.later,
           count: try row.decode(atIndex: 2)))
     }
-    return counts.sorted {
+    return sorted(counts)
+  }
+
+  /// - Parameters:
+  ///   - tenant: only this tenant's; `nil` for everyone's.
+  ///   - scope: only jobs that somebody may see.
+  static func byQueue(
+    _ tenant: UUID?, _ scope: JobScope, _ db: Database
+  ) throws -> [QueueCount] {
+    guard tenant != nil || scope != .all else { return try byQueue(db) }
+    struct Kind: Hashable {
+      let queue: JobQueueName
+      let code: Int
+    }
+    var sums: [Kind: Int] = [:]
+    let rows = try Row.fetchCursor(
+      db.cachedStatement(sql: tenant == nil ? kinds : kindsOfTenant),
+      arguments: tenant.map { [$0] } ?? [])
+    while let row = try rows.next() {
+      guard let queue = try name(row, 0),
+        let type = try? JobTypeID(row.decode(String.self, atIndex: 3)),
+        scope.contains(type, in: queue)
+      else { continue }
+      let kind = Kind(queue: queue, code: try row.decode(Int.self, atIndex: 1))
+      sums[kind, default: 0] += try row.decode(Int.self, atIndex: 2)
+    }
+    return sorted(
+      sums.compactMap { kind, count in
+        StatusCode.status(kind.code).map {
+          QueueCount(
+            queue: kind.queue, status: $0, isLater: kind.code == StatusCode.later, count: count)
+        }
+      })
+  }
+
+  private static func sorted(_ counts: [QueueCount]) -> [QueueCount] {
+    counts.sorted {
       ($0.queue, $0.status.rawValue, $0.isLater ? 1 : 0)
         < ($1.queue, $1.status.rawValue, $1.isLater ? 1 : 0)
     }

@@ -128,7 +128,7 @@ enum Events {
       count += 1
       page.position = try row.decode(atIndex: 0)
       try noting(&skipped) {
-        guard try numbers.match(row) else { return }
+        guard try numbers.match(row), try isVisible(row, filter.scope) else { return }
         let logged = LoggedEvent(
           try decode(row), tenant: try row.decode(UUID.self, atIndex: 10))
         bytes += logged.bytes
@@ -143,6 +143,14 @@ enum Events {
       page.removed[tenant] = try row.decode(atIndex: 1)
     }
     return page
+  }
+
+  /// What cannot be read is left to whoever reads all of the row.
+  private static func isVisible(_ row: Row, _ scope: JobScope) throws -> Bool {
+    guard scope != .all else { return true }
+    return scope.contains(
+      try JobTypeID(row.decode(String.self, atIndex: 2)),
+      in: try JobQueueName(row.decode(String.self, atIndex: 3)))
   }
 
   static func fetchAll(

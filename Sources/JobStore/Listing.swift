@@ -20,6 +20,8 @@ struct Listing {
   private let tenant: Int64?
   private let type: Int64?
   private let queue: Int64?
+  /// The types and queues that may be seen; `nil` for any.
+  private let visible: (types: Set<Int64>?, queues: Set<Int64>?)
   private let codes: Set<Int>
 
   /// - Returns: `nil` when nothing can be found, since the tenant, type or queue is not known.
@@ -40,6 +42,12 @@ struct Listing {
       let queue = try number("queue", "name", query.queue?.rawValue)
     else { return nil }
     (self.tenant, self.type, self.queue) = (tenant, type, queue)
+    visible = (
+      types: query.scope.types.isEmpty
+        ? nil : try Self.numbers(of: "type", db) { try query.scope.contains(JobTypeID($0)) },
+      queues: query.scope.queues.isEmpty
+        ? nil : try Self.numbers(of: "queue", db) { try query.scope.contains(JobQueueName($0)) }
+    )
     let rows = try Row.fetchAll(
       db,
       sql: tenant == nil
@@ -54,9 +62,24 @@ struct Listing {
     }
   }
 
+  /// The numbers of the names that are meant. What is no name belongs to jobs that nobody can read.
+  private static func numbers(
+    of table: String, _ db: Database, _ isMeant: (String) throws -> Bool
+  ) throws -> Set<Int64> {
+    let rows = try Row.fetchAll(
+      db.cachedStatement(sql: "SELECT number, name FROM \(table)"))
+    return Set(
+      try rows.compactMap { row in
+        let name = try row.decode(String.self, atIndex: 1)
+        return (try? isMeant(name)) == true ? try row.decode(Int64.self, atIndex: 0) : nil
+      })
+  }
+
   private func isFound(_ count: Count) -> Bool {
     (type == nil || count.type == type) && (queue == nil || count.queue == queue)
       && (codes.isEmpty || codes.contains(count.code))
+      && visible.types?.contains(count.type) != false
+      && visible.queues?.contains(count.queue) != false
   }
 
   /// How many jobs the query finds.
@@ -107,6 +130,10 @@ struct Listing {
     let found = counts.filter { isFound($0) && $0.jobs > 0 }
     var parts: [String] = []
     var values: [DatabaseValue] = []
+    let limits = [("type", visible.types), ("queue", visible.queues)].compactMap {
+      column, numbers in
+      numbers.map { "\(column) IN (\($0.sorted().map(String.init).joined(separator: ", ")))" }
+    }
     func add(_ index: String, _ conditions: [(String, DatabaseValue)], literal: String? = nil) {
       var conditions = conditions
       if let queue { conditions.append(("queue =", queue.databaseValue)) }
@@ -114,7 +141,7 @@ struct Listing {
         let bound = after.databaseValue
         conditions.append((query.order.isDescending ? "number <" : "number >", bound))
       }
-      let terms = conditions.map { "\($0.0) ?" } + (literal.map { [$0] } ?? [])
+      let terms = conditions.map { "\($0.0) ?" } + (literal.map { [$0] } ?? []) + limits
       let filter = terms.isEmpty ? "" : " WHERE " + terms.joined(separator: " AND ")
       parts.append("SELECT number FROM job \(index)\(filter)")
       values += conditions.map(\.1)

@@ -167,8 +167,10 @@ package final class SQLiteStore: JobStore {
     try await read { try Counts.due($0) }
   }
 
-  package func counts() async throws(StoreError) -> [QueueCount] {
-    try await read { try Counts.byQueue($0) }
+  package func counts(
+    tenant: UUID?, scope: JobScope
+  ) async throws(StoreError) -> [QueueCount] {
+    try await read { try Counts.byQueue(tenant, scope, $0) }
   }
 
   package func heldCounts() async throws(StoreError) -> [WorkerID: Int] {
@@ -176,11 +178,31 @@ package final class SQLiteStore: JobStore {
   }
 
   package func job(_ id: JobID, tenant: UUID?) async throws(StoreError) -> Job? {
-    let job = try await read { db in
-      try StoredJob.fetchOne(
+    try await read { db in
+      if let tenant { return try Self.find(id, tenant: tenant, db)?.job }
+      return try StoredJob.fetchOne(
         db.cachedStatement(sql: StoredJob.byID), [id.uuid.databaseValue])?.job
     }
-    return tenant == nil || tenant == job?.tenantID ? job : nil
+  }
+
+  package func kind(of id: JobID, tenant: UUID) async throws(StoreError) -> JobKind? {
+    try await read { db in
+      let rows = try Row.fetchCursor(
+        db.cachedStatement(sql: StoredJob.kind), arguments: [id.uuid, tenant])
+      return try withExtendedLifetime(rows) {
+        try rows.next().map { row in
+          JobKind(
+            type: try? JobTypeID(row.decode(String.self, atIndex: 0)),
+            queue: try? JobQueueName(row.decode(String.self, atIndex: 1)))
+        }
+      }
+    }
+  }
+
+  private static func find(_ id: JobID, tenant: UUID, _ db: Database) throws -> StoredJob? {
+    try StoredJob.fetchOne(
+      db.cachedStatement(sql: StoredJob.byIDOfTenant),
+      [id.uuid.databaseValue, tenant.databaseValue])
   }
 
   package func job(idempotencyKey: UUID, tenant: UUID) async throws(StoreError) -> Job? {
@@ -224,10 +246,7 @@ package final class SQLiteStore: JobStore {
 
   private static func find(_ lookup: JobLookup, _ db: Database) throws -> StoredJob? {
     switch lookup {
-    case .id(let id, let tenant):
-      let stored = try StoredJob.fetchOne(
-        db.cachedStatement(sql: StoredJob.byID), [id.uuid.databaseValue])
-      return stored?.job.tenantID == tenant ? stored : nil
+    case .id(let id, let tenant): return try find(id, tenant: tenant, db)
     case .key(let key, let tenant): return try find(key: key, tenant: tenant, db)
     }
   }
@@ -241,10 +260,8 @@ package final class SQLiteStore: JobStore {
     {
       return stored
     }
-    let stored = try StoredJob.fetchOne(
-      db.cachedStatement(sql: StoredJob.byID), [key.databaseValue])
-    guard let stored, stored.tenant == number, stored.job.idempotencyKey == key else { return nil }
-    return stored
+    let stored = try find(JobID(key), tenant: tenant, db)
+    return stored?.job.idempotencyKey == key ? stored : nil
   }
 
   package func jobs(_ ids: [JobID]) async throws(StoreError) -> [JobID: Job] {

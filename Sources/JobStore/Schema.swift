@@ -16,6 +16,7 @@ enum Schema {
     migrator.registerMigration("retry") { db in try db.execute(sql: retry) }
     migrator.registerMigration("operation") { db in try db.execute(sql: operation) }
     migrator.registerMigration("dead letter") { db in try db.execute(sql: deadLetter) }
+    migrator.registerMigration("access") { db in try db.execute(sql: access) }
     return migrator
   }
 

@@ -37,6 +37,16 @@ struct StoredJob: Sendable {
 
   static let byNumber = "SELECT \(columns) FROM job j \(tables) WHERE j.number = ?"
   static let byID = "SELECT \(columns) FROM job j \(tables) WHERE j.id = ?"
+  /// Of that tenant alone: what is another's is not read, so that it takes no longer than what is not there.
+  static let byIDOfTenant = """
+    SELECT \(columns) FROM job j \(tables)
+    WHERE j.id = ? AND j.tenant = (SELECT number FROM tenant WHERE id = ?)
+    """
+  static let kind = """
+    SELECT y.name, q.name FROM job j LEFT JOIN type y ON y.number = j.type
+      LEFT JOIN queue q ON q.number = j.queue
+    WHERE j.id = ? AND j.tenant = (SELECT number FROM tenant WHERE id = ?)
+    """
   static let byKey = "SELECT \(columns) FROM job j \(tables) WHERE j.tenant = ? AND j.key = ?"
   /// Any number of them, without the snapshot, which nobody is shown.
   static let byNumbers =

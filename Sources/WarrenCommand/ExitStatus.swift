@@ -47,7 +47,7 @@ enum ExitStatus: Int32, CaseIterable {
   init(_ error: any Error) {
     switch error {
     case let error as JobClientError: self.init(error)
-    case is ConfigurationError, is HTTPServerError: self = .configuration
+    case is ConfigurationError, is HTTPServerError, is JWTKeysError: self = .configuration
     case let error as StoreFileError: self = error.isForGood ? .configuration : .unexpectedAnswer
     case is ParamError: self = .usage
     case is Interrupted: self = .interrupted

@@ -15,7 +15,7 @@ struct Warren: AsyncParsableCommand {
       Environment:
         WARREN_SERVER  the server's URL, unless --server names one
         WARREN_TOKEN, WARREN_TOKEN_FILE
-                       sent as Authorization: Bearer, for a proxy before the server
+                       sent as Authorization: Bearer, to the server or a proxy before it
         WARREN_…       every setting of the configuration file, as in WARREN_HTTP_PORT
       """,
     version: "warren \(WarrenVersion.current)",
@@ -23,8 +23,8 @@ struct Warren: AsyncParsableCommand {
       ScheduleCommand.self, GetCommand.self, LogsCommand.self, ListCommand.self, WaitCommand.self,
       CancelCommand.self, SuspendCommand.self, ResumeCommand.self, RetryCommand.self,
       DeleteCommand.self, HistoryCommand.self, EventsCommand.self, WatchCommand.self,
-      BulkCommand.self, OperationsCommand.self, DeadCommand.self, TypesCommand.self,
-      GroupsCommand.self,
+      BulkCommand.self, OperationsCommand.self, DeadCommand.self, TokenCommand.self,
+      WhoAmICommand.self, AuditCommand.self, TypesCommand.self, GroupsCommand.self,
       QueuesCommand.self, WorkersCommand.self, PruneCommand.self, HealthCommand.self,
       ReadyCommand.self, ServeCommand.self, WorkerCommand.self, ConfigCommand.self,
       BenchCommand.self, BenchWorkerCommand.self,

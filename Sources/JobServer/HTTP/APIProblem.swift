@@ -36,6 +36,10 @@ enum ProblemKind: String, CaseIterable {
   case unreadableBody = "unreadable-body"
   case bodyTooLarge = "body-too-large"
   case unsupportedMediaType = "unsupported-media-type"
+  /// Nobody says who asks, or not so that it is believed.
+  case unauthenticated
+  /// Whoever asks may not do it.
+  case forbidden
   case unknownType = "unknown-type"
   /// A page of another origin may not change anything.
   case forbiddenOrigin = "forbidden-origin"
@@ -44,6 +48,8 @@ enum ProblemKind: String, CaseIterable {
   case methodNotAllowed = "method-not-allowed"
   /// The idempotency key belongs to another job, or to another operation.
   case conflict
+  /// Another token that is in use has the name.
+  case nameTaken = "name-taken"
   /// The id belongs to a job that has been deleted.
   case deleted
   /// The job's status forbids it now.
@@ -74,10 +80,11 @@ enum ProblemKind: String, CaseIterable {
     switch self {
     case .invalidParameter, .invalidJSON, .invalidBody, .unreadableBody, .callbackFailed:
       .badRequest
-    case .forbiddenOrigin: .forbidden
+    case .unauthenticated: .unauthorized
+    case .forbidden, .forbiddenOrigin: .forbidden
     case .notFound: .notFound
     case .methodNotAllowed, .notSuspendable: .methodNotAllowed
-    case .conflict, .deleted, .held, .deadLetterRefused: .conflict
+    case .conflict, .nameTaken, .deleted, .held, .deadLetterRefused: .conflict
     case .bodyTooLarge: .contentTooLarge
     case .unsupportedMediaType: .unsupportedMediaType
     case .unknownType, .invalidParams: .unprocessableContent
@@ -96,12 +103,15 @@ enum ProblemKind: String, CaseIterable {
     case .unreadableBody: "The body did not arrive whole"
     case .bodyTooLarge: "The body is too large"
     case .unsupportedMediaType: "The body is of another media type"
+    case .unauthenticated: "It is not known who asks"
+    case .forbidden: "Whoever asks may not do it"
     case .unknownType: "Unknown job type"
     case .forbiddenOrigin: "Not for pages of this origin"
     case .invalidParams: "The params do not fit the job type"
     case .notFound: "Not found"
     case .methodNotAllowed: "Method not allowed"
     case .conflict: "Conflict with what is there"
+    case .nameTaken: "The name is taken"
     case .deleted: "The job has been deleted"
     case .held: "The job's status forbids it"
     case .callbackFailed: "The job type's callback refuses"
@@ -214,6 +224,18 @@ extension APIProblem {
   static let operationsRetryAfter = 30
 }
 
+extension APIProblem {
+  /// The problem that an error of a route is; `nil` for what nobody foresaw.
+  static func known(_ error: any Error) -> APIProblem? {
+    switch error {
+    case let problem as APIProblem: problem
+    case let error as ScheduleError: APIProblem(error)
+    case let error as JobOperationError: APIProblem(error)
+    default: nil
+    }
+  }
+}
+
 /// Turns every error of a route into a problem (RFC 9457). What nobody foresaw is logged, and tells the client nothing but
 /// where to look.
 struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
@@ -238,15 +260,13 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
     for error: any Error, of request: Request, logger: Logger
   ) -> APIProblem {
     switch error {
-    case let problem as APIProblem:
-      return problem
-    case let error as ScheduleError:
-      if case .store(let cause) = error { log(store: cause, of: request, logger) }
-      return APIProblem(error)
-    case let error as JobOperationError:
-      if case .store(let cause) = error { log(store: cause, of: request, logger) }
-      return APIProblem(error)
-    default:
+    case ScheduleError.store(let cause), JobOperationError.store(let cause):
+      log(store: cause, of: request, logger)
+    default: break
+    }
+    switch APIProblem.known(error) {
+    case let problem?: return problem
+    case nil:
       log(error, of: request, logger)
       // Not `context.id`: it takes for granted that the log handler keeps metadata.
       let id = logger[metadataKey: "hb.request.id"].map { ", under the request id \($0)" } ?? ""

@@ -74,6 +74,8 @@ struct EventStream: Sendable {
   let log: ServerLog
   /// Held for as long as the stream is.
   let held: [any Sendable]
+  /// Asked with each heartbeat: a token that was revoked, or has expired, ends the stream.
+  var isAllowed: @Sendable () async -> Bool = { true }
 
   func response(to request: Request, _ source: some EventSource) -> Response {
     Response(
@@ -130,6 +132,7 @@ struct EventStream: Sendable {
       var text = next.text
       // Also in the middle of a long search: the client is told how far that is.
       let isHeartbeatDue = wake.takeHeartbeat()
+      if isHeartbeatDue, await !isAllowed() { return }
       if text.isEmpty, isHeartbeatDue { text.heartbeat(at: source.heartbeatPosition) }
       if !text.isEmpty { try await writer.write(ByteBuffer(bytes: text.bytes)) }
       if next.hasMore { continue }

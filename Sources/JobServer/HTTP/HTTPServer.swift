@@ -58,6 +58,10 @@ struct JobAPI: Sendable {
   let maxBodyBytes: Int
   /// What `/readyz` looks at.
   let readiness: [ReadinessCheck]
+  /// How it is known who asks.
+  var authentication = APIAuthentication.none
+  let tokens: TokenRegistry
+  let audit: AuditLog
   /// How many streams of events there may be at once.
   var streams = StreamSlots(most: JobServerConfiguration.standardStreams)
   /// What each tenant may ask.
@@ -71,14 +75,14 @@ struct JobAPI: Sendable {
   /// All routes, and the router that has them.
   func routes() -> APIRoutes {
     let router = Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
-    var routes = APIRoutes(router: router)
+    var routes = APIRoutes(router: router, audit: audit)
     router.add(middleware: LogRequestsMiddleware(.debug))
     if !origins.isEmpty {
       router.add(middleware: CrossOriginMiddleware(origins: Set(origins)))
     }
     router.add(middleware: ProblemMiddleware())
     router.add(middleware: ForeignOriginMiddleware(origins: Set(origins)))
-    router.add(middleware: CallerMiddleware())
+    router.add(middleware: AuthenticationMiddleware(authentication: authentication))
     if limits != TenantLimits() {
       router.add(middleware: AdmissionMiddleware(gate: TenantGate(limits, clock: clock)))
     }
@@ -93,6 +97,9 @@ struct JobAPI: Sendable {
     QueueRoutes(service: service).add(to: &routes)
     WorkerRoutes(service: service).add(to: &routes)
     PruneRoute(service: service).add(to: &routes)
+    AccessRoutes(
+      tokens: tokens, audit: audit, body: JSONBody(limit: maxBodyBytes), clock: service.clock
+    ).add(to: &routes)
     HealthRoutes(checks: readiness).add(to: &routes)
     DocumentRoutes().add(to: &routes)
     // A middleware applies to the routes that come after it: this one only to what no route takes.

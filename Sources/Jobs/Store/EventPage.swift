@@ -8,6 +8,8 @@ package struct EventFilter: Sendable, Hashable {
   package var statuses: Set<JobStatus>
   package var types: Set<JobTypeID>
   package var queues: Set<JobQueueName>
+  /// Only of jobs that somebody may see.
+  package var scope = JobScope.all
 
   package init(
     tenant: UUID? = nil, statuses: Set<JobStatus> = [], types: Set<JobTypeID> = [],
@@ -24,6 +26,7 @@ package struct EventFilter: Sendable, Hashable {
       && (statuses.isEmpty || statuses.contains(logged.event.to))
       && (types.isEmpty || types.contains(logged.event.type))
       && (queues.isEmpty || queues.contains(logged.event.queue))
+      && scope.contains(logged.event.type, in: logged.event.queue)
   }
 }
 

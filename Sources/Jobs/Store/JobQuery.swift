@@ -46,6 +46,8 @@ package struct JobQuery: Sendable, Hashable {
   package var statuses: Set<JobStatus>
   package var type: JobTypeID?
   package var queue: JobQueueName?
+  /// Only jobs that somebody may see.
+  package var scope = JobScope.all
   package var order: JobOrder
   package var part: Part
   package var pageSize: Int

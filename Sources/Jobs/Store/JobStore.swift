@@ -107,6 +107,9 @@ package protocol JobStore: BulkStore, DeadLetterStore {
   /// - Parameter tenant: `nil` for anyone's.
   func job(_ id: JobID, tenant: UUID?) async throws(StoreError) -> Job?
 
+  /// What kind of job that is, which never changes; `nil` where it is not there, or another tenant's.
+  func kind(of id: JobID, tenant: UUID) async throws(StoreError) -> JobKind?
+
   func job(idempotencyKey: UUID, tenant: UUID) async throws(StoreError) -> Job?
 
   /// Jobs with their params as they were submitted, in the order of the ids; `nil` where there is none, or it cannot be read.
@@ -155,7 +158,11 @@ package protocol JobStore: BulkStore, DeadLetterStore {
   ) async throws(StoreError) -> [HeldAttempt]
 
   /// How many jobs each queue has in each status; nothing where there are none.
-  func counts() async throws(StoreError) -> [QueueCount]
+  ///
+  /// - Parameters:
+  ///   - tenant: only this tenant's; `nil` for everyone's.
+  ///   - scope: only jobs that somebody may see.
+  func counts(tenant: UUID?, scope: JobScope) async throws(StoreError) -> [QueueCount]
 
   /// How many jobs each worker holds.
   func heldCounts() async throws(StoreError) -> [WorkerID: Int]
@@ -227,8 +234,29 @@ extension JobStore {
     try await apply([command], at: now).first ?? nil
   }
 
+  package func counts() async throws(StoreError) -> [QueueCount] {
+    try await counts(tenant: nil, scope: .all)
+  }
+
   package func job(_ id: JobID) async throws(StoreError) -> Job? {
     try await job(id, tenant: nil)
+  }
+}
+
+/// Type and queue of a job; `nil` where they cannot be read.
+package struct JobKind: Sendable, Hashable {
+  package let type: JobTypeID?
+  package let queue: JobQueueName?
+
+  package init(type: JobTypeID?, queue: JobQueueName?) {
+    self.type = type
+    self.queue = queue
+  }
+
+  package func isVisible(in scope: JobScope) -> Bool {
+    guard scope != .all else { return true }
+    guard let type, let queue else { return false }
+    return scope.contains(type, in: queue)
   }
 }
 

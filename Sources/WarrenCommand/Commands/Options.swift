@@ -120,6 +120,13 @@ enum ArgumentText {
     try JobTypeID(text)
   }
 
+  static func pattern(_ text: String) throws -> NamePattern {
+    guard let pattern = NamePattern(text) else {
+      throw ValidationError("a pattern takes the characters of names and *, as in files:*")
+    }
+    return pattern
+  }
+
   static func queue(_ text: String) throws -> JobQueueName {
     try JobQueueName(text)
   }

@@ -168,6 +168,9 @@ extension WarrenConfiguration {
       rate: http.rate, burst: http.burst, concurrency: http.concurrency)
     configuration.origins = http.origins
     configuration.maxStreamsPerTenant = http.maxStreamsPerTenant
+    configuration.requiresTokens = http.auth == .tokens
+    configuration.jwt = http.jwt.map(JWTSettings.init)
+    configuration.auditRetention = http.auditRetention
     return configuration
   }
 
@@ -182,6 +185,18 @@ extension WarrenConfiguration {
       names: try TransportNames(prefix: prefix),
       queues: queues.isEmpty ? nil : queues, registry: registry, drainLimit: worker.drainTimeout,
       stuckLimit: worker.stuckLimit, detachAfter: worker.detachAfter)
+  }
+}
+
+extension JWTSettings {
+  fileprivate init(_ section: JWTSection) {
+    self.init(issuer: section.issuer, audience: section.audience, jwks: section.jwks)
+    leeway = section.leeway
+    tenantClaim = section.tenantClaim
+    userClaim = section.userClaim
+    roleClaim = section.roleClaim
+    typesClaim = section.typesClaim
+    queuesClaim = section.queuesClaim
   }
 }
 

@@ -76,7 +76,9 @@ struct APIFixture: Sendable {
           intake: service.intake, store: store, access: BrokerAccess(), maxBodyBytes: maxBodyBytes),
         broker: broker, names: service.intake.names, access: BrokerAccess(), ownUser: "warren",
         clock: clock, log: log), maxBodyBytes: maxBodyBytes,
-      readiness: [.store(store), .connection(connection, role: "publishing")])
+      readiness: [.store(store), .connection(connection, role: "publishing")],
+      tokens: TokenRegistry(store: store, clock: clock, log: log),
+      audit: AuditLog(store: store, retention: .seconds(3600), clock: clock, log: log))
   }
 
   /// Two types in one group: `files:checksum`, which takes a path and a number of rounds, and `files:count`.
@@ -102,11 +104,13 @@ struct APIFixture: Sendable {
   func test<Value>(
     readiness: [ReadinessCheck]? = nil, limits: TenantLimits = TenantLimits(),
     clock: any ServerClock = SystemClock(), origins: [String] = [],
+    authentication: APIAuthentication = .none,
     _ body: @Sendable (APIClient) async throws -> Value
   ) async throws -> Value {
     let api = JobAPI(
       service: service, deadLetters: api.deadLetters, maxBodyBytes: api.maxBodyBytes,
       readiness: readiness ?? api.readiness,
+      authentication: authentication, tokens: api.tokens, audit: api.audit,
       limits: limits, origins: origins, clock: clock)
     return try await Application(router: api.router(), logger: service.logger).test(.router) {
       try await body(APIClient(client: $0))

@@ -6,8 +6,7 @@ import Synchronization
 
 /// Refuses what a tenant asks beyond its limits: 429 for the rate, 503 for too much at once.
 ///
-/// It goes by `X-Tenant-ID`, as everything does. A header that is no UUID is refused before anything is counted: no tenant pays for
-/// what is nobody's.
+/// It goes by the caller's tenant, as everything does.
 ///
 /// Streams of events are not among what is under way, since none makes room for another in a moment: ``StreamSlots`` has them.
 struct AdmissionMiddleware: RouterMiddleware {
@@ -24,8 +23,9 @@ struct AdmissionMiddleware: RouterMiddleware {
     if components.count == 1, Self.unlimited.contains(String(components[0])) {
       return try await next(request, context)
     }
-    let tenant = try context.caller.tenant
-    let place = try gate.enter(tenant, isStream: Self.isStream(components))
+    // Who is not known is refused by the route, and not at anybody's expense.
+    guard let caller = try? context.caller else { return try await next(request, context) }
+    let place = try gate.enter(caller.tenant, isStream: Self.isStream(components))
     var response = try await next(request, context)
     // A request is under way until its answer is sent; one that is never sent lets go of its body.
     let body = response.body

@@ -9,6 +9,10 @@ struct BatchBody {
   /// Each entry by itself.
   let entries: [Result<ScheduleBody, APIProblem>]
 
+  init(entries: [Result<ScheduleBody, APIProblem>]) {
+    self.entries = entries
+  }
+
   /// - Throws: ``APIProblem`` when the bytes are no JSON, no array, or too many entries.
   init(parsing bytes: some Collection<UInt8>, knownTypes: [JobTypeID]) throws(APIProblem) {
     let bytes = Data(bytes)
@@ -67,7 +71,8 @@ extension JobOperations {
         switch outcomes.next() ?? .failure(.store(.failed("there is no answer for every job"))) {
         case .success(let scheduled):
           results.append(BatchResult(scheduled.job, isNew: scheduled.isNew))
-        case .failure(let error): results.append(BatchResult(APIProblem(error).problem))
+        case .failure(let error):
+          results.append(BatchResult(APIProblem(error, toldTo: caller).problem))
         }
       }
     }

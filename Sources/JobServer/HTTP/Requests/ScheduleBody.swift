@@ -236,6 +236,22 @@ struct MemberReader {
     return ids
   }
 
+  /// Texts, as an array.
+  mutating func strings(_ name: String) -> [String]? {
+    guard let value = members[name] else { return nil }
+    guard case .array(let elements) = value else {
+      return refuse(name, "an array of strings", value)
+    }
+    var texts: [String] = []
+    for element in elements {
+      guard case .string(let text) = element else {
+        return refuse(name, "an array of strings", element)
+      }
+      texts.append(text)
+    }
+    return texts
+  }
+
   /// Notes what else is wrong.
   mutating func note(_ fault: String) {
     faults.append(fault)

@@ -9,11 +9,11 @@ struct BulkRoutes {
   let body: JSONBody
 
   func add(to routes: inout APIRoutes) {
-    routes.post("/jobs/batch", .write, use: schedule)
-    routes.post("/jobs/bulk", .operate, use: begin)
-    routes.get("/operations", .operate, use: list)
-    routes.get("/operations/:id", .operate, use: get)
-    routes.post("/operations/:id/cancel", .operate, use: cancel)
+    routes.post("/jobs/batch", .write, isAudited: false, use: schedule)
+    routes.post("/jobs/bulk", .wholeTenant(.operate), use: begin)
+    routes.get("/operations", .wholeTenant(.operate), use: list)
+    routes.get("/operations/:id", .wholeTenant(.operate), use: get)
+    routes.post("/operations/:id/cancel", .wholeTenant(.operate), use: cancel)
   }
 
   /// 200 whatever became of each: its own status says that.
@@ -26,7 +26,8 @@ struct BulkRoutes {
       in: request.headers, "each job of a batch has its own key, as its member idempotency_key")
     let bytes = try await body.bytes(of: request)
     let batch = try BatchBody(
-      parsing: bytes.readableBytesView, knownTypes: service.types.map(\.id))
+      parsing: bytes.readableBytesView, knownTypes: service.types(in: caller.scope).map(\.id)
+    ).checked(for: caller, by: service)
     return .json(try await service.schedule(batch, by: caller, request.headers))
   }
 
@@ -39,6 +40,7 @@ struct BulkRoutes {
     let header = try IdempotencyKeyHeader.key(in: request.headers)
     let wish = try BulkBody(parsing: try await body.bytes(of: request).readableBytesView)
     let key = try IdempotencyKeyHeader.agreed(header, wish.idempotencyKey)
+    context.note.set(wish.request.summary)
     if wish.isDryRun { return try .json(try await service.preview(wish.request, tenant: tenant)) }
     let (operation, isNew) = try await service.begin(
       wish.request, tenant: tenant, key: key)
@@ -79,6 +81,14 @@ struct BulkRoutes {
     let tenant = try context.caller.tenant
     return try .json(
       try await service.cancelOperation(try context.parameters.operationID(), tenant: tenant))
+  }
+}
+
+extension BulkRequest {
+  /// What the audit log says of it.
+  fileprivate var summary: String {
+    let filter = (try? JSONValue(encoding: filter))?.text ?? ""
+    return "\(action.rawValue) \(filter)" + (reason.map { ", \($0)" } ?? "")
   }
 }
 

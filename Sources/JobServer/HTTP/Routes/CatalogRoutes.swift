@@ -16,7 +16,7 @@ struct JobTypeRoutes {
     _ request: Request, _ context: APIContext
   ) async throws -> Response {
     let query = try CatalogQuery(request.uri, field: "type_id")
-    let types = service.types
+    let types = service.types(in: try context.caller.scope)
     return try .json(
       JobTypeList(
         pageSize: query.page.pageSize, pageNumber: query.page.page, order: query.order,
@@ -28,7 +28,7 @@ struct JobTypeRoutes {
   ) async throws -> Response {
     try QueryParameters.refuseAll(of: request.uri)
     let name = context.parameters.decoded("id")
-    let types = service.types
+    let types = service.types(in: try context.caller.scope)
     guard let type = types.first(where: { $0.id.description == name }) else {
       throw APIProblem(
         .notFound,
@@ -53,7 +53,7 @@ struct JobGroupRoutes {
     _ request: Request, _ context: APIContext
   ) async throws -> Response {
     let query = try CatalogQuery(request.uri, field: "name")
-    let groups = service.groups
+    let groups = service.groups(in: try context.caller.scope)
     return try .json(
       JobGroupList(
         pageSize: query.page.pageSize, pageNumber: query.page.page, order: query.order,
@@ -65,7 +65,7 @@ struct JobGroupRoutes {
   ) async throws -> Response {
     try QueryParameters.refuseAll(of: request.uri)
     let name = context.parameters.decoded("name")
-    let groups = service.groups
+    let groups = service.groups(in: try context.caller.scope)
     guard let group = groups.first(where: { $0.name == name }) else {
       throw APIProblem(
         .notFound,

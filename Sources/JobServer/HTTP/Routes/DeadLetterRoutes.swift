@@ -10,14 +10,14 @@ struct DeadLetterRoutes {
   let body: JSONBody
 
   func add(to routes: inout APIRoutes) {
-    routes.get("/dead_letters", .read, use: list)
-    routes.get("/dead_letters/groups", .read, use: groups)
-    routes.post("/dead_letters/redrive", .operate, use: redriveMany)
-    routes.post("/dead_letters/drop", .operate, use: dropMany)
-    routes.get("/dead_letters/:id", .read, use: get)
-    routes.patch("/dead_letters/:id", .operate, use: edit)
-    routes.delete("/dead_letters/:id", .operate, use: drop)
-    routes.post("/dead_letters/:id/redrive", .operate, use: redrive)
+    routes.get("/dead_letters", .wholeTenant(.read), use: list)
+    routes.get("/dead_letters/groups", .wholeTenant(.read), use: groups)
+    routes.post("/dead_letters/redrive", .wholeTenant(.operate), use: redriveMany)
+    routes.post("/dead_letters/drop", .wholeTenant(.operate), use: dropMany)
+    routes.get("/dead_letters/:id", .wholeTenant(.read), use: get)
+    routes.patch("/dead_letters/:id", .wholeTenant(.operate), use: edit)
+    routes.delete("/dead_letters/:id", .wholeTenant(.operate), use: drop)
+    routes.post("/dead_letters/:id/redrive", .wholeTenant(.operate), use: redrive)
   }
 
   @Sendable private func list(

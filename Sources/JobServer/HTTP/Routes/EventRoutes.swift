@@ -18,7 +18,7 @@ struct EventStreamRoutes {
   @Sendable private func events(
     _ request: Request, _ context: APIContext
   ) async throws -> Response {
-    let tenant = try context.caller.tenant
+    let caller = try context.caller
     let query = try EventQuery(request.uri, request.headers, filters: true)
     if request.method == .head { return head }
     let wake = StreamWake()
@@ -27,8 +27,9 @@ struct EventStreamRoutes {
     let subscription = service.hub.feed.subscribe(wake)
     let newest = try await newest()
     var filter = query.filter
-    filter.tenant = tenant
-    return stream(wake, [slot, subscription]).response(
+    filter.tenant = caller.tenant
+    filter.scope = caller.scope
+    return stream(wake, context, [slot, subscription]).response(
       to: request,
       LogEventSource(
         feed: service.hub.feed, store: service.store, filter: filter,
@@ -39,7 +40,7 @@ struct EventStreamRoutes {
     _ request: Request, _ context: APIContext
   ) async throws -> Response {
     let tenant = try context.caller.tenant
-    let id = try context.parameters.jobID()
+    let id = try await context.jobID(readFrom: service)
     let query = try EventQuery(request.uri, request.headers, filters: false)
     let job = try await service.job(id, tenant: tenant)
     let start = StreamStart(after: query.last, newest: try await newest(), beginning: 0)
@@ -53,7 +54,7 @@ struct EventStreamRoutes {
     let wake = StreamWake()
     let slot = try takeSlot(for: tenant)
     let subscription = service.hub.feed.follow(id, wake)
-    return stream(wake, [slot, subscription]).response(
+    return stream(wake, context, [slot, subscription]).response(
       to: request, JobEventSource(service: service, id: id, tenant: tenant, start: start))
   }
 
@@ -61,7 +62,7 @@ struct EventStreamRoutes {
     _ request: Request, _ context: APIContext
   ) async throws -> Response {
     let tenant = try context.caller.tenant
-    let id = try context.parameters.jobID()
+    let id = try await context.jobID(readFrom: service)
     let after = try QueryParameters(request.uri, known: ["after"]).integer(
       "after", in: 0...Int.max, default: 0)
     _ = try await service.job(id, tenant: tenant)
@@ -75,8 +76,12 @@ struct EventStreamRoutes {
 
   private var head: Response { Response(status: .ok, headers: EventStream.headers) }
 
-  private func stream(_ wake: StreamWake, _ held: [any Sendable]) -> EventStream {
-    EventStream(wake: wake, clock: service.clock, log: service.log, held: held)
+  private func stream(
+    _ wake: StreamWake, _ context: APIContext, _ held: [any Sendable]
+  ) -> EventStream {
+    EventStream(
+      wake: wake, clock: service.clock, log: service.log, held: held,
+      isAllowed: context.isStillAllowed)
   }
 
   private func newest() async throws(JobOperationError) -> Int64 {

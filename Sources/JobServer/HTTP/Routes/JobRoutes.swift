@@ -12,7 +12,7 @@ struct JobRoutes {
   let body: JSONBody
 
   func add(to routes: inout APIRoutes) {
-    routes.post("/jobs", .write, use: schedule)
+    routes.post("/jobs", .write, isAudited: false, use: schedule)
     routes.get("/jobs", .read, use: list)
     routes.get("/jobs/:id", .read, use: get)
     routes.get("/jobs/:id/log", .read, use: log)
@@ -32,10 +32,16 @@ struct JobRoutes {
     let key = try IdempotencyKeyHeader.key(in: request.headers)
     let bytes = try await body.bytes(of: request)
     let wish = try ScheduleBody(
-      parsing: bytes.readableBytesView, knownTypes: service.types.map(\.id))
+      parsing: bytes.readableBytesView, knownTypes: service.types(in: caller.scope).map(\.id))
+    try service.check(wish.type, scheduledBy: caller)
     var submission = wish.submission(by: caller, request.headers)
     submission.idempotencyKey = try IdempotencyKeyHeader.agreed(key, wish.idempotencyKey)
-    let scheduled = try await service.schedule(submission)
+    let scheduled: ScheduledJob
+    do throws(ScheduleError) {
+      scheduled = try await service.schedule(submission)
+    } catch .conflict(let existing, let key) {
+      throw APIProblem(.conflict(existing: existing, key: key), toldTo: caller)
+    }
     return .json(
       scheduled.job, status: scheduled.isNew ? .accepted : .ok,
       headers: [.location: "/jobs/\(scheduled.job.id)"])
@@ -44,18 +50,20 @@ struct JobRoutes {
   @Sendable private func list(
     _ request: Request, _ context: APIContext
   ) async throws -> Response {
-    let tenant = try context.caller.tenant
+    let caller = try context.caller
     switch try JobListQuery(request.uri) {
     case .filtered(let filter):
-      let found = try await service.list(filter.query(tenant: tenant))
+      var query = filter.query(tenant: caller.tenant)
+      query.scope = caller.scope
+      let found = try await service.list(query)
       return .json(
         JobList(
           pageSize: filter.page.pageSize, pageNumber: filter.page.page,
           order: filter.order.description, total: found.total,
           next: found.next?.description, jobs: found.jobs))
     case .idempotencyKey(let key):
-      let job = try await service.job(idempotencyKey: key.uuid, tenant: tenant)
-      let jobs = job.map { [$0] } ?? []
+      let job = try await service.job(idempotencyKey: key.uuid, tenant: caller.tenant)
+      let jobs = [job].compactMap(\.self).filter { caller.scope.contains($0.type, in: $0.queue) }
       return .json(
         JobList(
           pageSize: PageQuery.defaultSize, pageNumber: 1, order: JobOrder.standard.description,
@@ -68,11 +76,11 @@ struct JobRoutes {
   ) async throws -> Response {
     try QueryParameters.refuseAll(of: request.uri)
     let tenant = try context.caller.tenant
-    let job = try await service.job(try context.parameters.jobID(), tenant: tenant)
+    let job = try await service.job(try await context.jobID(readFrom: service), tenant: tenant)
     // A client may keep it, and has to ask whether it still holds; the same address is another tenant's as well.
     return .tagged(
       ByteBuffer(bytes: job.json), contentType: JSONBody.mediaType, caching: "private, no-cache",
-      headers: [.vary: Caller.tenantHeader], for: request)
+      headers: [.vary: "Authorization, \(Caller.tenantHeader)"], for: request)
   }
 
   @Sendable private func log(
@@ -83,7 +91,7 @@ struct JobRoutes {
       "after", in: 0...Int.max, default: 0)
     return try .json(
       try await service.log(
-        of: try context.parameters.jobID(), tenant: tenant, after: Int64(number)))
+        of: try await context.jobID(readFrom: service), tenant: tenant, after: Int64(number)))
   }
 
   @Sendable private func delete(
@@ -91,7 +99,8 @@ struct JobRoutes {
   ) async throws -> Response {
     let tenant = try context.caller.tenant
     let job = try await service.delete(
-      try context.parameters.jobID(), tenant: tenant, reason: try ReasonQuery(request.uri).reason)
+      try await context.jobID(changedIn: service), tenant: tenant,
+      reason: try ReasonQuery(request.uri).reason)
     return .json(job, status: .accepted)
   }
 
@@ -101,7 +110,7 @@ struct JobRoutes {
     try QueryParameters.refuseAll(of: request.uri)
     let tenant = try context.caller.tenant
     try await request.refuseBody()
-    let job = try await service.suspend(try context.parameters.jobID(), tenant: tenant)
+    let job = try await service.suspend(try await context.jobID(changedIn: service), tenant: tenant)
     return .json(job, status: .accepted)
   }
 
@@ -111,7 +120,7 @@ struct JobRoutes {
     try QueryParameters.refuseAll(of: request.uri)
     let tenant = try context.caller.tenant
     try await request.refuseBody()
-    let job = try await service.resume(try context.parameters.jobID(), tenant: tenant)
+    let job = try await service.resume(try await context.jobID(changedIn: service), tenant: tenant)
     return .json(job, status: .accepted)
   }
 
@@ -125,7 +134,8 @@ struct JobRoutes {
       in: request.headers,
       "a job is retried once, and asked for again the answer is the same new job")
     try await request.refuseBody()
-    let retried = try await service.retry(try context.parameters.jobID(), tenant: tenant)
+    let retried = try await service.retry(
+      try await context.jobID(changedIn: service), tenant: tenant)
     return .json(
       retried.job, status: retried.isNew ? .accepted : .ok,
       headers: [.location: "/jobs/\(retried.job.id)"])
@@ -137,7 +147,8 @@ struct JobRoutes {
     let tenant = try context.caller.tenant
     try await request.refuseBody()
     let job = try await service.cancel(
-      try context.parameters.jobID(), tenant: tenant, reason: try ReasonQuery(request.uri).reason)
+      try await context.jobID(changedIn: service), tenant: tenant,
+      reason: try ReasonQuery(request.uri).reason)
     return .json(job, status: .accepted)
   }
 }
@@ -167,7 +178,7 @@ struct JobWaitRoute {
     _ request: Request, _ context: APIContext
   ) async throws -> Response {
     let tenant = try context.caller.tenant
-    let id = try context.parameters.jobID()
+    let id = try await context.jobID(readFrom: service)
     let limit = try WaitQuery(request.uri).limit
     let job = try await service.job(id, tenant: tenant)
     if job.status.isAtRest || limit == .zero { return answer(job) }

@@ -81,7 +81,7 @@ struct QueueRoutes {
     _ request: Request, _ context: APIContext
   ) async throws -> Response {
     _ = try QueryParameters(request.uri, known: [])
-    return try .json(QueueList(queues: try await service.queues()))
+    return try .json(QueueList(queues: try await service.queues(seenBy: try context.caller)))
   }
 
   @Sendable private func counters(
