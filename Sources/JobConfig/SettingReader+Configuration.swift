@@ -4,8 +4,8 @@ import Logging
 extension SettingReader {
   private static let keys = [
     "broker", "broker_user", "broker_password", "broker_password_file", "broker_identify", "prefix",
-    "store", "http", "access", "server", "worker", "retention", "log_level", "queues", "groups",
-    "types",
+    "store", "http", "access", "server", "worker", "retention", "quotas", "log_level", "queues",
+    "groups", "types",
   ]
 
   /// Reads everything; what is wrong stands in ``problems`` afterwards, and the default in its place.
@@ -24,6 +24,7 @@ extension SettingReader {
     configuration.access = access(top["access"])
     configuration.server = server(top["server"])
     configuration.worker = worker(top["worker"])
+    configuration.quotas = quotas(top["quotas"])
     configuration.queues = queues(top["queues"])
     let groups = groups(top["groups"], queues: configuration.queues.map(\.name))
     configuration.groups = groups.usable.values.sorted { $0.name < $1.name }

@@ -239,6 +239,7 @@ extension SettingReader {
     // Where the file is wrong, its queues, groups and types may not all have been read.
     let dynamic = [
       "WARREN_QUEUES_", "WARREN_GROUPS_", "WARREN_TYPES_", "WARREN_RETENTION_TYPES_",
+      "WARREN_QUOTAS_TENANTS_",
     ]
     let isWhole = problems.isEmpty
     for variable in environment.keys.sorted()

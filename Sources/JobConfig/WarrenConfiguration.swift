@@ -22,6 +22,8 @@ package struct WarrenConfiguration: Sendable {
   package var server = ServerSettings()
   /// How long the server keeps jobs that have ended.
   package var retention = RetentionPolicy()
+  /// What each tenant may have of jobs.
+  package var quotas = TenantQuotas()
   package var worker = WorkerSettings()
   /// From which level on log lines are written.
   package var logLevel = Logger.Level.info
