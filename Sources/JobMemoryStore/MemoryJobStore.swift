@@ -11,6 +11,8 @@ package final class MemoryJobStore: JobStore {
     let number: Int64
     /// Whether it waits and its time has come.
     var isDue = false
+    /// Whether it would be due, and waits until its tenant runs fewer jobs.
+    var isHeldBack = false
     var log: [JobLogLine] = []
     var logEnd = JobLogEnd()
   }
@@ -33,20 +35,30 @@ package final class MemoryJobStore: JobStore {
     var nextNumber: Int64 = 1
     var nextSequence: Int64 = 1
     var commit = StoreCommit()
+    var quotas = TenantQuotas()
+    /// How many jobs fewer than before a tenant runs.
+    var ended: [UUID: Int] = [:]
 
     var ordered: [Entry] { jobs.values.sorted { $0.number < $1.number } }
   }
 
-  private let state = Mutex(State())
+  private let state: Mutex<State>
   private let onCommit: @Sendable (StoreCommit) -> Void
 
-  package init(onCommit: @escaping @Sendable (StoreCommit) -> Void = { _ in }) {
+  package init(
+    quotas: TenantQuotas = TenantQuotas(),
+    onCommit: @escaping @Sendable (StoreCommit) -> Void = { _ in }
+  ) {
+    var state = State()
+    state.quotas = quotas
+    self.state = Mutex(state)
     self.onCommit = onCommit
   }
 
   func write<Answer>(_ work: (inout State) -> Answer) -> Answer {
     let (answer, commit) = state.withLock { state in
       let answer = work(&state)
+      state.releaseHeldBack()
       defer { state.commit = StoreCommit() }
       return (answer, state.commit)
     }
@@ -395,7 +407,7 @@ package final class MemoryJobStore: JobStore {
       let kinds = Dictionary(grouping: meant) { entry in
         QueueCount(
           queue: entry.job.queue, status: entry.job.status,
-          isLater: entry.job.status == .waiting && !entry.isDue, count: 0)
+          isLater: entry.job.status == .waiting && !entry.isDue && !entry.isHeldBack, count: 0)
       }
       return kinds.map {
         QueueCount(
@@ -490,7 +502,7 @@ package final class MemoryJobStore: JobStore {
 
 extension MemoryJobStore.State {
   fileprivate var later: [MemoryJobStore.Entry] {
-    jobs.values.filter { $0.job.status == .waiting && !$0.isDue }
+    jobs.values.filter { $0.job.status == .waiting && !$0.isDue && !$0.isHeldBack }
       .sorted { ($0.job.scheduledAt, $0.number) < ($1.job.scheduledAt, $1.number) }
   }
 
@@ -523,13 +535,16 @@ extension MemoryJobStore.State {
     if let known = self.job(key: job.idempotencyKey, tenant: job.tenantID) {
       return repetition(known, new, at: now)
     }
-    let isDue = job.status == .waiting && job.scheduledAt <= now
+    if let exceeded = new.exceeded ?? exceeded(by: job) { return .exceeded(exceeded) }
+    let isRipe = job.status == .waiting && job.scheduledAt <= now
+    let isDue = isRipe && mayRun(job.tenantID)
     jobs[job.id] = MemoryJobStore.Entry(
-      job: job, submitted: new.submitted, number: nextNumber, isDue: isDue)
+      job: job, submitted: new.submitted, number: nextNumber, isDue: isDue,
+      isHeldBack: isRipe && !isDue)
     nextNumber += 1
     log(job.creation, of: job)
     if isDue { noteDue(job) }
-    if job.status == .waiting, !isDue { noteLater(job) }
+    if job.status == .waiting, !isRipe { noteLater(job) }
     if job.status.isFinal, !job.replies.isEmpty { commit.hasReplies = true }
     return .created(job)
   }
@@ -558,10 +573,13 @@ extension MemoryJobStore.State {
     let changes = entry.job.takeChanges()
     let isWaiting = entry.job.status == .waiting
     let wasDue = entry.isDue
-    entry.isDue = isWaiting && entry.job.scheduledAt <= now
+    let isRipe = isWaiting && entry.job.scheduledAt <= now
+    entry.isHeldBack = entry.isHeldBack && isRipe && changes.isEmpty
+    entry.isDue = isRipe && !entry.isHeldBack
+    noteHeld(before, entry.job)
     jobs[id] = entry
     for change in changes { log(change, of: entry.job) }
-    if isWaiting, !changes.isEmpty || entry.isDue != wasDue {
+    if isWaiting, !entry.isHeldBack, !changes.isEmpty || entry.isDue != wasDue {
       if entry.isDue { noteDue(entry.job) } else { noteLater(entry.job) }
     }
     if entry.job.status.isFinal {
@@ -592,6 +610,11 @@ extension MemoryJobStore.State {
         $0.isDue && $0.job.queue == request.queue && request.types.contains($0.job.type)
       })
     for entry in due where granted.count < request.count {
+      guard mayRun(entry.job.tenantID) else {
+        jobs[entry.job.id]?.isDue = false
+        jobs[entry.job.id]?.isHeldBack = true
+        continue
+      }
       let bytes = entry.job.assignment.payloadSize
       guard granted.isEmpty || bytes <= room else {
         return ClaimAnswer(jobs: granted, rest: .again)
@@ -607,7 +630,7 @@ extension MemoryJobStore.State {
       jobs: granted, rest: granted.count < request.count && isMoreDue ? .park : .void)
   }
 
-  private func best(_ entries: [MemoryJobStore.Entry]) -> [MemoryJobStore.Entry] {
+  func best(_ entries: [MemoryJobStore.Entry]) -> [MemoryJobStore.Entry] {
     entries.sorted {
       (-$0.job.priority, $0.job.scheduledAt, $0.number)
         < (-$1.job.priority, $1.job.scheduledAt, $1.number)
@@ -666,7 +689,7 @@ extension MemoryJobStore.State {
     commit.transitions.append(event)
   }
 
-  fileprivate mutating func noteDue(_ job: Job) {
+  mutating func noteDue(_ job: Job) {
     let known = commit.due.firstIndex { $0.queue == job.queue && $0.type == job.type }
     guard let known else {
       commit.due.append(DueJobs(queue: job.queue, type: job.type, count: 1))

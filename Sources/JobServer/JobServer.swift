@@ -30,7 +30,9 @@ package struct JobServer: Sendable {
     let parked = ParkedWorkers()
     let claims = ClaimCounts()
     let hub = ChangeHub(plan: plan, parked: parked)
-    let store = try SQLiteStore(path: configuration.store, logger: logger) { hub.note($0) }
+    let store = try SQLiteStore(
+      path: configuration.store, quotas: configuration.quotas, logger: logger
+    ) { hub.note($0) }
     let catalog = try await Catalog(store: store, registry: configuration.registry)
     let directory = WorkerDirectory()
     let names = configuration.names
@@ -75,7 +77,9 @@ package struct JobServer: Sendable {
       directory: directory, workers: workers, broker: consuming, names: names, clock: clock,
       log: log)
     let reconcile = Signal()
-    let intake = Intake(catalog: catalog, store: store, names: names, clock: clock)
+    let intake = Intake(
+      catalog: catalog, store: store, names: names, clock: clock,
+      rates: SubmissionRates(configuration.quotas))
     authority = ServerAuthority(
       store: store, parked: parked, watches: hub.watches, claims: claims, control: control,
       commands: commands, answerBytes: WireCoding.mostOfAnswer, clock: clock, log: log)
@@ -234,6 +238,8 @@ package struct JobServerConfiguration: Sendable {
   package var maxBodyBytes: Int
   /// What each tenant may ask of the API.
   package var limits = TenantLimits()
+  /// What each tenant may have of jobs.
+  package var quotas = TenantQuotas()
   /// The origins whose pages may use the API from a browser; `*` is any.
   package var origins: [String] = []
   /// How many streams of events the API writes at once.

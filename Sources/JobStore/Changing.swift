@@ -109,7 +109,11 @@ extension Transaction {
   func write(_ stored: StoredJob, _ changed: Job, at now: Timestamp) throws -> StoredJob {
     var job = changed
     let changes = job.takeChanges()
-    let code = StatusCode.code(of: job, at: now)
+    var code = StatusCode.code(of: job, at: now)
+    // What is changed of it otherwise does not end its wait.
+    if stored.code == StatusCode.heldBack, code == StatusCode.due, changes.isEmpty {
+      code = StatusCode.heldBack
+    }
     let after = StoredJob(
       number: stored.number, job: job, code: code, tenant: stored.tenant, type: stored.type,
       queue: stored.queue)

@@ -59,12 +59,12 @@ extension Transaction {
 
   // MARK: Claims
 
-  func claim(_ request: ClaimRequest, bytes: Int, at now: Timestamp) throws -> ClaimAnswer {
+  func claim(_ request: ClaimRequest, bytes: Int, at now: Timestamp) throws -> ClaimOutcome {
     guard let worker = try isRegistered(request.worker, epoch: request.epoch) else {
-      return ClaimAnswer(jobs: [], rest: .unregistered)
+      return ClaimOutcome(answer: ClaimAnswer(jobs: [], rest: .unregistered))
     }
     guard let queue = try knownQueue(request.queue) else {
-      return ClaimAnswer(jobs: [], rest: .void)
+      return ClaimOutcome(answer: ClaimAnswer(jobs: [], rest: .void))
     }
     let types = Set(try request.types.compactMap { try knownType($0) })
     var granted: [JobAssignment] = []
@@ -75,11 +75,26 @@ extension Transaction {
     }
     var room = bytes - granted.reduce(0) { $0 + $1.payloadSize }
     var isFull = false
+    var heldBack = 0
+    var isCut = false
     // Rows that cannot be read make room for others.
     while granted.count < request.count, !isFull {
       let wanted = request.count - granted.count
-      let candidates = try candidates(wanted, queue, types)
+      guard heldBack < QuotaUsage.mostHeldBack else {
+        isCut = true
+        break
+      }
+      // Behind one of a tenant that may run no more, there often are others.
+      let looked = heldBack == 0 ? wanted : max(wanted, QuotaUsage.setSize)
+      var candidates = try candidates(looked, queue, types)
       guard !candidates.isEmpty else { break }
+      if limitsRunning {
+        let before = candidates.count
+        candidates = try withoutExceeding(candidates, wanted, queue)
+        heldBack += before - candidates.count
+        candidates = Array(candidates.prefix(wanted))
+        guard !candidates.isEmpty else { continue }
+      }
       var numbers: [Int64] = []
       for candidate in candidates {
         guard granted.isEmpty && numbers.isEmpty || candidate.size <= room else {
@@ -92,13 +107,20 @@ extension Transaction {
       guard !numbers.isEmpty else { break }
       granted += try start(numbers, by: (worker, request), at: now)
     }
-    if granted.count >= request.count { return ClaimAnswer(jobs: granted, rest: .void) }
-    if isFull { return ClaimAnswer(jobs: granted, rest: .again) }
-    return ClaimAnswer(jobs: granted, rest: dueTypes(queue).isEmpty ? .void : .park)
+    let rest: ClaimAnswer.Rest =
+      if granted.count >= request.count {
+        .void
+      } else if isFull || isCut {
+        .again
+      } else {
+        dueTypes(queue).isEmpty ? .void : .park
+      }
+    return ClaimOutcome(answer: ClaimAnswer(jobs: granted, rest: rest), isCut: isCut)
   }
 
-  private struct Candidate {
+  struct Candidate {
     let number: Int64
+    let tenant: Int64
     let type: Int64
     let priority: Int
     let scheduledAt: Int64
@@ -117,7 +139,7 @@ extension Transaction {
       while let row = try rows.next() {
         candidates.append(
           Candidate(
-            number: try row.decode(atIndex: 0), type: type,
+            number: try row.decode(atIndex: 0), tenant: try row.decode(atIndex: 4), type: type,
             priority: try row.decode(atIndex: 1), scheduledAt: try row.decode(atIndex: 2),
             size: try row.decode(atIndex: 3)))
       }
@@ -216,6 +238,13 @@ extension Transaction {
   }
 }
 
+/// What came of a claim.
+struct ClaimOutcome: Sendable {
+  let answer: ClaimAnswer
+  /// Whether it ended because it had held back as many jobs as one transaction may.
+  var isCut = false
+}
+
 enum Claims {
   static let register = """
     INSERT INTO registered_worker (worker, epoch) VALUES (?, ?)
@@ -233,7 +262,8 @@ enum Claims {
     ORDER BY priority DESC, scheduled_at, number
     """
   static let candidates = """
-    SELECT number, priority, scheduled_at, size + snapshot_size FROM job INDEXED BY job_due
+    SELECT number, priority, scheduled_at, size + snapshot_size, tenant
+    FROM job INDEXED BY job_due
     WHERE status = 1 AND queue = ? AND type = ? ORDER BY priority DESC, scheduled_at, number
     LIMIT ?
     """

@@ -19,9 +19,9 @@ enum Counts {
     """
 
   static let byQueue = """
-    SELECT q.name, c.status, sum(c.jobs) AS total FROM job_count c
+    SELECT q.name, iif(c.status = 14, 1, c.status) AS code, sum(c.jobs) AS total FROM job_count c
       CROSS JOIN queue q ON q.number = c.queue
-    GROUP BY q.name, c.status HAVING total > 0
+    GROUP BY q.name, code HAVING total > 0
     """
 
   private static let kinds = """

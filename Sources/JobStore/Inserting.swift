@@ -22,7 +22,10 @@ extension Transaction {
     let tenant = try tenant(job.tenantID)
     let type = try type(job.type)
     let queue = try queue(job.queue)
-    let code = StatusCode.code(of: job, at: now)
+    if let exceeded = try new.exceeded ?? exceeded(by: job, tenant) {
+      return try known(new, tenant: tenant, at: now) ?? .exceeded(exceeded)
+    }
+    let code = try initialCode(of: job, tenant, at: now)
     let worker = try job.worker.map { try self.worker($0) }
     // Most have not been anywhere yet.
     let isFresh = job.isFresh
@@ -57,7 +60,12 @@ extension Transaction {
       values += state
     }
     try execute(Insertions.job(hasKey: hasKey, isFresh: isFresh), values)
-    guard db.changesCount == 1 else { return try known(new, tenant: tenant, at: now) }
+    guard db.changesCount == 1 else {
+      guard let known = try known(new, tenant: tenant, at: now) else {
+        throw StoreError.corrupt("job \(job.id) is neither new nor there")
+      }
+      return known
+    }
     useJobNumber()
     try execute(
       Insertions.payload,
@@ -80,8 +88,10 @@ extension Transaction {
     return .created(job)
   }
 
-  /// A job that was not inserted: its id was deleted, or it was asked for before, or something else has its id or key.
-  private func known(_ new: NewJob, tenant: Int64, at now: Timestamp) throws -> Insertion {
+  /// A job that is not inserted: its id was deleted, or it was asked for before, or something else has its id or key.
+  ///
+  /// - Returns: `nil` for one that is new.
+  private func known(_ new: NewJob, tenant: Int64, at now: Timestamp) throws -> Insertion? {
     let job = new.job
     let isDeleted = try Int.fetchOne(
       statement(Insertions.tombstone), arguments: [job.id.uuid])
@@ -97,7 +107,7 @@ extension Transaction {
           ? repetition(existing, new, at: now) : .conflict(existing: existing.job)
       }
       guard let existing = try holder(ofKey: job.idempotencyKey, tenant: tenant) else {
-        throw StoreError.corrupt("job \(job.id) is neither new nor there")
+        return nil
       }
       return try isSame(existing, as: new)
         ? repetition(existing, new, at: now) : .conflict(existing: existing.job)

@@ -15,9 +15,12 @@ package final class SQLiteStore: JobStore {
   /// - Parameter onCommit: told of each commit before the calls that were part of it return; on the writer's thread, so
   ///   that it must not wait for anything.
   package convenience init(
-    path: String, logger: Logger, onCommit: @escaping @Sendable (StoreCommit) -> Void
+    path: String, quotas: TenantQuotas = TenantQuotas(), logger: Logger,
+    onCommit: @escaping @Sendable (StoreCommit) -> Void
   ) throws(StoreFileError) {
-    try self.init(path: path, options: StoreOptions(), logger: logger, onCommit: onCommit)
+    var options = StoreOptions()
+    options.quotas = quotas
+    try self.init(path: path, options: options, logger: logger, onCommit: onCommit)
   }
 
   package init(
@@ -74,9 +77,20 @@ package final class SQLiteStore: JobStore {
     _ requests: [ClaimRequest], bytes: Int, at now: Timestamp
   ) async throws(StoreError) -> [ClaimAnswer] {
     guard !requests.isEmpty else { return [] }
-    return try await writes.write(weight: requests.reduce(0) { $0 + $1.count }) { transaction in
-      try requests.map { try transaction.claim($0, bytes: bytes, at: now) }
+    var outcomes: [ClaimOutcome] = []
+    var open = Array(requests.indices)
+    // Again, where a transaction had enough to do with jobs that are held back; others write in between.
+    while !open.isEmpty {
+      let indices = open
+      let weight = indices.reduce(0) { $0 + requests[$1].count }
+      let found = try await writes.write(weight: weight) { transaction in
+        try indices.map { try transaction.claim(requests[$0], bytes: bytes, at: now) }
+      }
+      if outcomes.isEmpty { outcomes = found }
+      for (index, outcome) in zip(indices, found) { outcomes[index] = outcome }
+      open = indices.filter { outcomes[$0].isCut && outcomes[$0].answer.jobs.isEmpty }
     }
+    return outcomes.map(\.answer)
   }
 
   package func report(

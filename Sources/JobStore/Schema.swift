@@ -17,6 +17,7 @@ enum Schema {
     migrator.registerMigration("operation") { db in try db.execute(sql: operation) }
     migrator.registerMigration("dead letter") { db in try db.execute(sql: deadLetter) }
     migrator.registerMigration("access") { db in try db.execute(sql: access) }
+    migrator.registerMigration("held back") { db in try db.execute(sql: heldBack) }
     return migrator
   }
 
@@ -28,7 +29,7 @@ enum Schema {
   /// Sized by what a job's life costs: a row of `job` is small, and each index is there for one question.
   ///
   /// - A job's number says when it came into the store, and never changes: lists are ordered by it.
-  /// - `status` 1 waits and is due, 13 waits for later; the others are as in ``StatusCode``.
+  /// - `status` 1 waits and is due, 13 waits for later, 14 for the tenant's quota; the others are as in ``StatusCode``.
   /// - What can be large stands apart, so that a change of status rewrites a small row.
   /// - Counts are kept by whoever writes, not by triggers: one row for all jobs of a transaction.
   static let baseline = """
@@ -263,10 +264,29 @@ extension Schema {
     """
 }
 
+extension Schema {
+  /// Status 14: due, and held back while the tenant runs as many jobs as it may.
+  ///
+  /// The check of `status` is changed in the schema's text (sqlite.org/lang_altertable.html, section 7): it allows more than before,
+  /// so that no row has to be looked at. To copy the table would take minutes, and as much room again. The new index makes
+  /// other connections read the schema anew, and `RESET` this one.
+  fileprivate static let heldBack = """
+    PRAGMA writable_schema = ON;
+    UPDATE sqlite_schema
+      SET sql = replace(sql, 'CHECK (status BETWEEN 0 AND 13)', 'CHECK (status BETWEEN 0 AND 14)')
+      WHERE type = 'table' AND name = 'job';
+    CREATE INDEX job_held_back ON job (tenant, queue, type, priority DESC, scheduled_at)
+      WHERE status = 14;
+    PRAGMA writable_schema = RESET;
+    """
+}
+
 /// How a status is stored. The numbers stand in the schema's text.
 enum StatusCode {
   static let due = 1
   static let later = 13
+  /// Due, and not to be claimed before the tenant runs fewer jobs.
+  static let heldBack = 14
   static let completed = 12
   static let running = 3
 
@@ -294,12 +314,12 @@ enum StatusCode {
   }
 
   static func status(_ code: Int) -> JobStatus? {
-    code == later ? .waiting : byCode[code]
+    code == later || code == heldBack ? .waiting : byCode[code]
   }
 
-  /// Both codes of `waiting`, one of any other.
+  /// All codes of `waiting`, one of any other.
   static func codes(_ status: JobStatus) -> [Int] {
-    status == .waiting ? [due, later] : [code(status)]
+    status == .waiting ? [due, later, heldBack] : [code(status)]
   }
 
   private static let byCode = Dictionary(

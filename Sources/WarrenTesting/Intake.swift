@@ -71,7 +71,8 @@ extension TesterCore: JobScheduling {
       throw .conflict(
         existing: known.id, isKey: known.idempotencyKey == job.idempotencyKey)
     case .deleted: throw .deleted(job.id)
-    case .unreadable, .unfit, nil: throw .unexpectedValue(job.id, "the store does not take it")
+    case .unreadable, .exceeded, .unfit, nil:
+      throw .unexpectedValue(job.id, "the store does not take it")
     }
   }
 

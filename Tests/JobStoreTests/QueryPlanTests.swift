@@ -14,7 +14,7 @@ enum QueryPlan {
   ]
   /// Indexes that have only what waits for something, in the order in which it is to be looked at.
   private static let queues = [
-    "job_later", "job_held", "job_between", "job_telling", "operation_running",
+    "job_later", "job_held_back", "job_held", "job_between", "job_telling", "operation_running",
   ]
 
   static func expectIndexed(_ sql: String, sorts: Bool = false, _ db: Database) throws {
@@ -57,7 +57,8 @@ enum QueryPlan {
         Counts.removeEmpty, JobLogs.newest, JobLogs.insert, JobLogs.prune, JobLogs.owner,
         JobLogs.ofJob, Insertions.retry, Insertions.submittedByID, Bulk.byID, Bulk.byKey,
         Bulk.running, Bulk.list, Bulk.count, Bulk.countRunning, Bulk.insert, Bulk.update,
-        Bulk.prune, Bulk.newest, Bulk.candidates,
+        Bulk.prune, Bulk.newest, Bulk.candidates, QuotaUsage.tenant, QuotaUsage.counts,
+        QuotaUsage.holdBack, QuotaUsage.best, QuotaUsage.release, QuotaUsage.waitingTenants,
       ] + Changes.removals + Pruning.removals
     // In an order that no index has, of what is no more than the workers have slots, or of names.
     let sorting = [Claims.granted, Lookups.silent, Counts.due, Counts.byQueue, Counts.held]

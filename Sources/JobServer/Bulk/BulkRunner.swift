@@ -136,8 +136,9 @@ final class BulkRunner: Service {
       let page = try await store.candidates(of: operation, limit: size(of: operation))
       let called = page.candidates.count { needsCallback($0, operation.request.action) }
       guard called > 0 else {
-        let (items, page) = try await items(page, of: operation)
-        return try await advance(operation, items, page)
+        guard let admitted = admitted(page, of: operation) else { return }
+        let work = try await items(admitted, of: operation)
+        return try await advance(operation, work.items, work.page)
       }
       state.withLock { _ = $0.busy.insert(operation.id) }
       group.addTask {
@@ -148,6 +149,19 @@ final class BulkRunner: Service {
     } catch {
       fail(operation, error)
     }
+  }
+
+  /// As many of the jobs to be retried as their tenant may submit now; `nil` where it has to wait until there is one.
+  private func admitted(_ page: BulkPage, of operation: BulkOperation) -> BulkPage? {
+    guard operation.request.action == .retry, !page.candidates.isEmpty,
+      let room = service.intake.rates.take(
+        page.candidates.count, of: operation.tenantID, at: clock.uptime)
+    else { return page }
+    guard room.taken == 0 else { return page.prefix(room.taken) }
+    state.withLock {
+      $0.pace[operation.id] = clock.uptime + (room.exceeded.retryAfter ?? .seconds(1))
+    }
+    return nil
   }
 
   /// With a rate, what comes to about a second.

@@ -66,6 +66,8 @@ enum ProblemKind: String, CaseIterable {
   case tooManyRequests = "too-many-requests"
   /// The tenant asks more often than it may.
   case rateExceeded = "rate-exceeded"
+  /// The tenant has as many jobs as it may.
+  case quotaExceeded = "quota-exceeded"
   /// As many requests of the tenant are under way as it may have.
   case concurrencyExceeded = "concurrency-exceeded"
   /// As many streams of events are open as there may be.
@@ -88,7 +90,7 @@ enum ProblemKind: String, CaseIterable {
     case .bodyTooLarge: .contentTooLarge
     case .unsupportedMediaType: .unsupportedMediaType
     case .unknownType, .invalidParams: .unprocessableContent
-    case .tooManyRequests, .rateExceeded: .tooManyRequests
+    case .tooManyRequests, .rateExceeded, .quotaExceeded: .tooManyRequests
     case .internalError: .internalServerError
     case .storeUnavailable, .notReady, .noWorker, .concurrencyExceeded, .tooManyStreams:
       .serviceUnavailable
@@ -120,6 +122,7 @@ enum ProblemKind: String, CaseIterable {
     case .deadLetterRefused: "The dead letter does not allow it"
     case .tooManyRequests: "Too many requests"
     case .rateExceeded: "The tenant asks too often"
+    case .quotaExceeded: "The tenant's quota is used up"
     case .concurrencyExceeded: "Too many requests of the tenant at once"
     case .tooManyStreams: "Too many streams"
     case .storeUnavailable: "The status store does not answer"
@@ -153,6 +156,16 @@ extension APIProblem {
       + " job that is scheduled with an idempotency key is never scheduled twice)",
     headers: [.retryAfter: String(overloadedRetryAfter)])
 
+  /// How long a client shall wait whose tenant has as many jobs waiting as it may, in seconds.
+  static let quotaRetryAfter = 10
+
+  init(_ quota: ExceededQuota) {
+    let wait = quota.retryAfter.map { max(1, Int($0.seconds.rounded(.up))) } ?? Self.quotaRetryAfter
+    self.init(
+      .quotaExceeded, "\(quota); ask again in \(wait) s",
+      headers: [.retryAfter: String(wait)])
+  }
+
   /// A value that the store does not take is the client's affair; all else is the server's.
   init(_ error: StoreError) {
     switch error {
@@ -176,6 +189,8 @@ extension APIProblem {
       self.init(.conflict, error.description, job: id)
     case .deleted(let id):
       self.init(.deleted, error.description, job: id)
+    case .exceeded(let quota):
+      self.init(quota)
     case .refused:
       self.init(.callbackFailed, error.description)
     case .nobody, .noAnswer:

@@ -96,6 +96,7 @@ struct JobAPI: Sendable {
     JobGroupRoutes(service: service).add(to: &routes)
     QueueRoutes(service: service).add(to: &routes)
     WorkerRoutes(service: service).add(to: &routes)
+    QuotaRoutes(service: service).add(to: &routes)
     PruneRoute(service: service).add(to: &routes)
     AccessRoutes(
       tokens: tokens, audit: audit, body: JSONBody(limit: maxBodyBytes), clock: service.clock

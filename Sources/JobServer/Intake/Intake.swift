@@ -16,12 +16,14 @@ struct Intake: Sendable {
   /// Where nobody's answers may go.
   let names: TransportNames
   let clock: any ServerClock
+  /// How many jobs tenants may submit.
+  var rates = SubmissionRates(TenantQuotas())
 
   /// Accepts or refuses each submission by itself; all that are good are stored in one transaction.
   func schedule(_ submissions: [JobSubmission]) async -> [Result<ScheduledJob, ScheduleError>] {
     let now = clock.now
     let checked = submissions.map { check($0, at: now) }
-    var insertions = await insert(checked.compactMap { try? $0.get() }, at: now).makeIterator()
+    var insertions = await admit(checked.compactMap { try? $0.get() }, at: now).makeIterator()
     return checked.map { check in
       check.flatMap { new in
         guard let insertion = insertions.next() else {
@@ -32,6 +34,56 @@ struct Intake: Sendable {
         }
       }
     }
+  }
+
+  /// Stores jobs as far as their tenants may submit some. What was asked for before counts for nothing, so that the others have
+  /// its room.
+  private func admit(
+    _ jobs: [NewJob], at now: Timestamp
+  ) async -> [Result<Insertion, StoreError>] {
+    guard rates.isNeeded else { return await insert(jobs, at: now) }
+    var insertions: [Int: Result<Insertion, StoreError>] = [:]
+    var waiting = Array(jobs.indices)
+    while true {
+      let (set, taken) = counted(waiting, of: jobs)
+      for (index, insertion) in zip(waiting, await insert(set, at: now)) {
+        insertions[index] = insertion
+      }
+      guard !taken.isEmpty else { break }
+      var unused: [UUID: Int] = [:]
+      for (index, new) in zip(waiting, set) where new.exceeded == nil {
+        if case .success(.created) = insertions[index] { continue }
+        unused[new.job.tenantID, default: 0] += 1
+      }
+      for (tenant, count) in unused where taken.contains(tenant) {
+        rates.putBack(count, of: tenant, at: clock.uptime)
+      }
+      waiting = waiting.filter { index in
+        guard case .success(.exceeded(let quota)) = insertions[index] else { return false }
+        return quota.kind == .perMinute && unused[jobs[index].job.tenantID] != nil
+      }
+      guard !waiting.isEmpty else { break }
+    }
+    return jobs.indices.map { insertions[$0] ?? .failure(.failed("the store did not answer")) }
+  }
+
+  /// Jobs, those marked for which there is no room, and the tenants that have such a quota.
+  private func counted(_ indices: [Int], of jobs: [NewJob]) -> ([NewJob], Set<UUID>) {
+    let now = clock.uptime
+    var room: [UUID: (taken: Int, exceeded: ExceededQuota)] = [:]
+    let counts = Dictionary(indices.map { (jobs[$0].job.tenantID, 1) }, uniquingKeysWith: +)
+    for (tenant, count) in counts { room[tenant] = rates.take(count, of: tenant, at: now) }
+    let set = indices.map { index in
+      var new = jobs[index]
+      guard let left = room[new.job.tenantID] else { return new }
+      if left.taken > 0 {
+        room[new.job.tenantID]?.taken -= 1
+      } else {
+        new.exceeded = left.exceeded
+      }
+      return new
+    }
+    return (set, Set(room.keys))
   }
 
   private func insert(
@@ -79,6 +131,7 @@ struct Intake: Sendable {
         .conflict(existing: existing, key: existing.idempotencyKey == job.idempotencyKey))
     case .deleted: .failure(.deleted(job.id))
     case .unreadable: .failure(.unreadable(job.id))
+    case .exceeded(let quota): .failure(.exceeded(quota))
     case .unfit(let why): .failure(.store(.unfit(why)))
     }
   }
@@ -98,6 +151,8 @@ package enum ScheduleError: Error, Sendable, CustomStringConvertible {
   case unreadable(JobID)
   /// There was a job of that id, and it has been deleted.
   case deleted(JobID)
+  /// The tenant has as many jobs as its quota allows.
+  case exceeded(ExceededQuota)
   /// The type's init callback has refused it.
   case refused(JobTypeID, String)
   /// No worker is there to call the type's init callback.
@@ -127,6 +182,8 @@ package enum ScheduleError: Error, Sendable, CustomStringConvertible {
         "what is stored under the id or idempotency key of job \(id) cannot be read; the server's log says more, and another key makes another job"
     case .deleted(let id):
       return "job \(id) has been deleted; a new job takes a new id"
+    case .exceeded(let quota):
+      return quota.description
     case .refused(let type, let message):
       return "the init callback of \(type) refuses the job: \(message)"
     case .nobody(let type):

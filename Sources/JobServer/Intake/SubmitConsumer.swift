@@ -218,6 +218,7 @@ extension ScheduleError {
     case .conflict: "conflict"
     case .unreadable: "unreadable"
     case .deleted: "deleted"
+    case .exceeded: "quota-exceeded"
     case .refused: "refused"
     case .nobody, .noAnswer: "no-worker"
     case .store: "store"

@@ -1,6 +1,6 @@
 import Foundation
 import GRDB
-import Jobs
+package import Jobs
 
 /// A store's file, opened: checked, migrated and locked against other stores.
 struct StoreFile: Sendable {
@@ -136,6 +136,8 @@ package struct StoreOptions: Sendable {
   package var waitingJobs: Int
   /// About how many bytes they may have.
   package var waitingBytes: Int
+  /// What tenants may have.
+  package var quotas = TenantQuotas()
   /// Whether each call is made so that it can be taken back by itself, without trying all as one before. For tests.
   package var isCareful = false
 

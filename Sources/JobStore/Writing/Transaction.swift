@@ -27,8 +27,15 @@ struct WriterState: Sendable {
   var due: [DueKey: Int] = [:]
   var nextJob: Int64
   var nextEvent: Int64
+  let quotas: TenantQuotas
+  /// Whether any tenant has a quota of such jobs: without, nothing is looked up.
+  let limitsWaiting: Bool
+  let limitsRunning: Bool
 
-  init(_ db: Database) throws {
+  init(_ db: Database, quotas: TenantQuotas) throws {
+    self.quotas = quotas
+    limitsWaiting = quotas.has(\.waiting)
+    limitsRunning = quotas.has(\.running)
     for row in try Row.fetchAll(
       db, sql: "SELECT queue, type, sum(jobs) FROM job_count WHERE status = 1 GROUP BY queue, type")
     {
@@ -78,6 +85,8 @@ final class Transaction {
     var removedEvents: [Int64: Int64] = [:]
     /// Kinds of which jobs are gone, whatever their code: perhaps the last.
     var emptied: Set<CountKey> = []
+    /// What those tenants use that have been asked about.
+    var usage: [Int64: QuotaUsage] = [:]
 
     fileprivate var lengths: [Int] {
       [
@@ -107,6 +116,7 @@ final class Transaction {
     fileprivate let deletedNumbers: [Int64: Int64]
     fileprivate let removedEvents: [Int64: Int64]
     fileprivate let emptied: Set<CountKey>
+    fileprivate let usage: [Int64: QuotaUsage]
     fileprivate let names: Names
   }
 
@@ -118,6 +128,8 @@ final class Transaction {
   private(set) var spoiledBy: (any Error)?
   private var state: WriterState
   private(set) var effects = Effects()
+  /// Of those tenants that have been asked about.
+  private var knownQuotas: [Int64: Quota] = [:]
 
   init(_ db: Database, _ state: WriterState, hopeful: Bool) {
     self.db = db
@@ -130,7 +142,7 @@ final class Transaction {
       lengths: effects.lengths, due: effects.commit.due, nextDue: effects.commit.nextDue,
       hasReplies: effects.commit.hasReplies, counts: effects.counts, dueChanges: effects.due,
       deletedNumbers: effects.deletedNumbers, removedEvents: effects.removedEvents,
-      emptied: effects.emptied, names: state.names)
+      emptied: effects.emptied, usage: effects.usage, names: state.names)
   }
 
   func undo(to mark: Mark) {
@@ -143,6 +155,7 @@ final class Transaction {
     effects.deletedNumbers = mark.deletedNumbers
     effects.removedEvents = mark.removedEvents
     effects.emptied = mark.emptied
+    effects.usage = mark.usage
     state.names = mark.names
   }
 
@@ -247,6 +260,30 @@ final class Transaction {
     if key.code == StatusCode.due {
       effects.due[DueKey(queue: key.queue, type: key.type), default: 0] += change
     }
+    effects.usage[key.tenant]?.count(key, change)
+  }
+
+  // MARK: Quotas
+
+  var quotas: TenantQuotas { state.quotas }
+  var limitsWaiting: Bool { state.limitsWaiting }
+  var limitsRunning: Bool { state.limitsRunning }
+
+  func quota(of tenant: Int64) throws -> Quota {
+    if let known = knownQuotas[tenant] { return known }
+    let id = try UUID.fetchOne(statement(QuotaUsage.tenant), arguments: [tenant])
+    let quota = id.map { quotas[$0] } ?? quotas.standard
+    knownQuotas[tenant] = quota
+    return quota
+  }
+
+  /// What a tenant uses, as this transaction leaves it.
+  func usage(of tenant: Int64) throws -> QuotaUsage {
+    if let known = effects.usage[tenant] { return known }
+    var usage = try QuotaUsage(of: tenant, statement(QuotaUsage.counts))
+    for (key, change) in effects.counts where key.tenant == tenant { usage.count(key, change) }
+    effects.usage[tenant] = usage
+    return usage
   }
 
   func noteDue(_ key: DueKey, _ count: Int = 1) throws {
@@ -313,6 +350,7 @@ final class Transaction {
 
   /// Writes what is written once for all.
   func flush() throws {
+    if limitsRunning { try releaseHeldBack() }
     let deleted = effects.deletedNumbers
     if !deleted.isEmpty {
       for row in effects.events {

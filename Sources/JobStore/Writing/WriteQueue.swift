@@ -53,7 +53,15 @@ final class WriteQueue: Sendable {
     self.damage = damage
     self.onCommit = onCommit
     writer = Mutex(
-      try translatingErrors { try pool.writeWithoutTransaction { try WriterState($0) } })
+      try translatingErrors {
+        try pool.write { db in
+          let transaction = Transaction(
+            db, try WriterState(db, quotas: options.quotas), hopeful: false)
+          try transaction.releaseAllHeldBack()
+          try transaction.flush()
+          return transaction.committed()
+        }
+      })
   }
 
   /// Carries out one piece of work in a transaction of its own or a shared one; returns when it is committed.

@@ -177,6 +177,7 @@ extension Insertion {
       .failed(job, "the key of its retry belongs to job \(existing.id)")
     case .deleted: .failed(job, "the id of its retry is that of a job that was deleted")
     case .unreadable: .failed(job, "what is stored of its retry cannot be read")
+    case .exceeded(let quota): .failed(job, quota.description)
     case .unfit(let why): .failed(job, "the store does not take the job: \(why)")
     }
   }

@@ -108,6 +108,8 @@ package struct NewJob: Sendable, Hashable {
   package let job: Job
   /// Before the type's defaults were filled in.
   package let submitted: JSONValue
+  /// Why it is not stored when it is new: then only what was asked for before is answered.
+  package var exceeded: ExceededQuota?
 
   package init(_ job: Job, submitted: JSONValue) {
     self.job = job
@@ -130,6 +132,8 @@ package enum Insertion: Sendable, Hashable {
   case deleted
   /// Its key, or its id, belongs to a row that cannot be read.
   case unreadable
+  /// It would be new, and the tenant has no room for it.
+  case exceeded(ExceededQuota)
   /// The store does not take a value of it, and why. Trying again is of no use.
   case unfit(String)
 }

@@ -166,6 +166,7 @@ extension WarrenConfiguration {
     configuration.access = access
     configuration.limits = TenantLimits(
       rate: http.rate, burst: http.burst, concurrency: http.concurrency)
+    configuration.quotas = quotas
     configuration.origins = http.origins
     configuration.maxStreamsPerTenant = http.maxStreamsPerTenant
     configuration.requiresTokens = http.auth == .tokens

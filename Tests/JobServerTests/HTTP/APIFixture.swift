@@ -24,6 +24,7 @@ struct APIFixture: Sendable {
   /// Makes one, and removes what it made.
   static func with<Value>(
     maxBodyBytes: Int = 1 << 20, registry: JobRegistry? = nil,
+    quotas: TenantQuotas = TenantQuotas(),
     _ body: (APIFixture) async throws -> Value
   ) async throws -> Value {
     let directory = URL.temporaryDirectory.appending(path: "warren-http-\(UUID())")
@@ -32,14 +33,16 @@ struct APIFixture: Sendable {
     return try await body(
       try await APIFixture(
         path: directory.appending(path: "warren.sqlite").path(), maxBodyBytes: maxBodyBytes,
-        registry: try registry ?? standardRegistry()))
+        registry: try registry ?? standardRegistry(), quotas: quotas))
   }
 
-  private init(path: String, maxBodyBytes: Int, registry: JobRegistry) async throws {
+  private init(
+    path: String, maxBodyBytes: Int, registry: JobRegistry, quotas: TenantQuotas
+  ) async throws {
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     let parked = ParkedWorkers()
     let hub = ChangeHub(plan: DispatchPlan(), parked: parked)
-    store = try SQLiteStore(path: path, logger: logger) { hub.note($0) }
+    store = try SQLiteStore(path: path, quotas: quotas, logger: logger) { hub.note($0) }
     // Nothing listens on port 1, and the connection is never run.
     connection = Connection(
       configuration: ConnectionConfiguration(host: "127.0.0.1", port: 1), logger: logger)
@@ -60,7 +63,8 @@ struct APIFixture: Sendable {
     let log = ServerLog(logger)
     service = JobOperations(
       intake: Intake(
-        catalog: catalog, store: store, names: try TransportNames(prefix: "test"), clock: clock),
+        catalog: catalog, store: store, names: try TransportNames(prefix: "test"), clock: clock,
+        rates: SubmissionRates(quotas)),
       store: store, hub: hub, catalog: catalog, directory: directory, control: control,
       workerCheck: WorkerCheck(
         store: store, control: control, inbox: inbox, kept: kept, directory: directory,

@@ -125,7 +125,7 @@ struct QueryTests {
       (.post, "/jobs/ID/cancel"), (.delete, "/jobs/ID"), (.get, "/jobs/ID/wait"), (.get, "/jobs"),
       (.get, "/job_types"), (.get, "/job_types/files:checksum"), (.get, "/job_groups"),
       (.get, "/job_groups/files"), (.get, "/queues"), (.get, "/workers"), (.get, "/counters"),
-      (.post, "/prune"),
+      (.post, "/prune"), (.get, "/quotas"),
     ]
     try await APIFixture.with { fixture in
       try await fixture.test { client in

@@ -39,7 +39,7 @@ final class ServerFixture: Sendable {
   let service: JobOperations
   static let poisonLimit = 5
 
-  init() async throws {
+  init(quotas: TenantQuotas = TenantQuotas()) async throws {
     folder = URL.temporaryDirectory.appending(path: "warren-server-\(UUID())")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     var logger = Logger(label: "test")
@@ -50,7 +50,7 @@ final class ServerFixture: Sendable {
     self.hub = hub
     let commits = commits
     store = try SQLiteStore(
-      path: folder.appending(path: "store.sqlite").path(), logger: logger
+      path: folder.appending(path: "store.sqlite").path(), quotas: quotas, logger: logger
     ) { commit in
       hub.note(commit)
       commits.update { $0.append(commit) }
@@ -67,7 +67,8 @@ final class ServerFixture: Sendable {
       store: store, control: control, inbox: inbox, kept: kept, directory: directory,
       parked: parked, poisonLimit: Self.poisonLimit, clock: clock, log: log)
     initializer = Initializer(store: store, callbacks: callbacks, logger: logger, clock: clock)
-    intake = Intake(catalog: catalog, store: store, names: names, clock: clock)
+    intake = Intake(
+      catalog: catalog, store: store, names: names, clock: clock, rates: SubmissionRates(quotas))
     authority = ServerAuthority(
       store: store, parked: parked, watches: hub.watches, claims: claims, control: control,
       commands: commands,

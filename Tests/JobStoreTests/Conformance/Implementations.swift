@@ -38,17 +38,21 @@ struct Subject: Sendable {
   static let now = Timestamp.start
 
   static func with(
-    _ implementation: Implementation, _ body: (Subject) async throws -> Void
+    _ implementation: Implementation, quotas: TenantQuotas = TenantQuotas(),
+    _ body: (Subject) async throws -> Void
   ) async throws {
     let log = CommitLog()
     switch implementation {
     case .memory:
-      try await body(Subject(store: MemoryJobStore { log.note($0) }, log: log))
+      try await body(
+        Subject(store: MemoryJobStore(quotas: quotas) { log.note($0) }, log: log))
     case .sqlite:
       let folder = try TemporaryFolder()
       var logger = Logger(label: "test")
       logger.logLevel = .critical
-      let store = try SQLiteStore(path: folder.file(), logger: logger) { log.note($0) }
+      let store = try SQLiteStore(path: folder.file(), quotas: quotas, logger: logger) {
+        log.note($0)
+      }
       do {
         try await body(Subject(store: store, log: log))
       } catch {

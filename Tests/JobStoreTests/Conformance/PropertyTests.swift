@@ -236,6 +236,7 @@ private enum Call {
     case .conflict(let job): "conflict \(job.id)"
     case .deleted: "deleted"
     case .unreadable: "unreadable"
+    case .exceeded(let quota): "exceeded \(quota)"
     case .unfit(let why): "unfit \(why)"
     }
   }

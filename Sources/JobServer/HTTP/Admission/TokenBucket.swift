@@ -24,13 +24,28 @@ struct TokenBucket: Equatable {
   ///
   /// - Returns: how long it takes until there is one, when there is none; `nil` when it was taken.
   mutating func take(_ size: Size, at now: Duration) -> Duration? {
-    tokens = min(size.burst, tokens + max(0, (now - counted).seconds) * size.rate)
-    counted = max(now, counted)
-    guard tokens < 1 else {
+    guard left(size, at: now) < 1 else {
       tokens -= 1
       return nil
     }
-    return .seconds((1 - tokens) / size.rate)
+    return wait(size)
+  }
+
+  /// How many there are.
+  mutating func left(_ size: Size, at now: Duration) -> Double {
+    tokens = min(size.burst, tokens + max(0, (now - counted).seconds) * size.rate)
+    counted = max(now, counted)
+    return tokens
+  }
+
+  /// How long it takes from the last count until there is one.
+  func wait(_ size: Size) -> Duration {
+    .seconds(max(0, 1 - tokens) / size.rate)
+  }
+
+  /// Some that were taken were not needed.
+  mutating func putBack(_ count: Int, _ size: Size) {
+    tokens = min(size.burst, tokens + Double(count))
   }
 }
 
@@ -60,6 +75,15 @@ struct TenantBuckets {
   ///
   /// - Returns: how long the tenant has to wait, when it may not be done; `nil` when it may.
   mutating func take(_ tenant: UUID, at now: Duration) -> Duration? {
+    let size = size
+    return withBucket(of: tenant, size, at: now) { $0.take(size, at: now) }
+  }
+
+  /// Does something with a tenant's bucket, of whatever size that has.
+  mutating func withBucket<Answer>(
+    of tenant: UUID, _ size: TokenBucket.Size, at now: Duration,
+    _ body: (inout TokenBucket) -> Answer
+  ) -> Answer {
     if younger[tenant] == nil {
       let kept = older.removeValue(forKey: tenant)
       if younger.count >= limit {
@@ -68,6 +92,6 @@ struct TenantBuckets {
       }
       younger[tenant] = kept ?? TokenBucket(size, at: now)
     }
-    return younger[tenant]?.take(size, at: now)
+    return body(&younger[tenant, default: TokenBucket(size, at: now)])
   }
 }
