@@ -98,6 +98,19 @@ let package = Package(
       ],
       swiftSettings: strict),
 
+    // Sends the ends of jobs to webhook endpoints.
+    .target(
+      name: "JobWebhooks",
+      dependencies: [
+        "Jobs", logging, lifecycle,
+        .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+      ],
+      swiftSettings: strict),
+
     // The worker side; warren-shepherd stands between a worker and the programs that it runs, CProcess
     // is what Swift cannot call.
     .executableTarget(name: "warren-shepherd"),
@@ -144,7 +157,7 @@ let package = Package(
       name: "WarrenCommand",
       dependencies: [
         "AMQP", "JobClient", "JobConfig", "Jobs", "JobServer", "JobStore", "JobTransport",
-        "JobWorker", "Warren",
+        "JobWebhooks", "JobWorker", "Warren",
         "warren-shepherd", logging, lifecycle,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
@@ -259,6 +272,15 @@ let package = Package(
         lifecycle, .product(name: "UnixSignals", package: "swift-service-lifecycle"),
         .product(name: "Subprocess", package: "swift-subprocess"),
         .product(name: "SystemPackage", package: "swift-system"),
+      ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "JobWebhooksTests",
+      dependencies: [
+        "JobWebhooks", "Jobs", logging,
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "NIOCore", package: "swift-nio"),
       ],
       swiftSettings: strict),
     .testTarget(

@@ -43,6 +43,18 @@ extension JobClient {
     ).value
   }
 
+  /// The webhook endpoints that are told of the caller's jobs, or that they can name.
+  public func webhooks() async throws(JobClientError) -> WebhookList {
+    try await connection.send(APIRequest(path: ["webhooks"])).value
+  }
+
+  /// Sends something to a webhook endpoint that tells of no job, once.
+  ///
+  /// - Returns: the job that sends it.
+  public func testWebhook(_ name: String) async throws(JobClientError) -> Job {
+    try await connection.send(APIRequest(method: .POST, path: ["webhooks", name, "test"])).value
+  }
+
   /// The workers that are there.
   public func workers() async throws(JobClientError) -> WorkerList {
     try await connection.send(APIRequest(path: ["workers"])).value

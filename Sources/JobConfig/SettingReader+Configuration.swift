@@ -5,7 +5,7 @@ extension SettingReader {
   private static let keys = [
     "broker", "broker_user", "broker_password", "broker_password_file", "broker_identify", "prefix",
     "store", "http", "access", "server", "worker", "retention", "quotas", "log_level", "queues",
-    "groups", "types",
+    "groups", "types", "webhooks",
   ]
 
   /// Reads everything; what is wrong stands in ``problems`` afterwards, and the default in its place.
@@ -29,6 +29,7 @@ extension SettingReader {
     let groups = groups(top["groups"], queues: configuration.queues.map(\.name))
     configuration.groups = groups.usable.values.sorted { $0.name < $1.name }
     configuration.types = types(top["types"], groups: groups, checks: checks)
+    configuration.webhooks = webhooks(top["webhooks"])
     configuration.retention = retention(
       top["retention"], types: configuration.types.map(\.description.id))
     return configuration
@@ -168,6 +169,12 @@ extension SettingReader {
     for member in declared.members {
       do {
         let name = try JobQueueName(member.name)
+        guard !name.isReserved else {
+          note(
+            .file(file, line: member.line, column: member.column), "queues",
+            "'\(member.name)' is the name of a queue of the server's own; choose another one")
+          continue
+        }
         nodes[name] = member.value
         if queues[name] == nil { queues[name] = 1 }
       } catch {

@@ -274,6 +274,12 @@ extension SettingReader {
       let queue = queue(section, among: queues)
       do {
         _ = try JobName.validate(member.name, of: "job group")
+        guard member.name != JobTypeID.reservedGroup else {
+          note(
+            .file(file, line: member.line, column: member.column), "groups",
+            "'\(member.name)' is the group of the server's own jobs; choose another name")
+          continue
+        }
         if let queue {
           groups.usable[member.name] = try JobGroup(
             member.name, queue: queue, description: description)

@@ -33,6 +33,8 @@ package struct WarrenConfiguration: Sendable {
   package var groups: [JobGroup] = []
   /// In the order of the file.
   package var types: [CommandTypeConfiguration] = []
+  /// Who is told over HTTP of the ends of jobs, in the order of the file.
+  package var webhooks: [WebhookEndpoint] = []
   /// What may be a slip, and does not keep the configuration from being used.
   package var warnings: [ConfigurationProblem] = []
 

@@ -32,6 +32,8 @@ package final class MemoryJobStore: JobStore {
     /// In the order in which they came.
     var deadLetters: [DeadLetterEntry] = []
     var lastDeadLetter: Int64 = 0
+    /// How far those have come who read the transition log for the server itself.
+    var readers: [String: Int64] = [:]
     var nextNumber: Int64 = 1
     var nextSequence: Int64 = 1
     var commit = StoreCommit()
@@ -74,6 +76,19 @@ package final class MemoryJobStore: JobStore {
 
   package func insert(_ jobs: [NewJob], at now: Timestamp) -> [Insertion] {
     write { state in jobs.map { state.insert($0, at: now) } }
+  }
+
+  package func place(ofReader name: String) -> Int64? {
+    read { $0.readers[name] }
+  }
+
+  package func moveReader(
+    _ name: String, to place: Int64?, inserting jobs: [NewJob], at now: Timestamp
+  ) -> [Insertion] {
+    write { state in
+      state.readers[name] = place
+      return jobs.map { state.insert($0, at: now) }
+    }
   }
 
   package func withdraw(_ job: JobID, at now: Timestamp) -> Deletion {

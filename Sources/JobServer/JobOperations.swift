@@ -257,6 +257,7 @@ package enum JobOperationError: Error, Sendable, CustomStringConvertible {
   case operationConflict(UUID)
   /// So many operations of the tenant run already.
   case tooManyOperations(Int)
+  case unknownWebhook(String, known: [String])
   /// The callback that belongs to what was asked has thrown; the job is as it was.
   case callbackFailed(Job, JobCallback, String)
   /// No worker of the job's type is there to call the callback.
@@ -292,6 +293,8 @@ package enum JobOperationError: Error, Sendable, CustomStringConvertible {
       "the idempotency key belongs to operation \(id.uuidString.lowercased()), which was asked for something else"
     case .tooManyOperations(let count):
       "\(count) operations run already, which is as many as may; wait for one to end, or cancel one"
+    case .unknownWebhook(let name, let known):
+      ScheduleError.unknownWebhook(name, known: known).description
     case .callbackFailed(let job, let callback, let message):
       "the \(callback.rawValue) callback of \(job.type) has failed, and job \(job.id) is as it was: \(message)"
     case .nobody(let job, let callback):

@@ -14,7 +14,7 @@ package struct JobServer: Sendable {
   /// Reads again what was read from files at the start and may have changed there: the keys for JWTs.
   package let reload: @Sendable () async -> Void
   /// What has to run, in the order of starting; a service group ends them in reverse.
-  package let services: [any Service]
+  package private(set) var services: [any Service]
 
   /// Opens the store and composes the server; nothing talks to the broker before the services run.
   ///
@@ -34,6 +34,7 @@ package struct JobServer: Sendable {
       path: configuration.store, quotas: configuration.quotas, logger: logger
     ) { hub.note($0) }
     let catalog = try await Catalog(store: store, registry: configuration.registry)
+    try await catalog.add(webhooks: configuration.webhooks)
     let directory = WorkerDirectory()
     let names = configuration.names
     let access = configuration.access
@@ -79,7 +80,7 @@ package struct JobServer: Sendable {
     let reconcile = Signal()
     let intake = Intake(
       catalog: catalog, store: store, names: names, clock: clock,
-      rates: SubmissionRates(configuration.quotas))
+      rates: SubmissionRates(configuration.quotas), webhooks: configuration.webhooks)
     authority = ServerAuthority(
       store: store, parked: parked, watches: hub.watches, claims: claims, control: control,
       commands: commands, answerBytes: WireCoding.mostOfAnswer, clock: clock, log: log)
@@ -179,6 +180,13 @@ package struct JobServer: Sendable {
           limits: configuration.limits, origins: configuration.origins, clock: clock),
         host: configuration.host, port: configuration.port, logger: logger, onBound: onBound),
     ]
+    let webhooks = WebhookScheduler(
+      endpoints: configuration.webhooks, store: store, ends: hub.ends, clock: clock, log: log)
+    if configuration.webhooks.isEmpty {
+      try await webhooks.forget()
+    } else {
+      services.append(webhooks)
+    }
   }
 
   /// Whether the broker fails over whoever consumes from a queue. It closes the connection then, so this has one of its own; what
@@ -250,6 +258,8 @@ package struct JobServerConfiguration: Sendable {
   package var registry: JobRegistry
   /// How many workers a job may cost their life before it fails.
   package var poisonLimit: Int
+  /// Who is told over HTTP of the ends of jobs.
+  package var webhooks: [WebhookEndpoint] = []
   /// How long jobs that have ended are kept.
   package var retention: RetentionPolicy
   /// How long the server waits for one answer of the broker or of a worker.

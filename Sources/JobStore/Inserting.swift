@@ -78,6 +78,10 @@ extension Transaction {
     if let predecessor = job.retryOf {
       try execute(Insertions.retry, [predecessor.uuid.databaseValue, number.databaseValue])
     }
+    if !job.webhooks.isEmpty {
+      let names = storable(job.webhooks.joined(separator: ","))
+      try execute(Insertions.webhooks, [names.databaseValue, number.databaseValue])
+    }
     count(CountKey(tenant: tenant, queue: queue, type: type, code: code), 1)
     log(
       job.creation, of: number, id: job.id, type: job.type, queue: job.queue, at: job.updatedAt,
@@ -211,6 +215,8 @@ enum Insertions {
     """
   /// By itself, since few jobs do another one again.
   static let retry = "UPDATE job SET retry_of = ? WHERE number = ?"
+  /// As are those that name webhook endpoints.
+  static let webhooks = "UPDATE payload SET webhooks = ? WHERE number = ?"
   static let tombstone = "SELECT 1 FROM tombstone WHERE id = ?"
   static let submitted = "SELECT coalesce(submitted, params) FROM payload WHERE number = ?"
   static let submittedByID = """

@@ -18,6 +18,7 @@ enum Schema {
     migrator.registerMigration("dead letter") { db in try db.execute(sql: deadLetter) }
     migrator.registerMigration("access") { db in try db.execute(sql: access) }
     migrator.registerMigration("held back") { db in try db.execute(sql: heldBack) }
+    migrator.registerMigration("webhook") { db in try db.execute(sql: webhook) }
     return migrator
   }
 
@@ -278,6 +279,16 @@ extension Schema {
     CREATE INDEX job_held_back ON job (tenant, queue, type, priority DESC, scheduled_at)
       WHERE status = 14;
     PRAGMA writable_schema = RESET;
+    """
+}
+
+extension Schema {
+  /// Which webhook endpoints a job names, with commas between; and how far those have come who read the transition log for the server
+  /// itself.
+  fileprivate static let webhook = """
+    ALTER TABLE payload ADD COLUMN webhooks TEXT;
+    CREATE TABLE event_reader (name TEXT NOT NULL PRIMARY KEY, sequence INTEGER NOT NULL)
+      STRICT, WITHOUT ROWID;
     """
 }
 

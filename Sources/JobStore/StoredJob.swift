@@ -26,7 +26,7 @@ struct StoredJob: Sendable {
     j.updated_at, j.started_at, j.eta, j.locked_by, j.progress, j.progress_details, j.details, \
     j.retries, j.error, p.result, j.attempt, w.name, j.claim, j.lost_workers, p.snapshot, \
     p.replies, j.attempt_started_at, j.priority, j.shared, j.tenant, j.type, j.queue, j.worker, \
-    p.context, j.retry_of
+    p.context, j.retry_of, p.webhooks
     """
 
   private static let tables = """
@@ -130,6 +130,9 @@ struct StoredJob: Sendable {
     job.attemptStartedAt = try time(row, 33)
     job.isShared = try row.decode(Int.self, atIndex: 35) != 0
     job.retryOf = try row.decode(UUID?.self, atIndex: 41).map { JobID($0) }
+    if let names = try row.decode(String?.self, atIndex: 42) {
+      job.webhooks = names.split(separator: ",").map(String.init)
+    }
     return job
   }
 

@@ -115,6 +115,42 @@ public struct JobGroupList: Sendable, Hashable, Codable {
   }
 }
 
+/// The webhook endpoints that are told of the tenant's jobs, or that they can name: the answer to `GET /webhooks`.
+public struct WebhookList: Sendable, Hashable, Codable {
+  /// By name.
+  public let webhooks: [Webhook]
+
+  /// A list; what a server answers with.
+  public init(webhooks: [Webhook]) {
+    self.webhooks = webhooks
+  }
+}
+
+/// A webhook endpoint, as far as it is anybody's business but the operator's.
+public struct Webhook: Sendable, Hashable, Codable {
+  /// What jobs call it.
+  public let name: String
+  /// Scheme, host and port of its URL.
+  public let origin: String
+  /// The job types that it is told of, with `*` for any characters; none is only jobs that name it.
+  public let types: [String]
+  /// The ends that it is told of.
+  public let statuses: [JobStatus]
+  /// The queue in which its deliveries wait.
+  public let queue: JobQueueName
+
+  /// An endpoint; what a server answers with.
+  public init(
+    name: String, origin: String, types: [String], statuses: [JobStatus], queue: JobQueueName
+  ) {
+    self.name = name
+    self.origin = origin
+    self.types = types
+    self.statuses = statuses
+    self.queue = queue
+  }
+}
+
 /// All job queues: the answer to `GET /queues`.
 public struct QueueList: Sendable, Hashable, Codable {
   /// All queues, by name.

@@ -44,6 +44,9 @@ public struct JobSubmission: Sendable, Hashable {
   package var retryOf: JobID?
   /// What the job's callback is told besides the params (``CarriedContext``). It does not tell a repetition.
   public var context: [String: String]
+  /// The names of webhook endpoints of the server that are to be told of the job's end, besides those that are told of all jobs of
+  /// its type. They do not tell a repetition.
+  public var webhooks: [String] = []
 
   /// A submission; what is left out is taken from the type, or made by the server.
   public init(
@@ -101,6 +104,7 @@ public struct JobSubmission: Sendable, Hashable {
       scheduledAt: max(scheduledAt ?? now, now), createdAt: now)
     if let reply { job.replies = [reply] }
     job.retryOf = retryOf
+    job.webhooks = webhooks
     // A worker has to look at it first.
     if description.callbacks.contains(.initialize) { job.status = .initializing }
     return job

@@ -63,6 +63,15 @@ public struct JobQueueName: Sendable, Hashable, Comparable, CustomStringConverti
   public static let maintenance = JobQueueName(builtIn: "maintenance")
   /// Work that waits for the network.
   public static let download = JobQueueName(builtIn: "download")
+  /// What the server does by itself.
+  package static let warren = JobQueueName(builtIn: "warren")
+  /// What the names of other queues of the server's own begin with.
+  package static let reservedPrefix = "warren-"
+
+  /// Whether jobs of the server's own wait there, and nobody else's.
+  package var isReserved: Bool {
+    rawValue == Self.warren.rawValue || rawValue.hasPrefix(Self.reservedPrefix)
+  }
 
   public static func < (lhs: JobQueueName, rhs: JobQueueName) -> Bool {
     lhs.rawValue < rhs.rawValue

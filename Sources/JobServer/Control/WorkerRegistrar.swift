@@ -21,9 +21,18 @@ struct WorkerRegistrar: Sendable {
   let log: ServerLog
 
   func welcome(_ announcement: WorkerAnnouncement) async throws(StoreError) {
-    // The types first: whoever sees the worker may schedule what it can run.
+    // The types first: whoever sees the worker may schedule what it can run. The server's own it knows by itself.
     let queues = try await catalog.add(
-      queues: announcement.queues, groups: announcement.groups, types: announcement.types)
+      queues: announcement.queues.filter { !$0.name.isReserved },
+      groups: announcement.groups.filter {
+        $0.name != JobTypeID.reservedGroup && !$0.queue.isReserved
+      }, types: announcement.types.filter { !$0.id.isReserved })
+    for type in announcement.types
+    where type.id.isReserved && catalog.type(type.id)?.description != type {
+      log.logger.error(
+        "a worker's job type is refused: the group \(JobTypeID.reservedGroup) is the server's own",
+        metadata: ["worker": "\(announcement.worker)", "type": "\(type.id)"])
+    }
     for refused in announcement.refusedTypes {
       log.logger.error(
         "a worker's job type is refused for its schema; the worker's other types are taken",

@@ -4,6 +4,16 @@ import Jobs
 import Logging
 import ServiceLifecycle
 
+extension ClaimRequest {
+  /// Without the types that are the server's own.
+  fileprivate var unreserved: ClaimRequest {
+    guard types.contains(where: \.isReserved) else { return self }
+    return ClaimRequest(
+      worker: worker, epoch: epoch, claim: claim, isRepeated: isRepeated, queue: queue,
+      count: count, types: types.filter { !$0.isReserved })
+  }
+}
+
 /// Answers the claims that workers send through the broker: all that have gathered are one transaction.
 struct ClaimConsumer<Broker: MessageBroker>: Service {
   let authority: ServerAuthority
@@ -40,7 +50,8 @@ struct ClaimConsumer<Broker: MessageBroker>: Service {
         if let requests = try WireCoding.locks(delivery.message) {
           locks.append((delivery, requests))
         } else {
-          claims.append((delivery, try WireCoding.claims(delivery.message)))
+          // What the server does itself is given to nobody else.
+          claims.append((delivery, try WireCoding.claims(delivery.message).map(\.unreserved)))
         }
       } catch {
         log.count(\.badClaims)

@@ -24,6 +24,8 @@ final class ChangeHub: Sendable {
   let parked: ParkedWorkers
   /// Raised when somebody may have to be told of a job's end.
   let endings = Signal()
+  /// Raised when a job of somebody's has ended, of whose end a webhook endpoint may have to be told.
+  let ends = Signal()
   let events = EventQueue()
   /// Who is told of the changes of single jobs.
   let watches: JobWatches
@@ -55,6 +57,7 @@ final class ChangeHub: Sendable {
     plan.note(commit)
     parked.wake(for: commit.due)
     if commit.hasReplies { endings.raise() }
+    if commit.transitions.contains(where: { $0.to.isFinal && !$0.type.isReserved }) { ends.raise() }
     events.append(commit.transitions)
     if !commit.transitions.isEmpty || !commit.deleted.isEmpty { feed.noteGrowth() }
     watches.note(commit.transitions.lazy.map(\.job))

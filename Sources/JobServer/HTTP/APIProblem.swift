@@ -43,6 +43,7 @@ enum ProblemKind: String, CaseIterable {
   case unknownType = "unknown-type"
   /// A page of another origin may not change anything.
   case forbiddenOrigin = "forbidden-origin"
+  case unknownWebhook = "unknown-webhook"
   case invalidParams = "invalid-params"
   case notFound = "not-found"
   case methodNotAllowed = "method-not-allowed"
@@ -89,7 +90,7 @@ enum ProblemKind: String, CaseIterable {
     case .conflict, .nameTaken, .deleted, .held, .deadLetterRefused: .conflict
     case .bodyTooLarge: .contentTooLarge
     case .unsupportedMediaType: .unsupportedMediaType
-    case .unknownType, .invalidParams: .unprocessableContent
+    case .unknownType, .invalidParams, .unknownWebhook: .unprocessableContent
     case .tooManyRequests, .rateExceeded, .quotaExceeded: .tooManyRequests
     case .internalError: .internalServerError
     case .storeUnavailable, .notReady, .noWorker, .concurrencyExceeded, .tooManyStreams:
@@ -109,6 +110,7 @@ enum ProblemKind: String, CaseIterable {
     case .forbidden: "Whoever asks may not do it"
     case .unknownType: "Unknown job type"
     case .forbiddenOrigin: "Not for pages of this origin"
+    case .unknownWebhook: "Unknown webhook"
     case .invalidParams: "The params do not fit the job type"
     case .notFound: "Not found"
     case .methodNotAllowed: "Method not allowed"
@@ -181,7 +183,11 @@ extension APIProblem {
       self.init(.unknownType, error.description, knownTypes: known)
     case .invalidParams(_, let params):
       self.init(.invalidParams, error.description, errors: params.violations)
-    case .invalidContext, .ownAddress:
+    case .reservedType:
+      self.init(.unknownType, error.description)
+    case .unknownWebhook:
+      self.init(.unknownWebhook, error.description)
+    case .invalidContext, .ownAddress, .tooManyWebhooks:
       self.init(.invalidBody, error.description)
     case .conflict(let existing, _):
       self.init(.conflict, error.description, job: existing.id)
@@ -205,7 +211,7 @@ extension APIProblem {
 
   init(_ error: JobOperationError) {
     switch error {
-    case .unknownJob:
+    case .unknownJob, .unknownWebhook:
       self.init(.notFound, error.description)
     case .held(let job):
       self.init(.held, error.description, job: job.id)

@@ -97,6 +97,7 @@ struct JobAPI: Sendable {
     QueueRoutes(service: service).add(to: &routes)
     WorkerRoutes(service: service).add(to: &routes)
     QuotaRoutes(service: service).add(to: &routes)
+    WebhookRoutes(service: service).add(to: &routes)
     PruneRoute(service: service).add(to: &routes)
     AccessRoutes(
       tokens: tokens, audit: audit, body: JSONBody(limit: maxBodyBytes), clock: service.clock

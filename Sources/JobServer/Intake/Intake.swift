@@ -18,6 +18,8 @@ struct Intake: Sendable {
   let clock: any ServerClock
   /// How many jobs tenants may submit.
   var rates = SubmissionRates(TenantQuotas())
+  /// Who can be told of the ends of jobs.
+  var webhooks: [WebhookEndpoint] = []
 
   /// Accepts or refuses each submission by itself; all that are good are stored in one transaction.
   func schedule(_ submissions: [JobSubmission]) async -> [Result<ScheduledJob, ScheduleError>] {
@@ -102,6 +104,10 @@ struct Intake: Sendable {
     guard let type = catalog.type(submission.type) else {
       return .failure(.unknownType(submission.type, known: catalog.types.map(\.id)))
     }
+    // One that is done again was made by the server itself.
+    guard !submission.type.isReserved || submission.retryOf != nil else {
+      return .failure(.reservedType(submission.type))
+    }
     // The server would write into its own queues what whoever reads them does not understand.
     if let address = submission.reply?.address, names.isOwn(address) {
       return .failure(.ownAddress(address))
@@ -112,12 +118,27 @@ struct Intake: Sendable {
     } catch {
       return .failure(.invalidContext(error))
     }
+    if let error = check(webhooks: submission) { return .failure(error) }
     do {
-      let job = try submission.job(of: type.description, queue: type.queue, at: now)
+      let queue =
+        submission.type == WebhookDelivery.type
+        ? WebhookDelivery.queue(of: submission.params) ?? type.queue : type.queue
+      let job = try submission.job(of: type.description, queue: queue, at: now)
       return .success(NewJob(job, submitted: submission.params))
     } catch {
       return .failure(.invalidParams(submission.type, error))
     }
+  }
+
+  /// An endpoint that is not the tenant's is as if it were not there. A job that is done again may name one that has gone since.
+  private func check(webhooks submission: JobSubmission) -> ScheduleError? {
+    let names = submission.webhooks
+    guard !names.isEmpty, submission.retryOf == nil else { return nil }
+    guard names.count <= WebhookDelivery.mostNames else {
+      return .tooManyWebhooks(names.count)
+    }
+    let known = webhooks.filter { $0.isOpen(to: submission.tenantID) }.map(\.name)
+    return names.first { !known.contains($0) }.map { .unknownWebhook($0, known: known.sorted()) }
   }
 
   private static func outcome(
@@ -140,6 +161,11 @@ struct Intake: Sendable {
 /// Why a job was not accepted.
 package enum ScheduleError: Error, Sendable, CustomStringConvertible {
   case unknownType(JobTypeID, known: [JobTypeID])
+  /// Only the server itself has jobs of this type.
+  case reservedType(JobTypeID)
+  /// No endpoint that is open to the tenant has this name.
+  case unknownWebhook(String, known: [String])
+  case tooManyWebhooks(Int)
   case invalidParams(JobTypeID, ParamsError)
   /// What shall travel with the job does not.
   case invalidContext(CarriedContextError)
@@ -167,6 +193,14 @@ package enum ScheduleError: Error, Sendable, CustomStringConvertible {
     case .unknownType(let id, let known):
       let names = known.map(\.description).listedAsKnown(orElse: "none is known yet")
       return "there is no job type \(id); \(names)"
+    case .reservedType(let id):
+      return
+        "jobs of the type \(id) are the server's own; one that has failed can be retried, and none be scheduled"
+    case .unknownWebhook(let name, let known):
+      return "there is no webhook '\(name.shortened(to: 100))'; "
+        + known.listedAsKnown(orElse: "the server has none for this tenant")
+    case .tooManyWebhooks(let count):
+      return "the job names \(count) webhooks; \(WebhookDelivery.mostNames) are the most"
     case .invalidParams(let id, let error):
       return "the params of \(id) do not fit: \(error)"
     case .invalidContext(let error):

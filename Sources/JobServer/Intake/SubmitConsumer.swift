@@ -212,6 +212,9 @@ extension ScheduleError {
   var deadLetterReason: String {
     switch self {
     case .unknownType: "unknown-type"
+    case .reservedType: "forbidden"
+    case .unknownWebhook: "unknown-webhook"
+    case .tooManyWebhooks: "bad-header"
     case .invalidParams: "invalid-params"
     case .invalidContext: "bad-header"
     case .ownAddress: "bad-property"

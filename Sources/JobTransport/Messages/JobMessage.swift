@@ -17,6 +17,8 @@ package enum JobMessage {
   static let backoff = "backoff"
   static let maxRetryDelay = "max-retry-delay-sec"
   static let jitter = "jitter"
+  /// Names, separated by commas.
+  static let webhooks = "webhooks"
   /// Before the name of an entry of the context. W3C's trace headers go by their own names.
   static let contextPrefix = "context-"
 
@@ -46,6 +48,7 @@ package enum JobMessage {
     try readTimes(headers, &submission)
     submission.backoff = try headers.choice(backoff)
     submission.context = try headers.context()
+    submission.webhooks = try headers.names(webhooks)
     if let event { try tell(event, &submission.context) }
     // AMQP has 256 of them; what is above the highest of ours counts as that.
     submission.priority = message.properties.priority.map { JobPriority.clamped(Int($0)) }
@@ -126,6 +129,9 @@ package enum JobMessage {
     for (name, value) in submission.context.sorted(by: { $0.key < $1.key }) {
       let isTrace = CarriedContext.traceHeaders.contains(name)
       headers[isTrace ? name : contextPrefix + name] = .string(value)
+    }
+    if !submission.webhooks.isEmpty {
+      headers[webhooks] = .string(submission.webhooks.joined(separator: ","))
     }
     properties.priority = submission.priority.map { UInt8(JobPriority.clamped($0)) }
     properties.replyTo = submission.reply?.address
@@ -243,6 +249,16 @@ struct JobMessageHeaders {
         .badHeader, "the header \(name) must be one of \(known), not \(value)")
     }
     return choice
+  }
+
+  /// Whether they name something, others know.
+  func names(_ name: String) throws(JobMessageError) -> [String] {
+    guard let value = table[name] else { return [] }
+    guard let text = value.stringValue else {
+      throw JobMessageError(
+        .badHeader, "the header \(name) must be a text of names with commas between, not \(value)")
+    }
+    return text.split(separator: ",").map { String($0.trimmingPrefix(" ")) }
   }
 
   /// What of a trace is no text is left out, as a malformed header is later on.

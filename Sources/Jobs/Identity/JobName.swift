@@ -26,6 +26,12 @@ public struct JobTypeID: Sendable, Hashable, Comparable {
     try self.init(group: String(parts[0]), name: String(parts[1]))
   }
 
+  /// The group of the server's own job types: nobody else declares, schedules or runs any.
+  package static let reservedGroup = "warren"
+
+  /// Whether it is one of the server's own.
+  package var isReserved: Bool { group == Self.reservedGroup }
+
   public static func < (lhs: JobTypeID, rhs: JobTypeID) -> Bool {
     (lhs.group, lhs.name) < (rhs.group, rhs.name)
   }

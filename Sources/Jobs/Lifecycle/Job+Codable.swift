@@ -6,7 +6,7 @@ extension Job: Codable {
   private enum CodingKeys: String, CodingKey {
     case id, type, queue, params, priority, context, status, eta, progress, details, retries, error,
       result,
-      attempt
+      attempt, webhooks
     case tenantID = "tenant_id"
     case userID = "user_id"
     case idempotencyKey = "idempotency_key"
@@ -60,6 +60,7 @@ extension Job: Codable {
     try container.encode(worker, forKey: .worker)
     try container.encode(lostWorkers, forKey: .lostWorkers)
     try container.encodeIfPresent(retryOf, forKey: .retryOf)
+    if !webhooks.isEmpty { try container.encode(webhooks, forKey: .webhooks) }
     try container.encodeIfPresent(error, forKey: .error)
     try container.encodeIfPresent(result, forKey: .result)
     try container.encode(params, forKey: .params)
@@ -109,6 +110,7 @@ extension Job: Codable {
     worker = try container.decodeIfPresent(WorkerID.self, forKey: .worker)
     lostWorkers = try container.decode(Int.self, forKey: .lostWorkers)
     retryOf = try container.decodeIfPresent(JobID.self, forKey: .retryOf)
+    webhooks = try container.decodeIfPresent([String].self, forKey: .webhooks) ?? []
     error = try container.decodeIfPresent(String.self, forKey: .error)
     result = try container.decodeIfPresent(JSONValue.self, forKey: .result)
   }
@@ -189,6 +191,10 @@ extension Job: JSONWritable {
       writer.integer(updatedAt.milliseconds)
       writer.name("user_id")
       writer.string(userID)
+      if !webhooks.isEmpty {
+        writer.name("webhooks")
+        writer.array(webhooks) { $0.string($1) }
+      }
       writer.name("worker_id")
       if let worker { writer.string(worker.rawValue) } else { writer.null() }
     }

@@ -28,6 +28,8 @@ public struct Job: Sendable, Hashable {
   public let createdAt: Timestamp
   /// The job that this one does again, if there is one.
   public package(set) var retryOf: JobID?
+  /// The webhook endpoints that are told of its end besides those that are told of its type.
+  public package(set) var webhooks: [String] = []
 
   /// Where it is in its life.
   public package(set) var status: JobStatus

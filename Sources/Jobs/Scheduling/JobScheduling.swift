@@ -73,12 +73,15 @@ public struct JobOptions: Sendable, Hashable {
   public var user: UUID?
   /// What travels with the job to its callback, besides what middleware adds.
   public var context: [String: String]
+  /// The names of webhook endpoints of the server that are to be told of the job's end, besides those that are told of all jobs of
+  /// its type.
+  public var webhooks: [String]
 
   /// Options; what is left out is as the type says.
   public init(
     key: IdempotencyKey? = nil, scheduledAt: Timestamp? = nil, timeout: Duration? = nil,
     retry: RetryPolicy? = nil, priority: Int? = nil, tenant: UUID? = nil, user: UUID? = nil,
-    context: [String: String] = [:]
+    context: [String: String] = [:], webhooks: [String] = []
   ) {
     self.key = key
     self.scheduledAt = scheduledAt
@@ -88,6 +91,7 @@ public struct JobOptions: Sendable, Hashable {
     self.tenant = tenant
     self.user = user
     self.context = context
+    self.webhooks = webhooks
   }
 }
 
@@ -182,6 +186,7 @@ extension JobSubmission {
       maxRetries: options.retry?.maxRetries, retryDelay: options.retry?.delay,
       backoff: options.retry?.backoff, maxRetryDelay: options.retry?.maxDelay,
       jitter: options.retry?.jitter, priority: options.priority, context: options.context)
+    webhooks = options.webhooks
     fillOwner(tenant: options.tenant, user: options.user)
   }
 }

@@ -17,6 +17,7 @@ extension NewJob {
       retryDelay: job.retry.delay, backoff: job.retry.backoff, maxRetryDelay: job.retry.maxDelay,
       jitter: job.retry.jitter, priority: job.priority, context: job.context)
     submission.retryOf = job.id
+    submission.webhooks = job.webhooks
     return submission
   }
 }

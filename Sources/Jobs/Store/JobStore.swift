@@ -185,6 +185,17 @@ package protocol JobStore: BulkStore, DeadLetterStore {
     of job: JobID, after sequence: Int64, limit: Int
   ) async throws(StoreError) -> [JobEvent]
 
+  /// How far somebody has come who reads the transition log for the server itself; `nil` who has not begun.
+  func place(ofReader name: String) async throws(StoreError) -> Int64?
+
+  /// Notes how far a reader has come, and stores the jobs that it has made of what it read: in one transaction, so that none is
+  /// made twice or forgotten.
+  ///
+  /// - Parameter place: the number of the last transition that was read; `nil` forgets the reader.
+  func moveReader(
+    _ name: String, to place: Int64?, inserting jobs: [NewJob], at now: Timestamp
+  ) async throws(StoreError) -> [Insertion]
+
   /// Final jobs of whose end somebody has not been told, in the order in which they came into the store.
   ///
   /// - Parameter position: that of the last one of the batch before; 0 for the first batch.

@@ -3,6 +3,7 @@ import ArgumentParser
 import JobConfig
 import JobServer
 import JobTransport
+import JobWebhooks
 import JobWorker
 import Jobs
 import Logging
@@ -38,6 +39,16 @@ struct ServeCommand: AsyncParsableCommand {
       services +=
         JobWorker(
           configuration: try configuration.workerConfiguration(registry, queues: []),
+          authority: server.authority, logger: logger
+        ).services
+    }
+    if !configuration.webhooks.isEmpty {
+      let sender = WebhookSender(endpoints: configuration.webhooks, logger: logger)
+      // It goes after the worker that uses it: services end in reverse.
+      services.append(sender)
+      services +=
+        JobWorker(
+          configuration: try configuration.deliveryConfiguration(sender),
           authority: server.authority, logger: logger
         ).services
     }
@@ -172,7 +183,29 @@ extension WarrenConfiguration {
     configuration.requiresTokens = http.auth == .tokens
     configuration.jwt = http.jwt.map(JWTSettings.init)
     configuration.auditRetention = http.auditRetention
+    configuration.webhooks = webhooks
+    // The server's own worker is as much to be trusted as the server, whose user it is.
+    if !webhooks.isEmpty, configuration.access.users != nil {
+      let user = configuration.broker.username
+      configuration.access.users?[user, default: BrokerAccess.Rights(tenants: .only([]))].isWorker =
+        true
+    }
     return configuration
+  }
+
+  /// The worker within the server that sends to webhook endpoints: a queue for each, so that none holds up another.
+  func deliveryConfiguration(_ sender: WebhookSender) throws -> JobWorkerConfiguration {
+    let queues =
+      [JobQueue(name: .warren, capacity: 1)]
+      + webhooks.map { JobQueue(name: $0.queue, capacity: $0.concurrency) }
+    var registry = JobRegistry()
+    for queue in queues { registry.register(queue) }
+    try registry.register(sender.type)
+    var connection = try ConnectionConfiguration(url: broker.url)
+    if identifies || access.users != nil { connection.userID = connection.username }
+    return JobWorkerConfiguration(
+      broker: connection, names: try TransportNames(prefix: prefix), queues: queues,
+      registry: registry, drainLimit: worker.drainTimeout)
   }
 
   /// - Parameter queues: the queues to take jobs from; all that the groups use when it is empty.

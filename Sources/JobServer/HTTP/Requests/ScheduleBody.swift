@@ -7,6 +7,7 @@ struct ScheduleBody: Equatable {
   static let members = [
     "type", "params", "idempotency_key", "scheduled_at", "timeout_sec", "max_retries",
     "retry_delay_sec", "backoff", "max_retry_delay_sec", "jitter", "priority", "context",
+    "webhooks",
   ]
   static let moments = JobSubmission.moments
   static let retries = JobSubmission.retries
@@ -25,6 +26,7 @@ struct ScheduleBody: Equatable {
   let jitter: Double?
   let priority: Int?
   let context: [String: String]
+  let webhooks: [String]
 
   /// - Parameter knownTypes: named when the type is none.
   /// - Throws: ``APIProblem`` when the bytes are no JSON, or its members are not what they have to be.
@@ -62,6 +64,7 @@ struct ScheduleBody: Equatable {
     jitter = reader.number("jitter", in: 0...1)
     priority = reader.integer("priority", in: Self.priorities).map { Int($0) }
     context = reader.texts("context") ?? [:]
+    webhooks = reader.names("webhooks") ?? []
     try reader.finish()
     do {
       type = try JobTypeID(typeName ?? "")
@@ -78,12 +81,14 @@ struct ScheduleBody: Equatable {
   ///
   /// - Parameter headers: the request's; what they say of a trace goes before what the body does.
   func submission(by caller: Caller, _ headers: HTTPFields = [:]) -> JobSubmission {
-    JobSubmission(
+    var submission = JobSubmission(
       type: type, params: params, tenantID: caller.tenant, userID: caller.user,
       idempotencyKey: idempotencyKey, scheduledAt: scheduledAt, timeout: timeout,
       maxRetries: maxRetries, retryDelay: retryDelay, backoff: backoff,
       maxRetryDelay: maxRetryDelay, jitter: jitter, priority: priority,
       context: Self.traced(context, headers))
+    submission.webhooks = webhooks
+    return submission
   }
 
   private static func traced(
@@ -174,6 +179,22 @@ struct MemberReader {
       texts[key] = text
     }
     return texts
+  }
+
+  /// An array of texts.
+  mutating func names(_ name: String) -> [String]? {
+    guard let value = members[name] else { return nil }
+    guard case .array(let elements) = value else {
+      return refuse(name, "an array of strings", value)
+    }
+    var names: [String] = []
+    for element in elements {
+      guard case .string(let text) = element else {
+        return refuse(name, "an array of strings", element)
+      }
+      names.append(text)
+    }
+    return names
   }
 
   mutating func flag(_ name: String) -> Bool? {
