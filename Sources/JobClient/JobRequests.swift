@@ -27,13 +27,16 @@ public struct ScheduleRequest: Sendable, Hashable {
   public var priority: Int?
   /// What the job's callback is told besides the params (`CarriedContext`). It does not tell a repetition.
   public var context: [String: String]
+  /// The names of webhook endpoints that are to be told of the job's end, besides those that are told of all jobs of its type.
+  public var webhooks: [String]
 
   /// A request; what is left out is taken from the type.
   public init(
     type: JobTypeID, params: JSONValue = [:], idempotencyKey: IdempotencyKey = .unique(),
     scheduledAt: Timestamp? = nil, timeout: Duration? = nil, maxRetries: Int? = nil,
     retryDelay: Duration? = nil, backoff: Backoff? = nil, maxRetryDelay: Duration? = nil,
-    jitter: Double? = nil, priority: Int? = nil, context: [String: String] = [:]
+    jitter: Double? = nil, priority: Int? = nil, context: [String: String] = [:],
+    webhooks: [String] = []
   ) {
     self.type = type
     self.params = params
@@ -47,12 +50,13 @@ public struct ScheduleRequest: Sendable, Hashable {
     self.jitter = jitter
     self.priority = priority
     self.context = context
+    self.webhooks = webhooks
   }
 }
 
 extension ScheduleRequest: Encodable {
   private enum CodingKeys: String, CodingKey {
-    case type, params, backoff, jitter, priority, context
+    case type, params, backoff, jitter, priority, context, webhooks
     case idempotencyKey = "idempotency_key"
     case scheduledAt = "scheduled_at"
     case timeout = "timeout_sec"
@@ -75,6 +79,7 @@ extension ScheduleRequest: Encodable {
     try container.encodeIfPresent(jitter, forKey: .jitter)
     try container.encodeIfPresent(priority, forKey: .priority)
     if !context.isEmpty { try container.encode(context, forKey: .context) }
+    if !webhooks.isEmpty { try container.encode(webhooks, forKey: .webhooks) }
   }
 }
 

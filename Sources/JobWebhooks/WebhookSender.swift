@@ -5,7 +5,7 @@ package import Logging
 import NIOCore
 import NIOHTTP1
 import NIOPosix
-package import ServiceLifecycle
+import ServiceLifecycle
 
 /// Sends deliveries to webhook endpoints: it is what runs the jobs of ``WebhookDelivery/type``.
 package struct WebhookSender: Service {
@@ -25,6 +25,8 @@ package struct WebhookSender: Service {
     var configuration = HTTPClient.Configuration()
     configuration.redirectConfiguration = .disallow
     configuration.timeout.connect = .seconds(10)
+    // A receiver that refuses connections is tried again by its schedule.
+    configuration.connectionPool.retryConnectionEstablishment = false
     let most = endpoints.map(\.concurrency).max() ?? 1
     configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = max(8, most)
     http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
@@ -53,7 +55,8 @@ package struct WebhookSender: Service {
     _ delivery: WebhookDelivery.Params, _ job: JobContext
   ) async throws -> JSONPayload? {
     guard let endpoint = endpoints[delivery.endpoint] else {
-      throw PermanentFailure("there is no webhook '\(delivery.endpoint.shortened(to: 100))' any more")
+      throw PermanentFailure(
+        "there is no webhook '\(delivery.endpoint.shortened(to: 100))' any more")
     }
     let answer: (status: HTTPResponseStatus, headers: HTTPHeaders)
     do {
@@ -142,7 +145,7 @@ package struct WebhookSender: Service {
       }
       return "the receiver cannot be reached: \(String(cString: strerror(first.errnoCode)))"
     case let error as IOError:
-      return "the connection broke: \(String(cString: strerror(error.errnoCode)))"
+      return "the receiver cannot be reached: \(String(cString: strerror(error.errnoCode)))"
     case is HTTPClientError: return "the request failed: \(error)".shortened(to: 200)
     default:
       let isTLS = String(reflecting: Swift.type(of: error)).hasPrefix("NIOSSL")

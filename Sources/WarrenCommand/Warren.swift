@@ -25,7 +25,8 @@ struct Warren: AsyncParsableCommand {
       DeleteCommand.self, HistoryCommand.self, EventsCommand.self, WatchCommand.self,
       BulkCommand.self, OperationsCommand.self, DeadCommand.self, TokenCommand.self,
       WhoAmICommand.self, AuditCommand.self, TypesCommand.self, GroupsCommand.self,
-      QueuesCommand.self, WorkersCommand.self, PruneCommand.self, HealthCommand.self,
+      QueuesCommand.self, WorkersCommand.self, WebhooksCommand.self, PruneCommand.self,
+      HealthCommand.self,
       ReadyCommand.self, ServeCommand.self, WorkerCommand.self, ConfigCommand.self,
       BenchCommand.self, BenchWorkerCommand.self,
     ])

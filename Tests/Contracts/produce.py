@@ -245,6 +245,7 @@ def wrong_jobs(producer):
         ("backoff", "quadratic"),
         ("max-retry-delay-sec", True),
         ("jitter", Decimal("1.5")),
+        ("webhooks", 17),
         ("context-request-id", 17),
         ("context-Request", "17"),
         ("context-request-id", "x" * 4097),
@@ -275,6 +276,7 @@ def wrong_jobs(producer):
 
     # What a schema of messages cannot know.
     producer.refuse({}, {"type": "files:wordcuont"})
+    producer.refuse({}, {**note, "headers": {"webhooks": "nobody"}})
     producer.refuse({}, {"type": "files:note", "headers": headers})
     producer.refuse({"nmuber": 7}, {**note})
     producer.refuse({"number": "x" * (1 << 20)}, {**note})

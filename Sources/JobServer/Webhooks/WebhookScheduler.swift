@@ -25,7 +25,9 @@ struct WebhookScheduler: Service {
 
   func run() async throws {
     await cancelWhenGracefulShutdown {
-      var place = await clock.untilDone { () throws(StoreError) in try await start() } failed: {
+      var place = await clock.untilDone { () throws(StoreError) in
+        try await start()
+      } failed: {
         noteFailure($0)
       }
       while let current = place, !Task.isCancelled {

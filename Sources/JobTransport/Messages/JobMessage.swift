@@ -251,14 +251,14 @@ struct JobMessageHeaders {
     return choice
   }
 
-  /// Whether they name something, others know.
+  /// Several, with commas between.
   func names(_ name: String) throws(JobMessageError) -> [String] {
     guard let value = table[name] else { return [] }
     guard let text = value.stringValue else {
       throw JobMessageError(
         .badHeader, "the header \(name) must be a text of names with commas between, not \(value)")
     }
-    return text.split(separator: ",").map { String($0.trimmingPrefix(" ")) }
+    return text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
   }
 
   /// What of a trace is no text is left out, as a malformed header is later on.

@@ -127,7 +127,8 @@ package enum WebhookEvent {
   }
 
   private static func text(_ time: Timestamp) -> String {
-    JSONDate.text(Date(timeIntervalSince1970: Double(time.milliseconds) / 1000))
+    // It is cut to the millisecond: in the middle of one, so that no rounding leads to the one before.
+    JSONDate.text(Date(timeIntervalSince1970: (Double(time.milliseconds) + 0.5) / 1000))
   }
 }
 

@@ -86,6 +86,13 @@ struct ScheduleCommand: AsyncParsableCommand {
     transform: { try ContextAssignment($0) })
   var context: [ContextAssignment] = []
 
+  @Option(
+    name: .customLong("webhook"),
+    help: ArgumentHelp(
+      "A webhook endpoint of the server that is told of its end; may be given several times.",
+      valueName: "name"))
+  var webhooks: [String] = []
+
   @Flag(help: "Wait for its end, and show its progress.")
   var wait = false
 
@@ -121,7 +128,8 @@ struct ScheduleCommand: AsyncParsableCommand {
         scheduledAt: moment ?? delay.map { .now + $0 }, timeout: timeout, maxRetries: maxRetries,
         retryDelay: retryDelay, backoff: backoff, maxRetryDelay: maxRetryDelay, jitter: jitter,
         priority: priority,
-        context: ContextAssignment.context(context, ProcessInfo.processInfo.environment)),
+        context: ContextAssignment.context(context, ProcessInfo.processInfo.environment),
+        webhooks: webhooks),
       client)
     guard wait else { return try announce(scheduled) }
     if !quiet { Console.write("job \(scheduled.job.id)\n", to: .error) }

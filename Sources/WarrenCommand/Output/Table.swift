@@ -125,6 +125,20 @@ extension Table {
       })
   }
 
+  init(_ webhooks: [Webhook]) {
+    self.init(
+      ["webhook", "origin", "types", "statuses", "queue"].map { Heading($0) },
+      rows: webhooks.map { webhook in
+        [
+          webhook.name, webhook.origin,
+          webhook.types.isEmpty ? "on request" : webhook.types.joined(separator: ", "),
+          webhook.statuses.count == WebhookEndpoint.ends.count
+            ? "all" : webhook.statuses.map(\.rawValue).joined(separator: ", "),
+          webhook.queue.rawValue,
+        ]
+      })
+  }
+
   init(_ counts: [PruneCount]) {
     self.init(
       [Heading("type"), Heading("status"), Heading("jobs", isNumber: true)],

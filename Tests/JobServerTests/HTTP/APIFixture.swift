@@ -24,7 +24,7 @@ struct APIFixture: Sendable {
   /// Makes one, and removes what it made.
   static func with<Value>(
     maxBodyBytes: Int = 1 << 20, registry: JobRegistry? = nil,
-    quotas: TenantQuotas = TenantQuotas(),
+    quotas: TenantQuotas = TenantQuotas(), webhooks: [WebhookEndpoint] = [],
     _ body: (APIFixture) async throws -> Value
   ) async throws -> Value {
     let directory = URL.temporaryDirectory.appending(path: "warren-http-\(UUID())")
@@ -33,11 +33,12 @@ struct APIFixture: Sendable {
     return try await body(
       try await APIFixture(
         path: directory.appending(path: "warren.sqlite").path(), maxBodyBytes: maxBodyBytes,
-        registry: try registry ?? standardRegistry(), quotas: quotas))
+        registry: try registry ?? standardRegistry(), quotas: quotas, webhooks: webhooks))
   }
 
   private init(
-    path: String, maxBodyBytes: Int, registry: JobRegistry, quotas: TenantQuotas
+    path: String, maxBodyBytes: Int, registry: JobRegistry, quotas: TenantQuotas,
+    webhooks: [WebhookEndpoint]
   ) async throws {
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     let parked = ParkedWorkers()
@@ -61,10 +62,11 @@ struct APIFixture: Sendable {
     let clock = SystemClock()
     let initializer = Initializer(store: store, callbacks: callbacks, logger: logger)
     let log = ServerLog(logger)
+    try await catalog.add(webhooks: webhooks)
     service = JobOperations(
       intake: Intake(
         catalog: catalog, store: store, names: try TransportNames(prefix: "test"), clock: clock,
-        rates: SubmissionRates(quotas)),
+        rates: SubmissionRates(quotas), webhooks: webhooks),
       store: store, hub: hub, catalog: catalog, directory: directory, control: control,
       workerCheck: WorkerCheck(
         store: store, control: control, inbox: inbox, kept: kept, directory: directory,

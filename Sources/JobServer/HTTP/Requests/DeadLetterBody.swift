@@ -54,7 +54,8 @@ struct DeadLetterBody: Equatable {
   init(
     parsing bytes: some Collection<UInt8>, needsFilter: Bool
   ) throws(APIProblem) {
-    var reader = try MemberReader(parsing: bytes, known: Self.members)
+    var reader = try MemberReader(
+      parsing: bytes, known: Self.members, example: #"{"filter": {"reason": "unknown-type"}}"#)
     let ids = reader.uuids("ids", most: Self.mostLetters)
     let value = reader.object("filter")
     let isDryRun = reader.flag("dry_run") ?? false
@@ -92,7 +93,7 @@ struct DeadLetterBody: Equatable {
 
   private static func filter(_ value: JSONValue) throws(APIProblem) -> DeadLetterFilter {
     var reader = try MemberReader(
-      value, of: "the filter", known: DeadLetterListQuery.filterNames)
+      value, of: "the filter", in: "filter.", known: DeadLetterListQuery.filterNames)
     func moment(_ name: String, _ reader: inout MemberReader) -> Timestamp? {
       reader.integer(name, in: JobSubmission.moments, unit: "Unix milliseconds")
         .map(Timestamp.init(milliseconds:))

@@ -18,7 +18,8 @@ struct DeadLetterEdit: Equatable {
   private let headers: [String: JSONValue]
 
   init(parsing bytes: some Collection<UInt8>) throws(APIProblem) {
-    var reader = try MemberReader(parsing: bytes, known: Self.members)
+    var reader = try MemberReader(
+      parsing: bytes, known: Self.members, example: #"{"params": {}}"#)
     let params = reader.object("params")
     let text = reader.string("body")
     let encoded = reader.string("body_base64")

@@ -159,7 +159,8 @@ struct TokenBody: Equatable {
 
   /// - Throws: ``APIProblem`` when the bytes are no JSON, or its members are not what they have to be.
   init(parsing bytes: some Collection<UInt8>, at now: Timestamp) throws(APIProblem) {
-    var reader = try MemberReader(parsing: bytes, known: Self.members)
+    var reader = try MemberReader(
+      parsing: bytes, known: Self.members, example: #"{"name": "ci", "role": "write"}"#)
     let name = reader.string("name")
     reader.require("name", "what the token is called, as in ci")
     let role: APIRole? = reader.choice("role")

@@ -22,7 +22,7 @@ struct EventStreamRoutes {
     let query = try EventQuery(request.uri, request.headers, filters: true)
     if request.method == .head { return head }
     let wake = StreamWake()
-    let slot = try takeSlot(for: tenant)
+    let slot = try takeSlot(for: caller.tenant)
     // Before the first look at the log, so that nothing falls in between.
     let subscription = service.hub.feed.subscribe(wake)
     let newest = try await newest()
