@@ -1,5 +1,6 @@
 public import Foundation
 public import Jobs
+import NIOHTTP1
 
 /// What is to be different about a dead letter's message. What is left out stays.
 public struct DeadLetterChange: Sendable, Hashable, Encodable {

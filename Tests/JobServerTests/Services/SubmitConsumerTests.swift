@@ -14,7 +14,8 @@ import Testing
     SubmitConsumer(
       intake: fixture.intake, service: fixture.service, initializer: fixture.initializer,
       broker: fixture.broker, deadLetters: fixture.deadLetters, names: fixture.names,
-      access: access, redriven: fixture.redriven(access), maxBodyBytes: 1 << 20, clock: fixture.clock, log: fixture.log)
+      access: access, redriven: fixture.redriven(access), maxBodyBytes: 1 << 20,
+      clock: fixture.clock, log: fixture.log)
   }
 
   private func submission(
