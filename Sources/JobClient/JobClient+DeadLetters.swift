@@ -166,6 +166,6 @@ extension DeadLetterFilter {
       ("pointer", pointer), ("since", since.map { String($0.milliseconds) }),
       ("until", until.map { String($0.milliseconds) }),
     ]
-    return members.compactMap { name, value in value.map { (name, $0) } }
+    return members.compactMap { name, value in value.map { (name: name, value: $0) } }
   }
 }

@@ -188,6 +188,14 @@ struct DeadCommand: AsyncParsableCommand {
         to: .output)
     }
 
+    private static func value(of property: ContextAssignment) -> JSONValue {
+      if property.value.isEmpty { return .null }
+      guard property.name == "priority", let number = Int64(property.value) else {
+        return .string(property.value)
+      }
+      return .integer(number)
+    }
+
     private func change() throws -> DeadLetterChange {
       var change = DeadLetterChange()
       if let params {
@@ -204,15 +212,7 @@ struct DeadCommand: AsyncParsableCommand {
           throw ParamError("--body-file: \(error.localizedDescription)")
         }
       }
-      for property in properties {
-        change.properties[property.name] =
-          switch property.value {
-          case "": .null
-          case let text where property.name == "priority":
-            Int64(text).map { .integer($0) } ?? .string(text)
-          case let text: .string(text)
-          }
-      }
+      for property in properties { change.properties[property.name] = Self.value(of: property) }
       if let jobType {
         change.properties["type"] = .string(jobType)
         // Where both are there, the property counts.

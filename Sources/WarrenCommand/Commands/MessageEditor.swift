@@ -2,6 +2,7 @@ import Foundation
 import JobClient
 import Jobs
 import Subprocess
+import SystemPackage
 
 /// Has a person edit a message in the editor of theirs.
 struct MessageEditor {

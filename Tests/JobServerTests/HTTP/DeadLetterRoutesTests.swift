@@ -122,7 +122,10 @@ struct DeadLetterRoutesTests {
         let after: DeadLetterDetail = try await client.read(.get, path)
         #expect(after.letter.state == .redriven)
         #expect(after.letter.redrives == 1)
-        for (method, body) in [(HTTPRequest.Method.patch, #"{"reset": true}"#), (.delete, nil)] {
+        let changes: [(HTTPRequest.Method, String?)] = [
+          (.patch, #"{"reset": true}"#), (.delete, nil),
+        ]
+        for (method, body) in changes {
           #expect(
             try await client.problem(method, path, body: body).type
               == "/problems/dead-letter-refused")

@@ -322,6 +322,7 @@ struct DeadLetterTests {
     }
     let redriven = try #require(published(fixture, to: "jobs.submit").last)
     #expect(redriven.properties.userID == "warren")
+    fixture.broker.state.update { $0.consumers = [:] }
     try await fixture.run([submit(fixture, mended), fixture.letterConsumer(mended)]) {
       // By anybody else it is his own message, and says nothing of a letter.
       var forged = redriven
