@@ -4,11 +4,11 @@ import Jobs
 /// Tenants that have as much as they may.
 extension MemoryJobStore.State {
   func exceeded(by job: Job) -> ExceededQuota? {
-    guard let limit = quotas[job.tenantID].waiting,
+    guard let limit = quotas[job.tenantID].waiting, !job.type.isReserved,
       job.status == .initializing || job.status == .waiting
     else { return nil }
     let used = jobs.values.count {
-      $0.job.tenantID == job.tenantID
+      $0.job.tenantID == job.tenantID && !$0.job.type.isReserved
         && ($0.job.status == .initializing || $0.job.status == .waiting)
     }
     return used < limit ? nil : ExceededQuota(.waiting, limit: limit, used: used)
@@ -17,13 +17,17 @@ extension MemoryJobStore.State {
   /// How many more jobs a tenant may run.
   private func free(_ tenant: UUID) -> Int {
     guard let limit = quotas[tenant].running else { return .max }
-    return limit - jobs.values.count { $0.job.tenantID == tenant && $0.job.status.isHeld }
+    return limit
+      - jobs.values.count {
+        $0.job.tenantID == tenant && $0.job.status.isHeld && !$0.job.type.isReserved
+      }
   }
 
-  func mayRun(_ tenant: UUID) -> Bool { free(tenant) > 0 }
+  /// The server's own jobs are made for tenants, not by them, and count for nothing in their quotas.
+  func mayRun(_ job: Job) -> Bool { job.type.isReserved || free(job.tenantID) > 0 }
 
   mutating func noteHeld(_ before: Job, _ after: Job) {
-    guard before.status.isHeld != after.status.isHeld else { return }
+    guard before.status.isHeld != after.status.isHeld, !after.type.isReserved else { return }
     ended[after.tenantID, default: 0] += before.status.isHeld ? 1 : -1
   }
 

@@ -552,7 +552,7 @@ extension MemoryJobStore.State {
     }
     if let exceeded = new.exceeded ?? exceeded(by: job) { return .exceeded(exceeded) }
     let isRipe = job.status == .waiting && job.scheduledAt <= now
-    let isDue = isRipe && mayRun(job.tenantID)
+    let isDue = isRipe && mayRun(job)
     jobs[job.id] = MemoryJobStore.Entry(
       job: job, submitted: new.submitted, number: nextNumber, isDue: isDue,
       isHeldBack: isRipe && !isDue)
@@ -625,7 +625,7 @@ extension MemoryJobStore.State {
         $0.isDue && $0.job.queue == request.queue && request.types.contains($0.job.type)
       })
     for entry in due where granted.count < request.count {
-      guard mayRun(entry.job.tenantID) else {
+      guard mayRun(entry.job) else {
         jobs[entry.job.id]?.isDue = false
         jobs[entry.job.id]?.isHeldBack = true
         continue

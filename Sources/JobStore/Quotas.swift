@@ -16,13 +16,14 @@ struct QuotaUsage: Sendable {
   /// How many candidates a claim looks at that has met one to be held back.
   static let setSize = 250
 
-  init(of tenant: Int64, _ statement: Statement) throws {
+  /// - Parameter counts: whether jobs of a type count.
+  init(of tenant: Int64, _ statement: Statement, counts: (Int64) -> Bool) throws {
     let rows = try Row.fetchCursor(statement, arguments: [tenant])
     while let row = try rows.next() {
       let key = CountKey(
         tenant: tenant, queue: try row.decode(atIndex: 0), type: try row.decode(atIndex: 1),
         code: try row.decode(atIndex: 2))
-      count(key, try row.decode(atIndex: 3))
+      if counts(key.type) { count(key, try row.decode(atIndex: 3)) }
     }
   }
 
@@ -70,7 +71,7 @@ struct QuotaUsage: Sendable {
 extension Transaction {
   /// The quota that has no room for a new job.
   func exceeded(by job: Job, _ tenant: Int64) throws -> ExceededQuota? {
-    guard limitsWaiting, let limit = quotas[job.tenantID].waiting,
+    guard limitsWaiting, let limit = quotas[job.tenantID].waiting, !job.type.isReserved,
       job.status == .initializing || job.status == .waiting
     else { return nil }
     let used = try usage(of: tenant).waiting
@@ -81,7 +82,7 @@ extension Transaction {
   func initialCode(of job: Job, _ tenant: Int64, at now: Timestamp) throws -> Int {
     let code = StatusCode.code(of: job, at: now)
     guard code == StatusCode.due, limitsRunning, let limit = quotas[job.tenantID].running,
-      try usage(of: tenant).running >= limit
+      !job.type.isReserved, try usage(of: tenant).running >= limit
     else { return code }
     return StatusCode.heldBack
   }
@@ -97,7 +98,9 @@ extension Transaction {
     var exceeding: [Candidate] = []
     for candidate in candidates where allowed.count < wanted {
       let tenant = candidate.tenant
-      if let limit = try quota(of: tenant).running,
+      if isOwn(candidate.type) {
+        allowed.append(candidate)
+      } else if let limit = try quota(of: tenant).running,
         try usage(of: tenant).running + granted[tenant, default: 0] >= limit
       {
         exceeding.append(candidate)
@@ -121,7 +124,7 @@ extension Transaction {
   /// Makes jobs due again of those tenants that run fewer than before, or of which some are not due any more.
   func releaseHeldBack() throws {
     var ended: [Int64: Int] = [:]
-    for (key, change) in effects.counts {
+    for (key, change) in effects.counts where !isOwn(key.type) {
       switch key.code {
       case StatusCode.due where change < 0: ended[key.tenant, default: 0] += 0
       case 3...6: ended[key.tenant, default: 0] -= change

@@ -260,7 +260,9 @@ final class Transaction {
     if key.code == StatusCode.due {
       effects.due[DueKey(queue: key.queue, type: key.type), default: 0] += change
     }
-    effects.usage[key.tenant]?.count(key, change)
+    if effects.usage[key.tenant] != nil, !isOwn(key.type) {
+      effects.usage[key.tenant]?.count(key, change)
+    }
   }
 
   // MARK: Quotas
@@ -277,11 +279,16 @@ final class Transaction {
     return quota
   }
 
+  /// Whether a type is one of the server's own: its jobs are made for tenants, not by them, and count for nothing in their quotas.
+  func isOwn(_ type: Int64) -> Bool { (try? typeName(type))?.isReserved == true }
+
   /// What a tenant uses, as this transaction leaves it.
   func usage(of tenant: Int64) throws -> QuotaUsage {
     if let known = effects.usage[tenant] { return known }
-    var usage = try QuotaUsage(of: tenant, statement(QuotaUsage.counts))
-    for (key, change) in effects.counts where key.tenant == tenant { usage.count(key, change) }
+    var usage = try QuotaUsage(of: tenant, statement(QuotaUsage.counts)) { !isOwn($0) }
+    for (key, change) in effects.counts where key.tenant == tenant && !isOwn(key.type) {
+      usage.count(key, change)
+    }
     effects.usage[tenant] = usage
     return usage
   }

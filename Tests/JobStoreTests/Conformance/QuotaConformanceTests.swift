@@ -14,11 +14,13 @@ import Testing
     TenantQuotas(tenants: [tenant: Quota(waiting: waiting, running: running)])
   }
 
-  private func new(_ count: Int, of tenant: UUID, status: JobStatus = .waiting) throws -> [NewJob] {
+  private func new(
+    _ count: Int, of tenant: UUID, status: JobStatus = .waiting, type: String = "files:checksum"
+  ) throws -> [NewJob] {
     try (0..<count).map { _ in
       var job = Job(
         id: JobID(), tenantID: tenant, userID: .zero, idempotencyKey: UUID(),
-        type: try JobTypeID("files:checksum"), queue: .compute, params: ["path": "a"],
+        type: try JobTypeID(type), queue: .compute, params: ["path": "a"],
         timeout: .seconds(60), retry: RetryPolicy(maxRetries: 0, delay: .seconds(1)),
         scheduledAt: Subject.now, createdAt: Subject.now)
       job.status = status
@@ -136,6 +138,26 @@ import Testing
       try await complete(first.jobs, subject)
       #expect(try await subject.store.due().map(\.count) == [1])
       #expect(try await subject.claim(3).jobs.map(\.tenant) == [tenant])
+    }
+  }
+
+  @Test("lets jobs of the server's own past all quotas", arguments: Implementation.allCases)
+  func own(_ implementation: Implementation) async throws {
+    try await Subject.with(implementation, quotas: Self.quotas(waiting: 2, running: 1)) { subject in
+      try await subject.register()
+      let own = try new(3, of: tenant, type: WebhookDelivery.type.description)
+      let insertions = try await subject.store.insert(
+        own + new(3, of: tenant), at: Subject.now)
+      #expect(insertions.map(isCreated) == [true, true, true, true, true, false])
+      let types = ["files:checksum", WebhookDelivery.type.description]
+      let claimed = try await subject.claim(10, types: types).jobs
+      #expect(claimed.map(\.type).count { $0.isReserved } == 3)
+      #expect(claimed.count == 4)
+      // Neither does the end of one make room for the tenant's own.
+      try await complete(claimed.filter(\.type.isReserved), subject)
+      #expect(try await subject.claim(10, types: types).jobs.isEmpty)
+      try await complete(claimed.filter { !$0.type.isReserved }, subject)
+      #expect(try await subject.claim(10, types: types).jobs.count == 1)
     }
   }
 

@@ -52,7 +52,10 @@ extension JobOperations {
     _ statuses: Set<JobStatus>, of tenant: UUID
   ) async throws(JobOperationError) -> Int {
     try await reading { () throws(StoreError) in
-      try await store.list(JobQuery(tenant: tenant, statuses: statuses, pageSize: 1)).total
+      let query = JobQuery(tenant: tenant, statuses: statuses, pageSize: 1)
+      var own = query
+      own.type = WebhookDelivery.type
+      return try await store.list(query).total - store.list(own).total
     }
   }
 }
