@@ -12,7 +12,7 @@ struct QuotaUsage: Sendable {
   private(set) var heldBack: [DueKey: Int] = [:]
 
   /// How many jobs a claim holds back in one transaction, until it looks no further in that one; sets, so a little more.
-  static let mostHeldBack = 1000
+  static let mostHeldBack = 500
   /// How many candidates a claim looks at that has met one to be held back.
   static let setSize = 250
 
@@ -135,6 +135,10 @@ extension Transaction {
       guard let limit = try quota(of: tenant).running else { continue }
       try releaseHeldBack(of: tenant, limit: limit, ended: max(0, count))
     }
+  }
+
+  func hasHeldBack() throws -> Bool {
+    try Int64.fetchOne(statement(QuotaUsage.waitingTenants)) != nil
   }
 
   /// At the start: the quotas may be others than before.

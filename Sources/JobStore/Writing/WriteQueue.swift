@@ -54,11 +54,16 @@ final class WriteQueue: Sendable {
     self.onCommit = onCommit
     writer = Mutex(
       try translatingErrors {
-        try pool.write { db in
-          let transaction = Transaction(
-            db, try WriterState(db, quotas: options.quotas), hopeful: false)
-          try transaction.releaseAllHeldBack()
-          try transaction.flush()
+        try pool.writeWithoutTransaction { db -> WriterState in
+          let state = try WriterState(db, quotas: options.quotas)
+          let transaction = Transaction(db, state, hopeful: false)
+          // Where nothing is held back, nothing is written.
+          guard try transaction.hasHeldBack() else { return state }
+          try db.inTransaction(.immediate) {
+            try transaction.releaseAllHeldBack()
+            try transaction.flush()
+            return .commit
+          }
           return transaction.committed()
         }
       })
