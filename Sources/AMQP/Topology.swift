@@ -69,6 +69,16 @@ public struct Topology: Sendable, Hashable {
     bindings.removeAll { $0.source == exchange || $0.destination == .exchange(exchange) }
   }
 
+  /// The same for whoever does not see to it: what is there is taken as it is, however it was
+  /// declared, and only what is missing is declared. A binding is made unless both its ends were
+  /// there. It takes no permissions where all is there.
+  public func takenAsFound() -> Topology {
+    var topology = self
+    for index in topology.exchanges.indices { topology.exchanges[index].isTakenAsFound = true }
+    for index in topology.queues.indices { topology.queues[index].isTakenAsFound = true }
+    return topology
+  }
+
   /// Throws ``AMQPError/invalidArgument(_:)`` if a name is longer than AMQP allows or a queue has
   /// none.
   func check() throws(AMQPError) {
@@ -118,6 +128,8 @@ public struct ExchangeDeclaration: Sendable, Hashable {
   public var `internal`: Bool
   /// Such as `alternate-exchange`.
   public var arguments: FieldTable
+  /// Whether one that is there is taken as it is, and it is declared only where there is none.
+  public var isTakenAsFound = false
 
   /// A durable exchange, unless told otherwise.
   public init(
@@ -171,6 +183,8 @@ public struct QueueDeclaration: Sendable, Hashable {
   public var autoDelete: Bool
   /// Such as `x-queue-type`, `x-max-length`, `x-message-ttl`.
   public var arguments: FieldTable
+  /// Whether one that is there is taken as it is, and it is declared only where there is none.
+  public var isTakenAsFound = false
 
   /// A queue of exactly these properties.
   public init(

@@ -97,6 +97,7 @@ struct DeclaringTests {
         let told = lines.entries.filter { $0.level >= .notice }
           .map { "\($0.message) \($0.metadata["what"].map { "\($0)" } ?? "")" }
         #expect(told.count { $0.contains("Not bound") } == 1, "\(told)")
+        try await connection.declare(there.takenAsFound())
         for missing in [
           Topology(queues: [.quorum("missing")]),
           Topology(exchanges: [ExchangeDeclaration("missing", kind: .topic)]),
@@ -111,6 +112,42 @@ struct DeclaringTests {
         // The connection and its channel go on.
         #expect(try await connection.inspect(queue: "there").messages == 0)
       }
+    }
+  }
+
+  @Test("What is taken as found is declared where there is none, and left as it is elsewhere")
+  func asFound() async throws {
+    try await withConnection { connection in
+      let name = Self.name("found")
+      let wanted = Topology(
+        exchanges: [ExchangeDeclaration(name, kind: .fanout, durable: false)],
+        queues: [.classic(name, arguments: ["x-expires": 60_000])],
+        bindings: [Binding(queue: name, source: name)])
+      try await connection.declare(wanted.takenAsFound())
+      let publication = Publication(Message(), exchange: name, routingKey: "", mandatory: true)
+      let first = await connection.publish(publication)
+      #expect(first == .confirmed, "all of it was made")
+
+      let other = Topology(
+        exchanges: wanted.exchanges, queues: [.classic(name)], bindings: wanted.bindings)
+      let error = await #expect(throws: AMQPError.self) {
+        try await connection.declare(other)
+      }
+      #expect(error?.replyCode == 406)
+      try await connection.declare(other.takenAsFound())
+
+      // Whoever has made both has unbound them: that is not for whoever takes what is there.
+      try await connection.unbind(wanted.bindings[0])
+      try await connection.declare(wanted.takenAsFound())
+      let unbound = await connection.publish(publication)
+      #expect(unbound == .returned(replyCode: 312, text: "NO_ROUTE"))
+      // With one end missing it is made.
+      try await connection.delete(exchange: name)
+      try await connection.declare(wanted.takenAsFound())
+      let last = await connection.publish(publication)
+      #expect(last == .confirmed)
+      try await connection.delete(queue: name)
+      try await connection.delete(exchange: name)
     }
   }
 

@@ -49,6 +49,45 @@ struct RequestTests {
     }
   }
 
+  @Test("An answer that comes through a queue of one's own is given to who asked")
+  func ownQueue() async throws {
+    try await withConnection { connection in
+      let questions = try await connection.temporaryQueue()
+      let replies = try await connection.temporaryQueue()
+      let asked = try await connection.consume(Subscription(queue: questions, prefetch: 50))
+      let came = try await connection.consume(
+        Subscription(queue: replies, prefetch: 0, noAck: true))
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask { try await Self.answer(connection, asked) }
+        group.addTask {
+          for try await deliveries in came {
+            for delivery in deliveries {
+              let isFirst = await connection.take(reply: delivery.message)
+              let isAgain = await connection.take(reply: delivery.message)
+              #expect(isFirst && !isAgain)
+            }
+          }
+        }
+        try await withThrowingTaskGroup(of: Void.self) { requests in
+          for number in 0..<20 {
+            requests.addTask {
+              var question = Message(text: "ask \(number)")
+              question.properties.replyTo = replies
+              let reply = try await connection.request(
+                Publication(question, exchange: "", routingKey: questions),
+                timeout: .seconds(20))
+              #expect(String(decoding: reply.body, as: UTF8.self) == "ASK \(number)")
+            }
+          }
+          try await requests.waitForAll()
+        }
+        await asked.cancel()
+        await came.cancel()
+        try await group.waitForAll()
+      }
+    }
+  }
+
   @Test("Nobody to ask: an error at once")
   func nobody() async throws {
     try await withConnection { connection in

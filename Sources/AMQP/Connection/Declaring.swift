@@ -14,6 +14,11 @@ final class DeclaredTopology {
     self.description = description
   }
 
+  convenience init(_ topology: Topology) {
+    self.init { _ in topology }
+    all = topology
+  }
+
   /// Takes what is to be there on that broker.
   func describe(_ broker: BrokerInfo) {
     let next = description(broker)
@@ -52,6 +57,31 @@ final class DeclaredTopology {
   func accepted(_ what: String) -> Bool { told.remove(what) != nil }
 }
 
+/// What was there already while a topology was declared.
+struct FoundParts {
+  private var exchanges: Set<String> = []
+  private var queues: Set<String> = []
+
+  mutating func note(_ method: OutboundMethod) {
+    switch method {
+    case .exchangeDeclare(let exchange): exchanges.insert(exchange.name)
+    case .queueDeclare(let queue): queues.insert(queue.name)
+    default: break
+    }
+  }
+
+  /// Whether it is a binding between two parts that were there: whoever made them has bound them.
+  func covers(_ method: OutboundMethod) -> Bool {
+    guard case .bind(let binding) = method, exchanges.contains(binding.source) else {
+      return false
+    }
+    return switch binding.destination {
+    case .queue(let name): queues.contains(name)
+    case .exchange(let name): exchanges.contains(name)
+    }
+  }
+}
+
 extension Connection {
   /// Declares exchanges, then queues, then bindings, and remembers them: they are declared again
   /// after each reconnect.
@@ -67,10 +97,10 @@ extension Connection {
   /// not exist, 403 if it is not there and this user may not declare it.
   public func declare(_ topology: Topology) async throws(AMQPError) {
     try topology.check()
+    let methods = DeclaredTopology(topology).methods
     try await retrying { () throws(AMQPError) in
-      for exchange in topology.exchanges { try await make(.exchangeDeclare(exchange)) }
-      for queue in topology.queues { try await make(.queueDeclare(queue)) }
-      for binding in topology.bindings { try await make(.bind(binding)) }
+      var found = FoundParts()
+      for method in methods { try await make(method, &found) }
     }
     declared.add(topology)
   }
@@ -168,6 +198,22 @@ extension Connection {
     _ = try await retrying { () throws(AMQPError) in try await control(.exchangeInspect(exchange)) }
   }
 
+  /// Declares or binds, unless it is there and taken as it is.
+  private func make(
+    _ method: OutboundMethod, _ found: inout FoundParts
+  ) async throws(AMQPError) {
+    if found.covers(method) { return }
+    if method.isTakenAsFound, let inspection = method.inspections.first {
+      do {
+        _ = try await control(inspection)
+        return found.note(method)
+      } catch {
+        guard error.replyCode == ReplyCode.notFound else { throw error }
+      }
+    }
+    try await make(method)
+  }
+
   /// Declares or binds; looks whether it is there where the user may not.
   private func make(_ method: OutboundMethod) async throws(AMQPError) {
     let refusal: AMQPError
@@ -215,10 +261,11 @@ extension Connection {
   @discardableResult
   func declareAgain(_ session: Session) async throws(AMQPError) -> [String: AMQPError] {
     var refused: [String: AMQPError] = [:]
+    var found = FoundParts()
     for method in declared.methods {
       let what = method.subject
       do throws(AMQPError) {
-        try await make(method)
+        try await make(method, &found)
         if declared.accepted(what) {
           logger.notice("Accepted by the broker at last", metadata: ["what": "\(what)"])
         }

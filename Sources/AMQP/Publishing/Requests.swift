@@ -62,6 +62,10 @@ extension Connection {
   /// and repeats the `correlation-id`; not as mandatory, since RabbitMQ 3.10 returns such an answer
   /// even when it delivers it.
   ///
+  /// A `reply-to` that the message has is kept: then replies come there, and whoever consumes that
+  /// queue gives them to ``take(reply:)``. For answerers that may not publish to the default
+  /// exchange.
+  ///
   /// Throws ``AMQPError/returned(code:text:)`` if nobody is there to ask, ``AMQPError/nacked`` if
   /// the broker refuses, ``AMQPError/timeout(_:)``, ``AMQPError/cancelled`` if the task is
   /// cancelled, or the error by which connection or channel was lost: then the reply is lost too,
@@ -71,9 +75,13 @@ extension Connection {
   ) async throws(AMQPError) -> Message {
     let end = ContinuousClock.now + timeout
     try await waitUntilReady(timeout: timeout)
-    let id = String(nextNumber())
     var publication = publication
-    publication.message.properties.replyTo = Self.directReplyTo
+    let isDirect = publication.message.properties.replyTo == nil
+    // Others may know that queue, and an earlier connection may have asked through it.
+    let id =
+      isDirect
+      ? String(nextNumber()) : Self.unguessable()
+    if isDirect { publication.message.properties.replyTo = Self.directReplyTo }
     publication.message.properties.correlationID = id
     publication.mandatory = true
     publication = identified(publication)
@@ -105,5 +113,15 @@ extension Connection {
       perform { $0.requests.finish(id, .failure(.cancelled)) }
     }
     return try result.get()
+  }
+
+  /// Gives a reply to who asked, that came through a queue of one's own. False if nobody asks any
+  /// more.
+  @discardableResult
+  public func take(reply message: Message) -> Bool { requests.reply(message) }
+
+  private static func unguessable() -> String {
+    var random = SystemRandomNumberGenerator()
+    return String(random.next(), radix: 36) + "-" + String(random.next(), radix: 36)
   }
 }

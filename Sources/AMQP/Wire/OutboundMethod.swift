@@ -66,6 +66,15 @@ enum OutboundMethod: Equatable {
     }
   }
 
+  /// Whether it declares what is taken as it is where it is there.
+  var isTakenAsFound: Bool {
+    switch self {
+    case .exchangeDeclare(let exchange): exchange.isTakenAsFound
+    case .queueDeclare(let queue): queue.isTakenAsFound
+    default: false
+    }
+  }
+
   /// What asks, without a permission, whether what it would make is there; nothing where that cannot
   /// be asked.
   var inspections: [OutboundMethod] {
