@@ -38,12 +38,15 @@ package struct JobServer: Sendable {
     let directory = WorkerDirectory()
     let names = configuration.names
     let access = configuration.access
-    let topology: @Sendable (BrokerInfo) -> Topology = { broker in
+    let answers = names.answers(WorkerID())
+
+    let publishing = Self.connection("server publishing", configuration, logger) { broker in
+      JobTopology.server(
+        names, queues: catalog.queues.map(\.name), answers: answers, broker: broker.version)
+    }
+    let consuming = Self.connection("server consuming", configuration, logger) { broker in
       JobTopology.server(names, queues: catalog.queues.map(\.name), broker: broker.version)
     }
-
-    let publishing = Self.connection("server publishing", configuration, topology, logger)
-    let consuming = Self.connection("server consuming", configuration, topology, logger)
     let clock = SystemClock()
     let log = ServerLog(logger, clock: clock)
     let tokens = TokenRegistry(store: store, clock: clock, log: log)
@@ -57,7 +60,7 @@ package struct JobServer: Sendable {
     let commands = PeerTasks<WorkerID>(limit: 10_000)
     let declarations = PeerTasks<JobQueueName>(limit: 10)
     let control = WorkerControl(
-      connection: publishing, names: names, patience: configuration.patience,
+      connection: publishing, names: names, answers: answers, patience: configuration.patience,
       presence: Presence(grace: configuration.reconnectionGrace, clock: clock))
     let inbox = InboxMarks(
       connection: publishing, names: names, patience: configuration.patience, clock: clock)
@@ -105,6 +108,7 @@ package struct JobServer: Sendable {
       commands,
       declarations,
       workers,
+      WorkerAnswers(connection: publishing, queue: answers, clock: clock, log: log),
       WorkerNotices(
         parked: parked, releases: hub.releases, store: store, control: control,
         commands: commands, log: log),
@@ -211,8 +215,8 @@ package struct JobServer: Sendable {
   }
 
   private static func connection(
-    _ role: String, _ configuration: JobServerConfiguration,
-    _ topology: @escaping @Sendable (BrokerInfo) -> Topology, _ logger: Logger
+    _ role: String, _ configuration: JobServerConfiguration, _ logger: Logger,
+    topology: @escaping @Sendable (BrokerInfo) -> Topology
   ) -> Connection {
     var broker = configuration.broker
     broker.connectionName = "warren \(role)"

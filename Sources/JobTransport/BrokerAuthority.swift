@@ -55,7 +55,7 @@ package struct BrokerAuthority: JobAuthority {
     // Nobody is left to hear an answer that comes later.
     message.properties.expiration = String(max(1, patience.milliseconds))
     return try await connection.request(
-      Publication(message, exchange: "", routingKey: names.claims, mandatory: true),
+      Publication(message, exchange: names.claims, routingKey: "", mandatory: true),
       timeout: patience)
   }
 
@@ -72,7 +72,7 @@ package struct BrokerAuthority: JobAuthority {
       throw AuthorityError(error.description)
     }
     let verdict = await connection.publish(
-      Publication(message, exchange: "", routingKey: names.reports, mandatory: true),
+      Publication(message, exchange: names.reports, routingKey: "", mandatory: true),
       timeout: patience)
     guard verdict == .confirmed else {
       throw AuthorityError("the broker did not take a report: \(verdict)")

@@ -25,18 +25,46 @@ package enum JobTopology {
     broker: BrokerInfo.Version?
   ) -> Topology {
     var topology = producer(names, broker: broker)
-    topology.exchanges += [
-      ExchangeDeclaration(names.control, kind: .direct),
-      ExchangeDeclaration(names.events, kind: .topic),
-    ]
-    topology.queues += [
-      kept(names.reports, names, broker),
-      kept(names.unknownReports, names, broker),
-      // No dead letters: a claim expires with its asker's patience, and each that has expired would be one.
-      .classic(names.claims),
-    ]
+    topology.merge(mail(names, broker))
+    topology.exchanges.append(ExchangeDeclaration(names.events, kind: .topic))
+    topology.queues.append(kept(names.unknownReports, names, broker))
     topology.merge(work(names, queues: queues, broker: broker))
     return topology
+  }
+
+  /// The same, and a queue of the server's own through which workers answer it.
+  package static func server(
+    _ names: TransportNames, queues: some Sequence<JobQueueName>, answers: String,
+    broker: BrokerInfo.Version?
+  ) -> Topology {
+    var topology = server(names, queues: queues, broker: broker)
+    topology.queues.append(
+      QueueDeclaration(answers, durable: false, exclusive: true, autoDelete: true))
+    topology.bindings.append(
+      Binding(queue: answers, source: names.answers, routingKey: answers))
+    return topology
+  }
+
+  /// What goes to and fro between the server and its workers. Each queue that workers write to has an exchange: who may write
+  /// to the default exchange may write to every queue.
+  private static func mail(_ names: TransportNames, _ broker: BrokerInfo.Version?) -> Topology {
+    Topology(
+      exchanges: [
+        ExchangeDeclaration(names.claims, kind: .fanout),
+        ExchangeDeclaration(names.reports, kind: .fanout),
+        ExchangeDeclaration(names.control, kind: .direct),
+        ExchangeDeclaration(names.answers, kind: .direct),
+        ExchangeDeclaration(names.leases, kind: .direct),
+      ],
+      queues: [
+        kept(names.reports, names, broker),
+        // No dead letters: a claim expires with its asker's patience, and each that has expired would be one.
+        .classic(names.claims),
+      ],
+      bindings: [
+        Binding(queue: names.reports, source: names.reports),
+        Binding(queue: names.claims, source: names.claims),
+      ])
   }
 
   /// What a producer needs: the intake, where it leads to what cannot stay there, and where to ask about jobs.
@@ -47,6 +75,7 @@ package enum JobTopology {
       exchanges: [
         ExchangeDeclaration(names.dead, kind: .fanout),
         ExchangeDeclaration(names.submit, kind: .fanout),
+        ExchangeDeclaration(names.requests, kind: .fanout),
       ],
       queues: [
         .quorum(names.dead, arguments: withoutLimit(broker)),
@@ -57,6 +86,7 @@ package enum JobTopology {
       bindings: [
         Binding(queue: names.dead, source: names.dead, routingKey: ""),
         Binding(queue: names.submit, source: names.submit, routingKey: ""),
+        Binding(queue: names.requests, source: names.requests),
       ])
   }
 
@@ -64,7 +94,7 @@ package enum JobTopology {
   package static func service(
     _ names: TransportNames, replies: String, broker: BrokerInfo.Version?
   ) -> Topology {
-    var topology = producer(names, broker: broker)
+    var topology = producer(names, broker: broker).takenAsFound()
     topology.queues.append(
       QueueDeclaration(replies, durable: false, exclusive: true, autoDelete: true))
     return topology
@@ -91,22 +121,33 @@ package enum JobTopology {
     return topology
   }
 
-  /// What a worker reads from and writes to. Its control queue is exclusive: it lasts as long as the connection.
+  /// What a worker writes to through a connection for publishing, and what that leads to: whoever comes first makes it.
+  package static func workerPublishing(
+    _ names: TransportNames, broker: BrokerInfo.Version?
+  ) -> Topology {
+    mail(names, broker).takenAsFound()
+  }
+
+  /// What a worker reads from and writes to. Its control queue is exclusive: it lasts as long as the connection. All but that and
+  /// its lease is taken as it is there.
   package static func worker(
     _ names: TransportNames, id: WorkerID, queues: some Sequence<JobQueueName>,
     broker: BrokerInfo.Version?
   ) -> Topology {
-    var topology = work(names, queues: queues, broker: broker)
-    topology.exchanges.append(ExchangeDeclaration(names.control, kind: .direct))
-    topology.queues += [kept(names.reports, names, broker), .classic(names.claims)]
+    var topology = producer(names, broker: broker)
+    topology.merge(work(names, queues: queues, broker: broker))
+    topology.merge(mail(names, broker))
+    topology = topology.takenAsFound()
     let own = names.worker(id)
     topology.queues += [
       QueueDeclaration(own, durable: false, exclusive: true, autoDelete: true),
       lease(names.lease(id)),
     ]
     topology.bindings += [
+      // For a server from before it wrote to the queue itself.
       Binding(queue: own, source: names.control, routingKey: id.rawValue),
       Binding(queue: own, source: names.control, routingKey: names.everyWorker),
+      Binding(queue: names.lease(id), source: names.leases, routingKey: id.rawValue),
     ]
     return topology
   }
@@ -157,16 +198,22 @@ package struct TransportNames: Sendable, Hashable {
   package var submit: String { "\(prefix).submit" }
   /// Fanout exchange and quorum queue: what could not be accepted.
   package var dead: String { "\(prefix).dead" }
-  /// Classic queue: claims of workers.
+  /// Fanout exchange and classic queue: claims of workers.
   package var claims: String { "\(prefix).claims" }
-  /// Classic queue: what producers ask about jobs.
+  /// Fanout exchange and classic queue: what producers ask about jobs.
   package var requests: String { "\(prefix).requests" }
-  /// Quorum queue: reports of workers.
+  /// Fanout exchange and quorum queue: reports of workers.
   package var reports: String { "\(prefix).reports" }
   /// Quorum queue: reports of workers that are newer than the server, kept for a server that knows them.
   package var unknownReports: String { "\(prefix).reports.unknown" }
-  /// Direct exchange: commands to workers, by the worker's id, or ``everyWorker``.
+  /// Direct exchange: commands to all workers, by ``everyWorker``. What is for one goes to its queue, which nobody else can
+  /// bind to anything.
   package var control: String { "\(prefix).control" }
+  /// Direct exchange: what workers answer to commands, by the name of the server's queue of answers. Like the next one it
+  /// has a name that no job queue's can be.
+  package var answers: String { "\(prefix).control.answers" }
+  /// Direct exchange: leases, by the worker's id.
+  package var leases: String { "\(prefix).control.leases" }
   /// Topic exchange: every transition, by `<status>.<queue>.<group>.<type>`.
   package var events: String { "\(prefix).events" }
   /// The routing key of a command to all workers.
@@ -182,6 +229,11 @@ package struct TransportNames: Sendable, Hashable {
 
   /// The queue through which one service is answered. Its name is none of ``isOwn(_:)``, to which nobody is answered.
   package func replies(_ id: WorkerID) -> String { "to-\(prefix)-\(id)" }
+
+  /// The queue through which one process of the server is answered by workers.
+  package func answers(_ id: WorkerID) -> String { "\(answers).\(id)" }
+  /// Whether that is the queue of some server's answers.
+  package func isAnswers(_ name: String) -> Bool { name.hasPrefix("\(answers).") }
 
   /// The queue with one worker's lease.
   package func lease(_ id: WorkerID) -> String { "\(prefix).lease.\(id)" }

@@ -96,8 +96,10 @@ struct ControlConsumer: Sendable {
     do {
       var answer = try WireCoding.message(reply)
       answer.properties.correlationID = message.properties.correlationID
+      // A server from before there was that exchange is answered over direct reply-to.
+      let exchange = names.isAnswers(address) ? names.answers : ""
       let verdict = await publishing.publish(
-        Publication(answer, exchange: "", routingKey: address), timeout: patience)
+        Publication(answer, exchange: exchange, routingKey: address), timeout: patience)
       guard verdict != .confirmed else { return }
       logger.notice("a reply was not delivered", metadata: ["verdict": "\(verdict)"])
     } catch {

@@ -39,7 +39,7 @@ package struct JobWorker<Authority: JobAuthority>: Sendable {
     let publishing =
       shared
       ?? Self.connection("publishing", configuration, logger) { broker in
-        JobTopology.server(names, queues: [], broker: broker.version)
+        JobTopology.workerPublishing(names, broker: broker.version)
       }
     self.consuming = consuming
     let mail = BrokerAuthority(
@@ -64,8 +64,8 @@ package struct JobWorker<Authority: JobAuthority>: Sendable {
     let registration = Registration()
     let deadlines = DeadlineQueue()
     let consumers = consumers(
-      configuration, deadlines: deadlines, consuming: consuming, publishing: publishing,
-      lifecycle: lifecycle, logger: logger)
+      configuration, deadlines: deadlines, consuming: consuming, lifecycle: lifecycle,
+      logger: logger)
     let wakeUps = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     let condition = WorkerCondition { [wakeUp = wakeUps.continuation] in wakeUp.yield() }
     let announcer = Announcer(
@@ -114,13 +114,10 @@ package struct JobWorker<Authority: JobAuthority>: Sendable {
 
   private static func consumers(
     _ configuration: JobWorkerConfiguration, deadlines: DeadlineQueue, consuming: Connection,
-    publishing: Connection, lifecycle: WorkerLifecycle, logger: Logger
+    lifecycle: WorkerLifecycle, logger: Logger
   ) -> QueueConsumers {
     let names = configuration.names
-    let handPublished = HandPublishedMessages(
-      publishing: publishing, names: names,
-      deadLetters: DeadLetterPublisher(connection: publishing, names: names, logger: logger),
-      lifecycle: lifecycle, logger: logger)
+    let handPublished = HandPublishedMessages(names: names, logger: logger)
     return QueueConsumers(configuration.queues) { queue in
       QueueConsumer(
         queue.name,

@@ -41,7 +41,7 @@ public struct JobQueueName: Sendable, Hashable, Comparable, CustomStringConverti
   public let rawValue: String
 
   /// What the broker's queues of Warren's own are called after their prefix.
-  static let reserved: Set = [
+  package static let reserved: Set = [
     "claims", "control", "dead", "events", "reports", "requests", "submit", "worker",
   ]
 

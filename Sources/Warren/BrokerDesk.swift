@@ -89,7 +89,7 @@ struct BrokerDesk: JobDesk, Service {
       let message = try request.message(tenant: tenant, patience: patience)
       return try JobRequest.Answer(
         try await connection.request(
-          Publication(message, exchange: "", routingKey: names.requests, mandatory: true),
+          Publication(message, exchange: names.requests, routingKey: "", mandatory: true),
           timeout: patience))
     } catch let error as LookupError {
       throw JobDeskError(error.description)
@@ -230,7 +230,7 @@ struct BrokerDesk: JobDesk, Service {
         message.properties.replyTo = replies
         message.properties.correlationID = Question(question, tenant).correlationID
         publications.append(
-          Publication(message, exchange: "", routingKey: names.requests, mandatory: true))
+          Publication(message, exchange: names.requests, routingKey: "", mandatory: true))
       } catch {
         logger.error("a question cannot be written", metadata: ["error": "\(error)"])
       }

@@ -161,7 +161,7 @@ class Document:
             return "submit"
         if exchange == f"{prefix}.events":
             return "events"
-        if exchange == "" and key == f"{prefix}.requests":
+        if exchange == f"{prefix}.requests" or exchange == "" and key == f"{prefix}.requests":
             return "requests"
         if exchange == "" and kind in ("warren.job", "warren.answer"):
             return "replies"

@@ -77,7 +77,7 @@ class Producer:
 
     def ask(self, body, number, **properties):
         properties = {"reply_to": self.replies, "correlation_id": number, **properties}
-        self.publish("", "jobs.requests", body, {"delivery_mode": 1, "expiration": "60000", **properties})
+        self.publish("jobs.requests", "", body, {"delivery_mode": 1, "expiration": "60000", **properties})
         return self.answer(number)
 
     def answer(self, number):

@@ -40,8 +40,8 @@ extension SystemTests {
         let orphan = JobID().description
         try await publish(Self.bad, [known, gone, orphan], system)
         let early = [
-          "bad-body", "bad-header", "bad-property", "bad-report", "body-too-large", "conflict",
-          "deleted", "invalid-params", "not-a-ticket", "unknown-job", "unknown-type",
+          "bad-body", "bad-header", "bad-property", "bad-property", "bad-report", "body-too-large",
+          "conflict", "deleted", "invalid-params", "unknown-job", "unknown-type",
         ]
         try await eventually("each is there with its reason") {
           try await system.deadReasons() == early
@@ -133,8 +133,9 @@ extension SystemTests {
       switch reason {
       case "bad-body", "body-too-large", "invalid-params": #"{"params": {"number": 3}}"#
       case "bad-header": #"{"headers": {"timeout-sec": 5}}"#
-      case "bad-property", "conflict", "deleted": #"{"properties": {"message_id": null}}"#
-      case "not-a-ticket": #"{"properties": {"type": "files:note"}, "params": {}}"#
+      case "bad-property":
+        #"{"properties": {"message_id": null, "type": "files:note"}, "params": {}}"#
+      case "conflict", "deleted": #"{"properties": {"message_id": null}}"#
       case "bad-report", "expired", "unknown-type", "unknown-job": nil
       default: nil
       }

@@ -80,7 +80,7 @@ extension SystemTests {
       #expect(
         found.members?["reasons"] == [
           "bad-body", "bad-header", "bad-property", "bad-report", "body-too-large", "conflict",
-          "deleted", "invalid-params", "not-a-ticket", "unknown-job", "unknown-type", "unreadable",
+          "deleted", "invalid-params", "unknown-job", "unknown-type", "unreadable",
         ])
     }
 

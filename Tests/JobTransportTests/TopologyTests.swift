@@ -95,15 +95,24 @@ struct TopologyTests {
 
   @Test("all sides declare the same", arguments: before4 + from4)
   func same(_ version: BrokerInfo.Version?) {
-    let server = JobTopology.server(names, queues: [.compute], broker: version)
+    let server = JobTopology.server(names, queues: [.compute], broker: version).takenAsFound()
     for other in [
-      JobTopology.producer(names, broker: version),
+      JobTopology.service(names, replies: "replies.w", broker: version),
       JobTopology.worker(names, id: worker, queues: [.compute], broker: version),
+      JobTopology.workerPublishing(names, broker: version),
     ] {
       for queue in other.queues where !queue.name.hasSuffix(".w") {
         #expect(server.queues.contains(queue), "\(queue)")
       }
       for exchange in other.exchanges { #expect(server.exchanges.contains(exchange)) }
+    }
+  }
+
+  @Test("each exchange that others than the server publish to leads to the queue of its name")
+  func inboxes() {
+    let bindings = JobTopology.server(names, queues: [], broker: nil).bindings
+    for name in [names.submit, names.requests, names.claims, names.reports, names.dead] {
+      #expect(bindings.contains(Binding(queue: name, source: name)), "\(name)")
     }
   }
 

@@ -31,11 +31,13 @@ struct WorkerControl: Sendable {
 
   let connection: any MessageBroker
   let names: TransportNames
+  /// The queue through which workers answer.
+  let answers: String
   let patience: Duration
   let presence: Presence
 
   func send(_ command: ControlCommand, to worker: WorkerID) async -> Delivery {
-    guard let publication = publication(command, key: worker.rawValue) else { return .unknown }
+    guard let publication = publication(command, to: worker) else { return .unknown }
     let generation = await connection.generation
     switch await connection.publish(publication, timeout: patience) {
     case .confirmed:
@@ -55,15 +57,13 @@ struct WorkerControl: Sendable {
 
   /// Asks every worker that is there to announce itself.
   func callTheRoll() async {
-    guard var publication = publication(.announce, key: names.everyWorker) else { return }
-    publication.mandatory = false
+    guard let publication = publication(.announce, to: nil) else { return }
     _ = await connection.publish(publication, timeout: patience)
   }
 
   /// Has every worker subscribe to a queue anew.
   func renew(_ queue: JobQueueName) async {
-    guard var publication = publication(.renew(queue), key: names.everyWorker) else { return }
-    publication.mandatory = false
+    guard let publication = publication(.renew(queue), to: nil) else { return }
     _ = await connection.publish(publication, timeout: patience)
   }
 
@@ -87,9 +87,7 @@ struct WorkerControl: Sendable {
   private func possession(
     of attempts: [RunningAttempt], by worker: WorkerID, within limit: Duration
   ) async -> [Possession]? {
-    guard let publication = publication(.confirm(attempts), key: worker.rawValue) else {
-      return nil
-    }
+    guard let publication = question(.confirm(attempts), to: worker) else { return nil }
     let generation = await connection.generation
     do {
       let reply = try await connection.request(publication, timeout: limit)
@@ -121,7 +119,7 @@ struct WorkerControl: Sendable {
   func call(
     _ callback: JobCallback, _ assignment: JobAssignment, by worker: WorkerID, limit: Duration
   ) async -> Call {
-    guard let publication = publication(.call(callback, assignment), key: worker.rawValue) else {
+    guard let publication = question(.call(callback, assignment), to: worker) else {
       return .failed("the job cannot be written as JSON")
     }
     do {
@@ -139,11 +137,22 @@ struct WorkerControl: Sendable {
     }
   }
 
-  private func publication(_ command: ControlCommand, key: String) -> Publication? {
+  private func question(_ command: ControlCommand, to worker: WorkerID) -> Publication? {
+    var publication = publication(command, to: worker)
+    publication?.message.properties.replyTo = answers
+    return publication
+  }
+
+  /// - Parameter worker: all that are there when it is `nil`. What is for one goes straight to its queue: no other worker can
+  ///   listen, as it could by a binding to an exchange.
+  private func publication(_ command: ControlCommand, to worker: WorkerID?) -> Publication? {
     guard var message = try? WireCoding.message(command) else { return nil }
     // A worker that reads it later than this was out of reach, and is asked or told again.
     message.properties.expiration = String(max(1, patience.milliseconds))
-    return Publication(message, exchange: names.control, routingKey: key, mandatory: true)
+    guard let worker else {
+      return Publication(message, exchange: names.control, routingKey: names.everyWorker)
+    }
+    return Publication(message, exchange: "", routingKey: names.worker(worker), mandatory: true)
   }
 }
 

@@ -280,6 +280,8 @@ extension Connection {
         }
         switch error {
         case .timeout, .socket, .connect, .connectionClosed, .protocolViolation: break
+        // Not there, and not this worker's to declare: the server does it.
+        case .channelClosed(404, _): break
         case .closed, .cancelled: return nil
         default: throw error
         }

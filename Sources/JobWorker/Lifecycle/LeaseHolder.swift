@@ -92,7 +92,7 @@ struct LeaseHolder: Sendable {
     Task {
       let verdict = await publishing.publish(
         Publication(
-          WireCoding.lease(), exchange: "", routingKey: names.lease(worker), mandatory: true),
+          WireCoding.lease(), exchange: names.leases, routingKey: worker.rawValue, mandatory: true),
         timeout: Self.patience)
       if verdict != .confirmed {
         logger.debug("no lease yet", metadata: ["verdict": "\(verdict)"])

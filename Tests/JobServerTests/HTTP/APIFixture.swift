@@ -49,8 +49,9 @@ struct APIFixture: Sendable {
       configuration: ConnectionConfiguration(host: "127.0.0.1", port: 1), logger: logger)
     let catalog = try await Catalog(store: store, registry: registry)
     let control = try WorkerControl(
-      connection: connection, names: TransportNames(prefix: "test"), patience: .milliseconds(20),
-      presence: Presence(grace: .zero))
+      connection: connection, names: TransportNames(prefix: "test"),
+      answers: "test.control.answers.s",
+      patience: .milliseconds(20), presence: Presence(grace: .zero))
     let directory = WorkerDirectory()
     let callbacks = CallbackCaller(
       directory: directory, control: control, limit: .milliseconds(50), logger: logger)

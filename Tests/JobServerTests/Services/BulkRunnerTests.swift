@@ -202,8 +202,10 @@ import Testing
     let operation = try await begin(fixture)
     try await fixture.run([BulkRunner(service: fixture.service)]) {
       #expect(try await ended(operation, in: fixture).done == 3)
-      try await fixture.broker.state.until("all are told") { $0.offered(to: "w").count == 3 }
-      let commands = try fixture.broker.state.value.offered(to: "w").map {
+      try await fixture.broker.state.until("all are told") {
+        $0.offered(to: "jobs.worker.w").count == 3
+      }
+      let commands = try fixture.broker.state.value.offered(to: "jobs.worker.w").map {
         try WireCoding.command($0.message)
       }
       #expect(commands == jobs.map { .cancel(job: $0.id, attempt: 1, reason: "enough") })

@@ -157,7 +157,7 @@ import Testing
     let type = try JobTypeID("test:job")
     let woken = Watched<[String]>([])
     fixture.broker.set { publication in
-      guard publication.exchange == "jobs.control" else { return .confirmed }
+      guard publication.isCommand else { return .confirmed }
       return woken.update { woken in
         woken.append(publication.routingKey)
         // Whoever is told first is gone.
@@ -169,7 +169,7 @@ import Testing
     }
     try await fixture.run([notices(fixture)]) {
       _ = try await fixture.jobs(1)
-      try await woken.until("both were told") { Set($0) == ["w", "other"] }
+      try await woken.until("both were told") { Set($0) == ["jobs.worker.w", "jobs.worker.other"] }
     }
   }
 }

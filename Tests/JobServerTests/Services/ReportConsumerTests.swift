@@ -179,7 +179,7 @@ import Testing
       guard case .outcome = oddity else { return }
       // The outcome is there: the job does not run again, even without its worker.
       fixture.broker.set { publication in
-        publication.exchange == "jobs.control"
+        publication.isCommand
           ? .returned(replyCode: 312, text: "NO_ROUTE") : .confirmed
       }
       #expect(await fixture.workers.settle(worker))
@@ -277,7 +277,7 @@ import Testing
       let inbox = try await fixture.broker.consumer(of: "jobs.reports")
       inbox.deliver([first, AMQP.Message(text: "no message")])
       try await fixture.broker.state.until("the worker is told") { state in
-        state.offered.contains { $0.exchange == "jobs.control" }
+        state.offered.contains { $0.isCommand }
           && state.offered.contains { $0.exchange == "jobs.dead" }
       }
       inbox.deliver([second])
@@ -318,7 +318,7 @@ import Testing
       directory: fixture.directory, parked: fixture.parked, poisonLimit: 5, clock: fixture.clock,
       log: fixture.log)
     fixture.broker.set { publication in
-      publication.exchange == "jobs.control"
+      publication.isCommand
         ? .returned(replyCode: 312, text: "NO_ROUTE") : .confirmed
     }
     let message = try message([completion(job)], .outcome)

@@ -34,18 +34,18 @@ private struct Workers: Sendable {
   func install(in fixture: ServerFixture) throws {
     fixture.broker.set(answer: { publication in
       switch publication.routingKey {
-      case "silent":
+      case "jobs.worker.silent":
         await MemoryBroker.silence()
         return .failure(.cancelled)
-      case "present": return Self.answer(publication, .running)
+      case "jobs.worker.present": return Self.answer(publication, .running)
       default: return .failure(.returned(code: 312, text: "NO_ROUTE"))
       }
     })
     fixture.broker.set { publication in
-      if publication.exchange == "jobs.control" {
+      if publication.isCommand {
         switch publication.routingKey {
-        case "gone": return .returned(replyCode: 312, text: "NO_ROUTE")
-        case "silent":
+        case "jobs.worker.gone": return .returned(replyCode: 312, text: "NO_ROUTE")
+        case "jobs.worker.silent":
           await MemoryBroker.silence()
           return .unknown("cancelled")
         default: break
@@ -125,7 +125,7 @@ private struct Workers: Sendable {
     _ = try await fixture.store.apply(
       JobCommand(.suspend, of: jobs[1].id), at: fixture.clock.now)
     #expect(await fixture.workers.settle(workers.present))
-    let told = fixture.broker.state.value.confirmed(to: "present").compactMap {
+    let told = fixture.broker.state.value.confirmed(to: "jobs.worker.present").compactMap {
       try? WireCoding.command($0.message)
     }
     #expect(
@@ -141,7 +141,7 @@ private struct Workers: Sendable {
     let job = try await fixture.running(1, by: workers.present)[0]
     let told = Watched(0)
     fixture.broker.set { publication in
-      guard publication.exchange == "jobs.control" else { return .confirmed }
+      guard publication.isCommand else { return .confirmed }
       return told.update { told in
         told += 1
         return told < 4 ? .unknown("no answer") : .confirmed
@@ -167,7 +167,7 @@ private struct Workers: Sendable {
     _ = try await fixture.running(1, by: workers.present)
     let isThere = Watched(false)
     fixture.broker.set { publication in
-      guard publication.exchange == "jobs.control" else { return .confirmed }
+      guard publication.isCommand else { return .confirmed }
       return isThere.value ? .confirmed : .unknown("no answer")
     }
     try await fixture.run([]) {
@@ -176,7 +176,9 @@ private struct Workers: Sendable {
       isThere.update { $0 = true }
       // It has announced itself: its clock stands still.
       fixture.workers.check(workers.present)
-      try await fixture.broker.state.until("asked") { !$0.confirmed(to: "present").isEmpty }
+      try await fixture.broker.state.until("asked") {
+        !$0.confirmed(to: "jobs.worker.present").isEmpty
+      }
     }
   }
 
@@ -228,13 +230,15 @@ private struct Workers: Sendable {
       try await fixture.clock.advance(by: interval, whenSleeping: 1)
       for job in lost { try await fixture.until(job, is: .waiting) }
       try await fixture.broker.state.until("the silent one is asked") { state in
-        state.asked.contains { $0.routingKey == "silent" }
+        state.asked.contains { $0.routingKey == "jobs.worker.silent" }
       }
       let later = try await fixture.running(3, by: workers.gone)
       try await fixture.clock.advance(by: interval, whenSleeping: 1)
       for job in later { try await fixture.until(job, is: .waiting) }
       // What is asked of it already is not asked once more beside that.
-      #expect(fixture.broker.state.value.asked.filter { $0.routingKey == "silent" }.count == 1)
+      #expect(
+        fixture.broker.state.value.asked.filter { $0.routingKey == "jobs.worker.silent" }.count == 1
+      )
     }
   }
 
@@ -310,7 +314,7 @@ private struct Workers: Sendable {
     try await fixture.run([watch]) {
       watch.watch(workers.present)
       try await fixture.broker.state.until("told") { state in
-        state.confirmed(to: "present").contains {
+        state.confirmed(to: "jobs.worker.present").contains {
           (try? WireCoding.command($0.message)) == .cancel(job: job.id, attempt: 1)
         }
       }

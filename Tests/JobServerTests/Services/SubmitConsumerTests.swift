@@ -129,7 +129,7 @@ import Testing
     let worker = WorkerID(rawValue: "silent")
     let job = try await fixture.running(1, by: worker)[0]
     fixture.broker.set { publication in
-      if publication.exchange == "jobs.control" { await MemoryBroker.silence() }
+      if publication.isCommand { await MemoryBroker.silence() }
       return .confirmed
     }
     let cancel = CancelMessage.message(JobCancellation(job: job.id, reason: "enough"))
@@ -138,7 +138,7 @@ import Testing
       let intake = try await fixture.broker.consumer(of: "jobs.submit")
       intake.deliver([cancel, unknown])
       try await fixture.broker.state.until("told") { state in
-        state.offered.contains { $0.exchange == "jobs.control" }
+        state.offered.contains { $0.isCommand }
       }
       let id = JobID()
       intake.deliver([try submission(id)])

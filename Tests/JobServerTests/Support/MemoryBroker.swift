@@ -200,3 +200,8 @@ final class MemoryConsumer: MessageConsumer {
     AsyncIterator(base: deliveries.makeAsyncIterator())
   }
 }
+
+extension Publication {
+  /// Whether it is for one worker, or for all.
+  var isCommand: Bool { exchange == "jobs.control" || routingKey.hasPrefix("jobs.worker.") }
+}

@@ -58,7 +58,7 @@ final class ServerFixture: Sendable {
     log = ServerLog(logger, clock: clock)
     catalog = try await Catalog(store: store, registry: try Self.registry())
     control = WorkerControl(
-      connection: broker, names: names, patience: .seconds(5),
+      connection: broker, names: names, answers: "jobs.control.answers.s", patience: .seconds(5),
       presence: Presence(grace: .zero, clock: clock))
     inbox = InboxMarks(connection: broker, names: names, patience: .seconds(5), clock: clock)
     // No older server has kept anything.
