@@ -161,6 +161,7 @@ let package = Package(
         "warren-shepherd", logging, lifecycle,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Histogram", package: "hdrhistogram-swift"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -320,7 +321,8 @@ let package = Package(
     .testTarget(
       name: "WarrenTests",
       dependencies: [
-        "FakeAPI", "JobClient", "JobConfig", "JobStore", "Jobs", "TestSupport", "WarrenCommand",
+        "FakeAPI", "JobClient", "JobConfig", "JobStore", "JobTransport", "Jobs", "TestSupport",
+        "WarrenCommand",
         logging, .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),

@@ -51,6 +51,9 @@ enum ExitStatus: Int32, CaseIterable {
     case let error as StoreFileError: self = error.isForGood ? .configuration : .unexpectedAnswer
     case is ParamError: self = .usage
     case is Interrupted: self = .interrupted
+    case BrokerSetupError.usage: self = .usage
+    case BrokerSetupError.unreachable: self = .unreachable
+    case BrokerSetupError.refused: self = .refused
     case is StuckWorkerError: self = .restartNeeded
     case is UnhealthyWorker, BenchError.broker: self = .unreachable
     case let code as ExitCode: self = ExitStatus(rawValue: code.rawValue) ?? .unexpectedAnswer

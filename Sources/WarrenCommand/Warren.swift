@@ -28,7 +28,7 @@ struct Warren: AsyncParsableCommand {
       QueuesCommand.self, WorkersCommand.self, WebhooksCommand.self, PruneCommand.self,
       HealthCommand.self,
       ReadyCommand.self, ServeCommand.self, WorkerCommand.self, ConfigCommand.self,
-      BenchCommand.self, BenchWorkerCommand.self,
+      BrokerCommand.self, BenchCommand.self, BenchWorkerCommand.self,
     ])
 
   static func main() async {

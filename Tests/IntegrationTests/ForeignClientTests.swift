@@ -98,7 +98,7 @@ extension SystemTests {
 
     /// A user that has no more rights than the documentation says.
     private func addProducer(to system: WarrenSystem) async throws {
-      let (own, submit) = (#"^(amq\.gen-.*|to-jobs-.*)$"#, #"^jobs\.submit$"#)
+      let (own, submit) = (#"^to-jobs-.+$"#, #"^jobs\.(submit|requests)$"#)
       let operations = try String(
         contentsOf: WarrenSystem.root.appending(path: "docs/operations.md"), encoding: .utf8)
       for rights in [own, submit] {

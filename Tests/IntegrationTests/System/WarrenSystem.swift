@@ -16,6 +16,7 @@ final class WarrenSystem: Sendable {
   /// The server's SQLite file.
   let store: URL
   private let environment: [String: String]
+  private let users: BrokerUsers
   private let configuration: URL
   private let serve: [String]
   private let serverProcess: Mutex<ChildProcess>
@@ -30,6 +31,12 @@ final class WarrenSystem: Sendable {
     url.deletingLastPathComponent()
   }
 
+  /// As which users of the broker server and workers log in.
+  struct BrokerUsers: Sendable {
+    var server = "guest:guest"
+    var worker = "guest:guest"
+  }
+
   /// Stands a system up, runs `body`, and takes all of it down.
   ///
   /// - Parameters:
@@ -38,10 +45,13 @@ final class WarrenSystem: Sendable {
   ///   - ownBroker: whether to start a broker for this system alone; otherwise it shares one, under names of its own.
   ///   - serve: more arguments of `warren serve`.
   ///   - store: where the server's file is; in the folder, unless told otherwise.
+  ///   - makeUsers: makes users of the broker; what it needs to keep it puts into the folder.
   static func run(
     _ configuration: String = TestJobs.configuration, workers: Int = 1, ownBroker: Bool = false,
     brokerConfiguration: String = "", heartbeat: Int? = nil, serve: [String] = [],
-    store: URL? = nil, _ body: (WarrenSystem) async throws -> Void
+    store: URL? = nil,
+    makeUsers: (ThrowawayBroker, URL) async throws -> BrokerUsers = { _, _ in BrokerUsers() },
+    _ body: (WarrenSystem) async throws -> Void
   ) async throws {
     let folder = FileManager.default.temporaryDirectory
       .appending(path: "warren-test-\(UUID().uuidString.prefix(8))")
@@ -61,7 +71,8 @@ final class WarrenSystem: Sendable {
     let system = try WarrenSystem(
       folder: folder, broker: broker,
       prefix: ownBroker ? "jobs" : "t-\(UUID().uuidString.prefix(8).lowercased())",
-      configuration: configuration, heartbeat: heartbeat, serve: serve,
+      configuration: configuration, heartbeat: heartbeat,
+      users: try await makeUsers(broker, folder), serve: serve,
       store: store ?? folder.appending(path: "warren.sqlite"))
     do {
       try await system.untilReady()
@@ -80,8 +91,9 @@ final class WarrenSystem: Sendable {
 
   private init(
     folder: URL, broker: ThrowawayBroker, prefix: String, configuration: String, heartbeat: Int?,
-    serve: [String], store: URL
+    users: BrokerUsers, serve: [String], store: URL
   ) throws {
+    self.users = users
     self.store = store
     self.folder = folder
     self.broker = broker
@@ -101,9 +113,17 @@ final class WarrenSystem: Sendable {
     self.serve = serve
     let server = try ChildProcess(
       Self.program("warren"), ["serve", "--config", self.configuration.path] + serve,
-      environment: environment,
+      environment: Self.environment(environment, as: users.server),
       log: folder.appending(path: "server.log"))
     serverProcess = Mutex(server)
+  }
+
+  private static func environment(
+    _ environment: [String: String], as user: String
+  ) -> [String: String] {
+    environment.merging([
+      "WARREN_BROKER": (environment["WARREN_BROKER"] ?? "").replacing("guest:guest", with: user)
+    ]) { $1 }
   }
 
   var server: ChildProcess { serverProcess.withLock(\.self) }
@@ -118,7 +138,8 @@ final class WarrenSystem: Sendable {
   func startServer() throws {
     let server = try ChildProcess(
       Self.program("warren"), ["serve", "--config", configuration.path] + serve,
-      environment: environment, log: folder.appending(path: "server.log"))
+      environment: Self.environment(environment, as: users.server),
+      log: folder.appending(path: "server.log"))
     serverProcess.withLock { $0 = server }
   }
 
@@ -148,8 +169,8 @@ final class WarrenSystem: Sendable {
     let number = workers.withLock(\.count)
     let worker = try ChildProcess(
       program, arguments,
-      environment: environment.merging(["WORKER_NAME": "worker-\(number)"]) { $1 }
-        .merging(more) { $1 },
+      environment: Self.environment(environment, as: users.worker)
+        .merging(["WORKER_NAME": "worker-\(number)"]) { $1 }.merging(more) { $1 },
       log: folder.appending(path: "worker-\(number).log"))
     workers.withLock { $0.append(worker) }
     guard waiting else { return worker }

@@ -45,7 +45,7 @@ func newProducer(connection *amqp.Connection) (*Producer, error) {
 	if err := channel.Confirm(false); err != nil {
 		return nil, err
 	}
-	queue, err := channel.QueueDeclare("", false, true, true, false, nil)
+	queue, err := channel.QueueDeclare("to-jobs-"+uuid(), false, true, true, false, nil)
 	if err != nil {
 		return nil, err
 	}

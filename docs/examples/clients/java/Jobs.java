@@ -43,7 +43,7 @@ public final class Jobs {
     channel.confirmSelect();
     channel.addReturnListener(
         (code, text, exchange, key, properties, body) -> returned = text);
-    replies = channel.queueDeclare("", false, true, true, null).getQueue();
+    replies = channel.queueDeclare("to-jobs-" + UUID.randomUUID(), false, true, true, null).getQueue();
     channel.basicConsume(replies, true, new DefaultConsumer(channel) {
       @Override
       public void handleDelivery(

@@ -59,7 +59,7 @@ final class Jobs
         $this->channel->set_return_listener(function (int $code, string $text): void {
             $this->refused = "the exchange jobs.submit leads to no queue: $text";
         });
-        [$this->replies] = $this->channel->queue_declare('', exclusive: true);
+        [$this->replies] = $this->channel->queue_declare('to-jobs-' . uuid(), exclusive: true);
         $this->channel->basic_consume($this->replies, no_ack: true, callback: function (AMQPMessage $message): void {
             $this->ends[$message->get('correlation_id')] = json_decode($message->body, flags: JSON_THROW_ON_ERROR);
         });

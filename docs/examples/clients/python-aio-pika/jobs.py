@@ -25,7 +25,7 @@ class Jobs:
         # Publisher confirms are on; what cannot be routed raises.
         channel = await self.connection.channel(on_return_raises=True)
         self.exchange = await channel.get_exchange("jobs.submit")
-        self.replies = await channel.declare_queue(exclusive=True)
+        self.replies = await channel.declare_queue(f"to-jobs-{uuid.uuid4()}", exclusive=True)
         self.ends = {}
         await self.replies.consume(self._take, no_ack=True)
         return self

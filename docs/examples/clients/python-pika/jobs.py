@@ -62,7 +62,8 @@ def main(path):
     with pika.BlockingConnection(pika.URLParameters(BROKER)) as connection:
         channel = connection.channel()
         channel.confirm_delivery()
-        replies = channel.queue_declare("", exclusive=True).method.queue
+        replies = f"to-jobs-{uuid.uuid4()}"
+        channel.queue_declare(replies, exclusive=True)
 
         key = f"checksum-{uuid.uuid4()}"
         job = submit(channel, "files:checksum", {"path": path}, key, replies)

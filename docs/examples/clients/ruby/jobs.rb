@@ -16,7 +16,7 @@ class Jobs
     @channel.confirm_select
     @submit = @channel.exchange("jobs.submit", type: :fanout, passive: true)
     @submit.on_return { |info, _, _| @returned = info.reply_text }
-    @replies = @channel.queue("", exclusive: true)
+    @replies = @channel.queue("to-jobs-#{SecureRandom.uuid}", exclusive: true)
     @ends = Hash.new { |ends, job| ends[job] = Thread::Queue.new }
     @replies.subscribe { |_, properties, body| @ends[properties.correlation_id] << JSON.parse(body) }
   end
