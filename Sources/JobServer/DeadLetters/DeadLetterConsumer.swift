@@ -98,6 +98,7 @@ struct DeadLetterReader: Sendable {
     let publishedTo = DeadLetter.publishedTo(letter)
     let id = isOurs ? text(headers[DeadLetter.letter], 36).flatMap { UUID(uuidString: $0) } : nil
     let (reason, explanation) = why(letter, deaths, isOurs)
+    let provenance = redriven.believes(user) ? DeadLetter.provenance(of: letter) : nil
     let record = DeadLetterRecord(
       id: id ?? .version7(at: now), tenantID: tenant(of: message, user),
       kind: DeadLetter.kind(of: message, isReport: foundIn == names.reports),
@@ -107,7 +108,7 @@ struct DeadLetterReader: Sendable {
       exchange: publishedTo?.exchange.shortened(to: 255),
       routingKey: publishedTo?.routingKey.shortened(to: 255),
       // Of what was redriven and is not known any more, nobody knows who sent it.
-      user: access.users != nil && redriven.believes(user) ? nil : user, deaths: deaths ?? [],
+      user: access.users != nil && provenance != nil ? nil : user, deaths: deaths ?? [],
       size: message.body.count, arrivedAt: now)
     return DeadLetterArrival(
       StoredDeadLetter(record: record, original: content),
@@ -116,7 +117,7 @@ struct DeadLetterReader: Sendable {
       // Of what is ours, the id tells whether it is here already.
       mayBeRepeated: isOurs
         ? headers[DeadLetter.repeated]?.boolValue == true : delivery.redelivered,
-      provenance: redriven.believes(user) ? DeadLetter.provenance(of: letter) : nil)
+      provenance: provenance)
   }
 
   private func why(
