@@ -103,7 +103,9 @@ extension JobClient {
 
   /// Publishes letters again that would be accepted now, each by itself. Asked for twice, none becomes two jobs.
   ///
-  /// - Parameter dryRun: whether it is only said what would become of each.
+  /// - Parameters:
+  ///   - selection: which letters.
+  ///   - dryRun: whether it is only said what would become of each.
   public func redrive(
     deadLetters selection: DeadLetterSelection, dryRun: Bool = false
   ) async throws(JobClientError) -> DeadLetterResults {
@@ -112,7 +114,9 @@ extension JobClient {
 
   /// Removes letters for good.
   ///
-  /// - Parameter dryRun: whether it is only said which.
+  /// - Parameters:
+  ///   - selection: which letters.
+  ///   - dryRun: whether it is only said which.
   public func drop(
     deadLetters selection: DeadLetterSelection, dryRun: Bool = false
   ) async throws(JobClientError) -> DeadLetterResults {

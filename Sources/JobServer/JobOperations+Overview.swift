@@ -19,7 +19,13 @@ extension JobOperations {
       let counts = try await store.counts(
         tenant: isOfAll ? nil : caller.tenant, scope: caller.scope)
       let workers = await present()
-      return catalog.queues.filter { caller.scope.contains($0.name) }.map { queue in
+      // The name of a webhook's queue is that of the webhook.
+      let open = intake.webhooks.filter { $0.isOpen(to: caller.tenant) }.map(\.queue)
+      let visible = catalog.queues.filter {
+        caller.scope.contains($0.name)
+          && (isOfAll || !$0.name.isReserved || open.contains($0.name))
+      }
+      return visible.map { queue in
         let own = counts.filter { $0.queue == queue.name }
         let waiting = own.filter { $0.status == .waiting }
         return QueueStatus(

@@ -80,7 +80,8 @@ extension SystemTests {
       #expect(
         found.members?["reasons"] == [
           "bad-body", "bad-header", "bad-property", "bad-report", "body-too-large", "conflict",
-          "deleted", "invalid-params", "unknown-job", "unknown-type", "unreadable",
+          "deleted", "invalid-params", "unknown-job", "unknown-type", "unknown-webhook",
+          "unreadable",
         ])
     }
 

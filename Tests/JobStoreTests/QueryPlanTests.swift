@@ -10,7 +10,7 @@ enum QueryPlan {
   /// The tables that have a row for each job, or more.
   private static let large = [
     "job", "j", "payload", "p", "event", "e", "tombstone", "job_log",
-    "operation",
+    "operation", "token", "audit",
   ]
   /// Indexes that have only what waits for something, in the order in which it is to be looked at.
   private static let queues = [
@@ -59,6 +59,10 @@ enum QueryPlan {
         Bulk.running, Bulk.list, Bulk.count, Bulk.countRunning, Bulk.insert, Bulk.update,
         Bulk.prune, Bulk.newest, Bulk.candidates, QuotaUsage.tenant, QuotaUsage.counts,
         QuotaUsage.holdBack, QuotaUsage.best, QuotaUsage.release, QuotaUsage.waitingTenants,
+        Bulk.prune, Bulk.newest, Bulk.candidates, StoredJob.byIDOfTenant, StoredJob.kind,
+        Counts.kindsOfTenant, TokenRows.byHash, TokenRows.byID, TokenRows.ofTenant,
+        TokenRows.insert, TokenRows.revoke, TokenRows.noteUse, AuditRows.insert,
+        AuditRows.prune,
       ] + Changes.removals + Pruning.removals
     // In an order that no index has, of what is no more than the workers have slots, or of names.
     let sorting = [Claims.granted, Lookups.silent, Counts.due, Counts.byQueue, Counts.held]
@@ -66,6 +70,48 @@ enum QueryPlan {
       try await fixture.store.writes.write { transaction in
         for sql in statements { try QueryPlan.expectIndexed(sql, transaction.db) }
         for sql in sorting { try QueryPlan.expectIndexed(sql, sorts: true, transaction.db) }
+      }
+    }
+  }
+
+  /// Looking up a key or an id of another tenant reads one index entry, or one row more, than one that there is not: never what the
+  /// job holds, which would take the longer the larger it is.
+  @Test func lookUpsOfOtherTenantsReadNoPayload() async throws {
+    try await withStore { fixture in
+      try await fixture.store.writes.write { transaction in
+        for (sql, index) in [
+          (StoredJob.byKey, "job_key"), (StoredJob.byIDOfTenant, "job_id"),
+          (StoredJob.kind, "job_id"),
+        ] {
+          let lines = try Row.fetchAll(
+            transaction.db.makeStatement(
+              sql: "EXPLAIN QUERY PLAN " + sql.replacing(/\?\d*/, with: "1"))
+          ).map { try $0.decode(String.self, forColumn: "detail") }
+          let job = try #require(lines.firstIndex { $0.hasPrefix("SEARCH j ") })
+          #expect(lines[job].contains(index), "\(lines)")
+          // The job's row, and so its tenant, before all that is joined to it.
+          let payload = lines.firstIndex { $0.hasPrefix("SEARCH p ") }
+          #expect(payload.map { $0 > job } != false, "\(lines)")
+        }
+      }
+    }
+  }
+
+  @Test func theAuditLogIsReadInOrder() async throws {
+    try await withStore { fixture in
+      try await fixture.store.writes.write { transaction in
+        for tenant in [nil, UUID()] {
+          for before in [nil, Int64(5)] {
+            let query = AuditQuery(
+              tenant: tenant, principal: "x", isRefused: true, before: before, limit: 9)
+            let lines = try Row.fetchAll(
+              transaction.db.makeStatement(
+                sql: "EXPLAIN QUERY PLAN "
+                  + AuditRows.select(query).sql.replacing("?", with: "NULL"))
+            ).map { try $0.decode(String.self, forColumn: "detail") }
+            #expect(!lines.contains { $0.contains("TEMP B-TREE") }, "\(lines)")
+          }
+        }
       }
     }
   }

@@ -57,7 +57,7 @@ import Testing
         try JobStatus.allCases.map { status in try sampleJob().with { $0.status = status } })
       await #expect(throws: StoreError.self) {
         try await fixture.store.writes.write { transaction in
-          try transaction.db.execute(sql: "UPDATE job SET status = 14")
+          try transaction.db.execute(sql: "UPDATE job SET status = 15")
         }
       }
     }

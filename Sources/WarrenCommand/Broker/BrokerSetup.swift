@@ -192,7 +192,7 @@ struct PasswordHash {
 
   /// `nil` for one that is kept in another way.
   init?(_ text: String?, _ algorithm: String?) {
-    guard algorithm == "rabbit_passwordHashing_sha256", let text,
+    guard algorithm == "rabbit_password_hashing_sha256", let text,
       let bytes = Data(base64Encoded: text), bytes.count == 36
     else { return nil }
     salt = Array(bytes.prefix(4))

@@ -17,7 +17,7 @@ final class WarrenSystem: Sendable {
   let store: URL
   private let environment: [String: String]
   private let users: BrokerUsers
-  private let configuration: URL
+  let configuration: URL
   private let serve: [String]
   private let serverProcess: Mutex<ChildProcess>
   private let workers = Mutex<[ChildProcess]>([])

@@ -9,12 +9,11 @@ import Testing
 
 @testable import JobServer
 
-@Suite("Dead letters over HTTP", .timeLimit(.minutes(2)))
-struct DeadLetterRoutesTests {
+extension APIFixture {
   /// Puts a letter into the store, as it comes from the intake.
   @discardableResult
-  private func keep(
-    _ fixture: APIFixture, _ body: String = #"{"path": 17}"#, type: String = "files:checksum",
+  func keepLetter(
+    _ body: String = #"{"path": 17}"#, type: String = "files:checksum",
     reason: String = "invalid-params", errors: [ParamsViolation] = [], tenant: UUID? = nil,
     headers: FieldTable = [:]
   ) async throws -> UUID {
@@ -24,16 +23,28 @@ struct DeadLetterRoutesTests {
     if let tenant { message.properties.headers["tenant-id"] = .string(tenant.uuidString) }
     let letter = DeadLetter.message(
       message, reason: reason, explanation: "why", errors: errors, foundIn: "test.submit")
-    let service = fixture.service
     let reader = DeadLetterReader(
       catalog: service.catalog, names: service.intake.names, access: BrokerAccess(),
-      redriven: RedrivenMessages(store: fixture.store, access: BrokerAccess(), ownUser: "w"))
+      redriven: RedrivenMessages(store: store, access: BrokerAccess(), ownUser: "w"))
     let arrival = reader.arrival(
       Delivery(
         message: letter, exchange: "", routingKey: "", redelivered: false,
         tag: DeliveryTag(generation: 1, value: 1)), at: .now)
-    _ = try await fixture.store.keep([arrival], at: .now)
+    _ = try await store.keep([arrival], at: .now)
     return arrival.letter.record.id
+  }
+}
+
+@Suite("Dead letters over HTTP", .timeLimit(.minutes(2)))
+struct DeadLetterRoutesTests {
+  @discardableResult
+  private func keep(
+    _ fixture: APIFixture, _ body: String = #"{"path": 17}"#, type: String = "files:checksum",
+    reason: String = "invalid-params", errors: [ParamsViolation] = [], tenant: UUID? = nil,
+    headers: FieldTable = [:]
+  ) async throws -> UUID {
+    try await fixture.keepLetter(
+      body, type: type, reason: reason, errors: errors, tenant: tenant, headers: headers)
   }
 
   private let violation = ParamsViolation(pointer: "/path", keyword: "type", detail: "wrong")

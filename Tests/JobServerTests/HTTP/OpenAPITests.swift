@@ -26,6 +26,28 @@ struct OpenAPITests {
     }
   }
 
+  @Test("says of every operation what it asks of whoever uses it")
+  func access() async throws {
+    try await APIFixture.with { fixture in
+      let routes = fixture.api.routes().entries.map { entry in
+        let scope =
+          switch entry.access {
+          case .open: "open"
+          case .tenant: "tenant"
+          case .wholeTenant: "whole-tenant"
+          case .everyTenant: "all-tenants"
+          }
+        return "\(entry.name) \(entry.access.role?.rawValue ?? "open") \(scope)"
+      }
+      let operations = try Self.document().operations.map { operation in
+        let isOpen = operation.isOpen
+        return "\(operation.method) \(operation.path) \(operation.role ?? (isOpen ? "open" : "?"))"
+          + " \(operation.scope ?? (isOpen ? "open" : "?"))"
+      }
+      #expect(Set(routes).symmetricDifference(operations) == [])
+    }
+  }
+
   @Test("every kind of problem is in it with its status and title, and no other")
   func problems() throws {
     let known = ProblemKind.allCases.map {

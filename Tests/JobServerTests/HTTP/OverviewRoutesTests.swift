@@ -39,7 +39,7 @@ struct OverviewRoutesTests {
     try await APIFixture.with { fixture in
       try await fixture.test { client in
         let before = try await client.read(.get, "/counters", as: [String: Int].self)
-        #expect(before.count == 13)
+        #expect(before.count == 17)
         #expect(before.values.allSatisfy { $0 == 0 })
         let job = try await fixture.scheduled()
         try await fixture.store.writes.write { transaction in

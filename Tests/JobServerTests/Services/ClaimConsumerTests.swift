@@ -142,7 +142,7 @@ import Testing
       #expect(fixture.parked.isParked(worker, in: .compute))
       _ = try await fixture.jobs(1)
       try await fixture.broker.state.until("woken") { state in
-        state.confirmed(to: "w").contains {
+        state.confirmed(to: "jobs.worker.w").contains {
           (try? WireCoding.command($0.message)) == .wake(.compute)
         }
       }

@@ -133,7 +133,7 @@ struct DeadLetterTests {
       #expect(published(fixture, to: "jobs.submit").isEmpty)
       // It is mended.
       try await fixture.catalog.add(
-        queues: [], groups: [],
+        queues: [], groups: [try JobGroup("new", queue: .compute)],
         types: [
           try JobType(
             group: JobGroup("new", queue: .compute), name: "type", params: NoParams()
@@ -194,7 +194,7 @@ struct DeadLetterTests {
         ], fixture, refused: 1)
       let letter = try #require(try await letters(fixture).first)
       try await fixture.catalog.add(
-        queues: [], groups: [],
+        queues: [], groups: [try JobGroup("new", queue: .compute)],
         types: [
           try JobType(
             group: JobGroup("new", queue: .compute), name: "type", params: NoParams()
@@ -239,7 +239,7 @@ struct DeadLetterTests {
       try await keep([again, other], fixture)
       #expect(try await letters(fixture).count == 3)
       try await fixture.catalog.add(
-        queues: [], groups: [],
+        queues: [], groups: [try JobGroup("new", queue: .compute)],
         types: [
           try JobType(
             group: JobGroup("new", queue: .compute), name: "type", params: NoParams()
@@ -343,8 +343,11 @@ struct DeadLetterTests {
     let id = JobID()
     let cancel = CancelMessage.message(JobCancellation(job: id))
     let mark = try WireCoding.message(WorkerMessage.mark(UUID()))
-    var ticket = WireCoding.ticket()
-    ticket.properties.headers["x-death"] = .array([])
+    let ticket = {
+      var ticket = WireCoding.ticket()
+      ticket.properties.headers["x-death"] = .array([])
+      return ticket
+    }()
     try await fixture.run([submit(fixture), fixture.letterConsumer()]) {
       try await deliver([cancel], fixture, refused: 1)
       let report = DeadLetter.message(

@@ -59,7 +59,8 @@ import Testing
     let consumer = SubmitConsumer(
       intake: fixture.intake, service: fixture.service, initializer: fixture.initializer,
       broker: fixture.broker, deadLetters: fixture.deadLetters, names: fixture.names,
-      access: BrokerAccess(), maxBodyBytes: 1 << 20, clock: fixture.clock, log: fixture.log)
+      access: BrokerAccess(), redriven: fixture.redriven(BrokerAccess()), maxBodyBytes: 1 << 20,
+      clock: fixture.clock, log: fixture.log)
     let own = try submissions(4)
     let other = try submissions(2, tenant: UUID())
     try await fixture.run([consumer]) {

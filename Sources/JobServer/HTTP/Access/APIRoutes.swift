@@ -68,9 +68,7 @@ struct APIRoutes {
     let isAudited: Bool
 
     /// As the audit log and the document of the API name it.
-    var name: String {
-      "\(method.rawValue) \(path.replacing(/:([a-z_]+)/) { "{\($0.1)}" })"
-    }
+    var name: String { "\(method.rawValue) \(path)" }
   }
 
   let router: Router<APIContext>

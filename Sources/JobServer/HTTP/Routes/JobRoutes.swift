@@ -80,7 +80,7 @@ struct JobRoutes {
     // A client may keep it, and has to ask whether it still holds; the same address is another tenant's as well.
     return .tagged(
       ByteBuffer(bytes: job.json), contentType: JSONBody.mediaType, caching: "private, no-cache",
-      headers: [.vary: "Authorization, \(Caller.tenantHeader)"], for: request)
+      headers: [.vary: Caller.tenantHeader], for: request)
   }
 
   @Sendable private func log(
@@ -98,9 +98,9 @@ struct JobRoutes {
     _ request: Request, _ context: APIContext
   ) async throws -> Response {
     let tenant = try context.caller.tenant
+    let reason = try ReasonQuery(request.uri).reason
     let job = try await service.delete(
-      try await context.jobID(changedIn: service), tenant: tenant,
-      reason: try ReasonQuery(request.uri).reason)
+      try await context.jobID(changedIn: service), tenant: tenant, reason: reason)
     return .json(job, status: .accepted)
   }
 
@@ -146,9 +146,9 @@ struct JobRoutes {
   ) async throws -> Response {
     let tenant = try context.caller.tenant
     try await request.refuseBody()
+    let reason = try ReasonQuery(request.uri).reason
     let job = try await service.cancel(
-      try await context.jobID(changedIn: service), tenant: tenant,
-      reason: try ReasonQuery(request.uri).reason)
+      try await context.jobID(changedIn: service), tenant: tenant, reason: reason)
     return .json(job, status: .accepted)
   }
 }
