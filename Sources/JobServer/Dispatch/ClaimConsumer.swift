@@ -100,9 +100,10 @@ struct ClaimConsumer<Broker: MessageBroker>: Service {
     _ answers: [Answer], to delivery: Delivery,
     _ write: ([Answer]) throws(WireError) -> Message
   ) -> Publication? {
-    guard let address = delivery.message.properties.replyTo else {
+    // The server would write where the asker may not.
+    guard let address = delivery.message.properties.replyTo, !names.isOwn(address) else {
       log.count(\.badClaims)
-      log.burst(.warning, "a claim names no reply_to, so that nobody can be answered")
+      log.burst(.warning, "a claim names no reply_to that can be answered")
       return nil
     }
     do {
