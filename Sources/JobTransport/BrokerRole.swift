@@ -62,7 +62,8 @@ package enum BrokerRole: String, Sendable, CaseIterable {
   private static func pattern(_ queues: [JobQueueName]?) -> String {
     if let queues { return queues.map(\.rawValue).joined(separator: "|") }
     let reserved = JobQueueName.reserved.sorted().joined(separator: "|")
-    return "(?!(\(reserved))$)[A-Za-z0-9_-]+"
+    let own = "\(JobQueueName.warren.rawValue)|\(JobQueueName.reservedPrefix).*"
+    return "(?!(\(reserved)|\(own))$)[A-Za-z0-9_-]+"
   }
 }
 
