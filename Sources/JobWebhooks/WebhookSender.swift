@@ -27,7 +27,8 @@ package struct WebhookSender: Service {
     configuration.timeout.connect = .seconds(10)
     // A receiver that refuses connections is tried again by its schedule.
     configuration.connectionPool.retryConnectionEstablishment = false
-    let most = endpoints.map(\.concurrency).max() ?? 1
+    // Endpoints may share a host: none waits for connections that others have.
+    let most = endpoints.map(\.concurrency).reduce(0, +)
     configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = max(8, most)
     http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
   }
