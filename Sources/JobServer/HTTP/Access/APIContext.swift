@@ -6,7 +6,8 @@ import Synchronization
 struct APIContext: RequestContext {
   var coreContext: CoreRequestContextStorage
   /// Who asks, or why that is not known; set by ``AuthenticationMiddleware``.
-  var identity: Result<Caller, APIProblem> = .success(.nobody)
+  var identity: Result<Caller, APIProblem> = .failure(
+    .unauthenticated("it was not found out who asks", isInvalid: false))
   /// Whether whoever asks would be let in still: for what goes on for long.
   var isStillAllowed: @Sendable () async -> Bool = { true }
   /// What the route has to say to the audit log.

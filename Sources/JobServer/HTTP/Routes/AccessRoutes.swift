@@ -199,6 +199,10 @@ struct TokenBody: Equatable {
   private static func patterns(_ name: String, _ reader: inout MemberReader) -> [NamePattern] {
     guard let words = reader.strings(name) else { return [] }
     let patterns = words.compactMap(NamePattern.init)
+    // An empty list would be a token for everything.
+    if words.isEmpty {
+      reader.note("the member \(name) must not be empty; without it, all are meant")
+    }
     if patterns.count < words.count || words.count > mostPatterns {
       reader.note(
         "the member \(name) must be at most \(mostPatterns) names or patterns, as in files:*")

@@ -182,9 +182,11 @@ struct JobWaitRoute {
     let limit = try WaitQuery(request.uri).limit
     let job = try await service.job(id, tenant: tenant)
     if job.status.isAtRest || limit == .zero { return answer(job) }
-    if let job = try await settled(id, tenant: tenant, atMost: limit, request) {
-      return answer(job, closing: true)
+    let atRest = try await settled(id, tenant: tenant, atMost: limit, request)
+    guard await context.isStillAllowed() else {
+      throw APIProblem.unauthenticated("the token has ended while you waited", isInvalid: true)
     }
+    if let atRest { return answer(atRest, closing: true) }
     return answer(try await service.job(id, tenant: tenant), closing: true)
   }
 

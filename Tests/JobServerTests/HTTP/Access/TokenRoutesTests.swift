@@ -87,6 +87,7 @@ struct TokenRoutesTests {
       (#"{"name":"a\nb","role":"root"}"#, ["name", "role"]),
       (#"{"name":"a","role":"read","tenant_id":"x","user_id":"y"}"#, ["tenant_id", "user_id"]),
       (#"{"name":"a","role":"read","types":["a b"],"queues":"x"}"#, ["types", "queues"]),
+      (#"{"name":"a","role":"read","types":[],"queues":[]}"#, ["types", "queues"]),
       (#"{"name":"a","role":"read","expires_at":1}"#, ["expires_at"]),
       (#"{"name":"a","role":"read","scope":"all"}"#, ["scope"]),
     ])
