@@ -197,11 +197,10 @@ extension SystemTests {
       _ count: Int, _ system: WarrenSystem
     ) async throws -> [String] {
       var ids: [String] = []
+      // One after the other: none ends while others are waited for, however slow the machine is.
       for _ in 0..<count {
-        ids.append(
-          try await system.api.schedule("life:steps", ["steps": 40, "milliseconds": 100]))
-      }
-      for id in ids {
+        let id = try await system.api.schedule("life:steps", ["steps": 40, "milliseconds": 100])
+        ids.append(id)
         try await eventually("it has come some way") { !system.steps(of: id).isEmpty }
         #expect(try await system.api.post("/jobs/\(id)/suspend").status == 202)
       }
