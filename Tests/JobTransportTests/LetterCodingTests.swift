@@ -207,7 +207,8 @@ struct RestoredLetterTests {
     "is of the kind that its type says",
     arguments: [
       ("a:b", false, DeadLetterKind.job), ("warren.cancel", false, .cancel),
-      ("warren.worker", false, .report), ("a:b", true, .report), ("warren.ticket", false, .own),
+      ("warren.worker", false, .own), ("warren.worker", true, .report), ("a:b", true, .report),
+      ("warren.ticket", false, .own),
       ("warren.claims", false, .own), ("nothing", false, .job),
     ])
   func kinds(_ type: String, _ isReport: Bool, _ kind: DeadLetterKind) {

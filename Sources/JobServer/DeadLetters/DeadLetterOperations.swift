@@ -31,6 +31,18 @@ struct DeadLetterOperations: Sendable {
     let choice: Choice
     let isDryRun: Bool
     let limit: Int
+
+    /// For the audit log.
+    var summary: String {
+      let what =
+        switch choice {
+        case .ids(let ids):
+          "\(ids.count) ids: "
+            + ids.prefix(10).map { $0.uuidString.lowercased() }.joined(separator: ", ")
+        case .filter(let filter, _): "up to \(limit) with \(filter.summary)"
+        }
+      return isDryRun ? "dry run, \(what)" : what
+    }
   }
 
   func letter(_ id: UUID, tenant: UUID) async throws(JobOperationError) -> StoredDeadLetter {
@@ -67,18 +79,19 @@ struct DeadLetterOperations: Sendable {
   // MARK: Redriving
 
   func redrive(
-    _ selection: Selection, tenant: UUID
+    _ selection: Selection, tenant: UUID, ownToo: Bool = true
   ) async throws(JobOperationError) -> DeadLetterResults {
     try await each(selection, tenant: tenant) { ids throws(JobOperationError) in
-      try await redrive(ids, tenant: tenant, isDryRun: selection.isDryRun)
+      try await redrive(ids, tenant: tenant, isDryRun: selection.isDryRun, ownToo: ownToo)
     }
   }
 
   /// Publishes letters again that would be accepted now, each by itself.
   ///
+  /// - Parameter ownToo: whether Warren's own messages are, which may be about jobs of any tenant.
   /// - Returns: what has become of each, in their order.
   func redrive(
-    _ ids: [UUID], tenant: UUID, isDryRun: Bool
+    _ ids: [UUID], tenant: UUID, isDryRun: Bool, ownToo: Bool = true
   ) async throws(JobOperationError) -> [DeadLetterResult] {
     var results: [UUID: DeadLetterResult] = [:]
     var waiting: [Redrive] = []
@@ -87,7 +100,7 @@ struct DeadLetterOperations: Sendable {
       let found = try await reading { () throws(StoreError) in
         try await store.deadLetter(id, tenant: tenant)
       }
-      guard let letter = found else {
+      guard let letter = found, ownToo || !letter.record.kind.isOwn else {
         results[id] = DeadLetterResult(
           id: id, .unknown, detail: JobOperationError.unknownDeadLetter(id).description)
         continue
@@ -166,26 +179,27 @@ struct DeadLetterOperations: Sendable {
 
   // MARK: Dropping
 
+  /// - Parameter ownToo: whether Warren's own messages are.
   func drop(
-    _ selection: Selection, tenant: UUID
+    _ selection: Selection, tenant: UUID, ownToo: Bool = true
   ) async throws(JobOperationError) -> DeadLetterResults {
     try await each(selection, tenant: tenant) { ids throws(JobOperationError) in
       var results: [DeadLetterResult] = []
       for id in ids {
         results.append(
-          try await drop(id, tenant: tenant, isDryRun: selection.isDryRun))
+          try await drop(id, tenant: tenant, isDryRun: selection.isDryRun, ownToo: ownToo))
       }
       return results
     }
   }
 
   private func drop(
-    _ id: UUID, tenant: UUID, isDryRun: Bool
+    _ id: UUID, tenant: UUID, isDryRun: Bool, ownToo: Bool
   ) async throws(JobOperationError) -> DeadLetterResult {
     let record = try await reading { () throws(StoreError) in
-      isDryRun
-        ? try await store.deadLetter(id, tenant: tenant)?.record
-        : try await store.dropDeadLetter(id, tenant: tenant)
+      let known = try await store.deadLetter(id, tenant: tenant)?.record
+      guard let known, ownToo || !known.kind.isOwn else { return nil as DeadLetterRecord? }
+      return isDryRun ? known : try await store.dropDeadLetter(id, tenant: tenant)
     }
     guard let record else {
       return DeadLetterResult(

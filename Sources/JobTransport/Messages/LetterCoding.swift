@@ -207,6 +207,8 @@ extension LetterCoding {
 
   /// The header that names whose job it is.
   package static let tenantHeader = JobMessage.tenantID
+  /// The header that names for whom it is made.
+  package static let userHeader = JobMessage.userID
   /// The header that may stand for the property `type`.
   package static let typeHeader = JobMessage.typeHeader
   package static let keyHeader = JobMessage.idempotencyKey
@@ -219,7 +221,8 @@ extension DeadLetter {
   package static func kind(of message: Message, isReport: Bool) -> DeadLetterKind {
     let type = JobMessage.declaredType(message)
     if type == MessageKind.cancel { return .cancel }
-    if isReport || type == MessageKind.worker { return .report }
+    // Elsewhere than among the reports, it is what somebody says who may not report.
+    if isReport { return .report }
     return type?.hasPrefix("warren.") == true ? .own : .job
   }
 

@@ -32,6 +32,17 @@ public struct DeadLetterFilter: Sendable, Hashable {
   /// Whether it excludes nothing.
   public var isEmpty: Bool { self == DeadLetterFilter() }
 
+  /// What it excludes, in short.
+  package var summary: String {
+    let parts: [(String, String?)] = [
+      ("state", state?.rawValue), ("reason", reason), ("type", type), ("queue", queue),
+      ("pointer", pointer), ("since", since.map { "\($0.milliseconds)" }),
+      ("until", until.map { "\($0.milliseconds)" }),
+    ]
+    let given = parts.compactMap { name, value in value.map { "\(name)=\($0)" } }
+    return given.isEmpty ? "any" : given.joined(separator: ", ")
+  }
+
   /// Whether a letter is meant.
   package func matches(_ letter: DeadLetterRecord) -> Bool {
     (state == nil || state == letter.state) && (reason == nil || reason == letter.reason)

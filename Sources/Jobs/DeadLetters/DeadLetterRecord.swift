@@ -20,6 +20,9 @@ public enum DeadLetterKind: String, Sendable, Hashable, Codable, CaseIterable {
   case report
   /// Another message of Warren's own, such as a ticket. It is made again where it is needed.
   case own
+
+  /// Whether it is a message of Warren's own, which may be about jobs of any tenant.
+  package var isOwn: Bool { self == .report || self == .own }
 }
 
 /// Where the broker threw a message out, by one entry of the header `x-death`.

@@ -15,14 +15,14 @@ extension APIFixture {
   func keepLetter(
     _ body: String = #"{"path": 17}"#, type: String = "files:checksum",
     reason: String = "invalid-params", errors: [ParamsViolation] = [], tenant: UUID? = nil,
-    headers: FieldTable = [:]
+    headers: FieldTable = [:], foundIn queue: String = "test.submit"
   ) async throws -> UUID {
     var message = Message(text: body)
     message.properties.type = type
     message.properties.headers = headers
     if let tenant { message.properties.headers["tenant-id"] = .string(tenant.uuidString) }
     let letter = DeadLetter.message(
-      message, reason: reason, explanation: "why", errors: errors, foundIn: "test.submit")
+      message, reason: reason, explanation: "why", errors: errors, foundIn: queue)
     let reader = DeadLetterReader(
       catalog: service.catalog, names: service.intake.names, access: BrokerAccess(),
       redriven: RedrivenMessages(store: store, access: BrokerAccess(), ownUser: "w"))
@@ -239,6 +239,61 @@ struct DeadLetterRoutesTests {
         ] {
           let problem = try await client.problem(.post, "/dead_letters/\(action)", body: body)
           #expect(problem.detail.contains(what), "\(body): \(problem.detail)")
+        }
+      }
+    }
+  }
+
+  @Test("of Warren's own messages only whoever sees everything sees more than that they are there")
+  func own() async throws {
+    try await APIFixture.with { fixture in
+      let id = try await fixture.keepLetter(
+        "a report", type: "warren.worker", reason: "bad-report", foundIn: "test.reports")
+      let one = try await fixture.token(.admin, tenant: .one(.zero)).secret
+      let all = try await fixture.token(.operate, tenant: .every).secret
+      let path = "/dead_letters/\(id.uuidString.lowercased())"
+      try await fixture.testTokens { client async throws in
+        for (method, uri, body) in [
+          (HTTPRequest.Method.get, path, nil), (.patch, path, #"{"body": "another"}"#),
+          (.post, path + "/redrive", nil), (.delete, path, nil),
+        ] {
+          #expect(
+            try await client.send(method, uri, token: one, body: body).status == .notFound,
+            "\(method) \(uri)")
+        }
+        for action in ["redrive", "drop"] {
+          let results = try await client.send(
+            .post, "/dead_letters/\(action)", token: one, body: #"{"ids": ["\#(id)"]}"#
+          ).decoded(as: DeadLetterResults.self)
+          #expect(results.results.map(\.outcome) == [.unknown], "\(action)")
+        }
+        let detail = try await client.send(.get, path, token: all)
+        #expect(detail.status == .ok && detail.text.contains("bad-report"))
+        #expect(try await client.send(.delete, path, token: all).status == .ok)
+      }
+      // It says what was done, and to what.
+      let entries = try await fixture.testTokens { client async throws in
+        let admin = try await fixture.token(.admin, tenant: .every).secret
+        return try await client.send(.get, "/audit", token: admin).decoded(as: AuditPage.self)
+          .entries
+      }
+      #expect(entries.contains { $0.params == "1 ids: \(id.uuidString.lowercased())" })
+      #expect(entries.contains { $0.action == "PATCH /dead_letters/{id}" && $0.params == "body" })
+    }
+  }
+
+  @Test("nobody who is bound to a user makes a job of another's by an edit")
+  func user() async throws {
+    try await APIFixture.with { fixture in
+      let id = try await fixture.keepLetter()
+      let (user, tenant) = (UUID(), UUID.zero)
+      let token = try await fixture.token(.operate, tenant: .one(tenant), user: user).secret
+      try await fixture.testTokens { client async throws in
+        for (other, status) in [(UUID(), HTTPResponse.Status.badRequest), (user, .ok)] {
+          let response = try await client.send(
+            .patch, "/dead_letters/\(id)", token: token,
+            body: #"{"headers": {"user-id": "\#(other)"}}"#)
+          #expect(response.status == status, "\(response.text)")
         }
       }
     }

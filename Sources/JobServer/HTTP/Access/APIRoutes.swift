@@ -148,7 +148,8 @@ struct RouteGate: Sendable {
   ) async {
     await audit.note(
       caller, action: entry.name,
-      target: context.parameters.get("id").map { String($0.prefix(100)) },
+      target: (context.parameters.get("id") ?? context.parameters.get("name"))
+        .map { String($0.prefix(100)) },
       params: context.note.text ?? request.uri.query, status: status)
   }
 }

@@ -45,7 +45,8 @@ final class AuditLog: Service {
       role: caller.principal.role, action: action, target: target,
       params: params.map { String($0.prefix(500)) }, status: status)
     if caller.principal.kind != .anyone { tell(entry) }
-    if status >= 400, !takesRefusal(of: principal) { return }
+    // Where the server failed, something may have been changed all the same.
+    if (400..<500).contains(status), !takesRefusal(of: principal) { return }
     do throws(StoreError) {
       try await store.append([entry])
     } catch {

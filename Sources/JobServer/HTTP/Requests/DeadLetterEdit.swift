@@ -73,9 +73,20 @@ struct DeadLetterEdit: Equatable {
     }
   }
 
-  /// - Parameter tenant: whose letter it is; nobody speaks for another by an edit.
+  /// What is to be different, without what it is to be.
+  var summary: String {
+    if isReset { return "reset" }
+    let parts =
+      (body == nil ? [] : ["body"]) + properties.keys.sorted()
+      + headers.keys.sorted().map { "header \($0)" }
+    return parts.joined(separator: ", ")
+  }
+
+  /// - Parameters:
+  ///   - tenant: whose letter it is; nobody speaks for another by an edit.
+  ///   - user: as whom the caller has to speak; `nil` where it may be anybody.
   func applied(
-    to content: DeadLetterContent, tenant: UUID
+    to content: DeadLetterContent, tenant: UUID, user: UUID? = nil
   ) throws(APIProblem) -> DeadLetterContent {
     var message = LetterCoding.message(content)
     if let body { message.body = Array(body) }
@@ -89,6 +100,14 @@ struct DeadLetterEdit: Equatable {
           .invalidBody,
           "the header \(LetterCoding.tenantHeader) must be the letter's own tenant"
             + " \(tenant.uuidString.lowercased()), or null")
+      }
+    }
+    if let user, let value = headers[LetterCoding.userHeader], value != .null {
+      guard case .string(let text) = value, UUID(uuidString: text) == user else {
+        throw APIProblem(
+          .invalidBody,
+          "the header \(LetterCoding.userHeader) must be your own user"
+            + " \(user.uuidString.lowercased()), or null")
       }
     }
     // With a reason and what else is added, it has to fit into one frame.

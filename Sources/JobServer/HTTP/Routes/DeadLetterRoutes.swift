@@ -56,9 +56,8 @@ struct DeadLetterRoutes {
     _ request: Request, _ context: APIContext
   ) async throws -> Response {
     try QueryParameters.refuseAll(of: request.uri)
-    let tenant = try context.caller.tenant
     return try answer(
-      try await letters.letter(try context.parameters.deadLetterID(), tenant: tenant))
+      try await letter(try context.parameters.deadLetterID(), seenBy: try context.caller))
   }
 
   @Sendable private func edit(
@@ -68,9 +67,13 @@ struct DeadLetterRoutes {
     let caller = try context.caller
     let id = try context.parameters.deadLetterID()
     let wish = try DeadLetterEdit(parsing: try await body.bytes(of: request).readableBytesView)
-    let known = try await letters.letter(id, tenant: caller.tenant)
+    context.note.set(wish.summary)
+    let known = try await letter(id, seenBy: caller)
     let content =
-      wish.isReset ? nil : try wish.applied(to: known.current, tenant: known.record.tenantID)
+      wish.isReset
+      ? nil
+      : try wish.applied(
+        to: known.current, tenant: known.record.tenantID, user: caller.principal.user)
     return try answer(
       try await letters.edit(id, tenant: caller.tenant, to: content, by: caller.user))
   }
@@ -79,12 +82,13 @@ struct DeadLetterRoutes {
   @Sendable private func redrive(
     _ request: Request, _ context: APIContext
   ) async throws -> Response {
-    let tenant = try context.caller.tenant
+    let caller = try context.caller
     let id = try context.parameters.deadLetterID()
     let isDryRun = try QueryParameters(request.uri, known: ["dry_run"]).flag("dry_run")
     // The difference between a letter that is not there and one that is refused.
-    let known = try await letters.letter(id, tenant: tenant).record
-    let results = try await letters.redrive([id], tenant: tenant, isDryRun: isDryRun)
+    let known = try await letter(id, seenBy: caller).record
+    let results = try await letters.redrive(
+      [id], tenant: caller.tenant, isDryRun: isDryRun, ownToo: caller.seesEverything)
     guard let result = results.first, result.outcome != .unknown else {
       throw JobOperationError.unknownDeadLetter(id)
     }
@@ -109,9 +113,10 @@ struct DeadLetterRoutes {
     _ request: Request, _ context: APIContext
   ) async throws -> Response {
     try QueryParameters.refuseAll(of: request.uri)
-    let tenant = try context.caller.tenant
-    return try .json(
-      try await letters.drop(try context.parameters.deadLetterID(), tenant: tenant))
+    let id = try context.parameters.deadLetterID()
+    let caller = try context.caller
+    _ = try await letter(id, seenBy: caller)
+    return try .json(try await letters.drop(id, tenant: caller.tenant))
   }
 
   /// 200 whatever became of each: its own result says that.
@@ -119,20 +124,36 @@ struct DeadLetterRoutes {
     _ request: Request, _ context: APIContext
   ) async throws -> Response {
     try QueryParameters.refuseAll(of: request.uri)
-    let tenant = try context.caller.tenant
+    let caller = try context.caller
     let wish = try DeadLetterBody(
       parsing: try await body.bytes(of: request).readableBytesView, needsFilter: false)
-    return try .json(try await letters.redrive(wish.selection, tenant: tenant))
+    context.note.set(wish.selection.summary)
+    return try .json(
+      try await letters.redrive(
+        wish.selection, tenant: caller.tenant, ownToo: caller.seesEverything))
   }
 
   @Sendable private func dropMany(
     _ request: Request, _ context: APIContext
   ) async throws -> Response {
     try QueryParameters.refuseAll(of: request.uri)
-    let tenant = try context.caller.tenant
+    let caller = try context.caller
     let wish = try DeadLetterBody(
       parsing: try await body.bytes(of: request).readableBytesView, needsFilter: true)
-    return try .json(try await letters.drop(wish.selection, tenant: tenant))
+    context.note.set(wish.selection.summary)
+    return try .json(
+      try await letters.drop(
+        wish.selection, tenant: caller.tenant, ownToo: caller.seesEverything))
+  }
+
+  /// - Throws: that there is none, for one of Warren's own messages, which may be about jobs of any tenant, unless the caller sees
+  ///   everything.
+  private func letter(_ id: UUID, seenBy caller: Caller) async throws -> StoredDeadLetter {
+    let found = try await letters.letter(id, tenant: caller.tenant)
+    guard caller.seesEverything || !found.record.kind.isOwn else {
+      throw JobOperationError.unknownDeadLetter(id)
+    }
+    return found
   }
 
   private func answer(_ letter: StoredDeadLetter) throws -> Response {
