@@ -19,8 +19,11 @@ public struct NamePattern: Sendable, Hashable, LosslessStringConvertible {
   }
 
   /// Whether a name is meant. It takes time that grows with the length of both, at most by their product.
-  public func matches(_ name: String) -> Bool {
-    let pattern = Array(description.utf8)
+  public func matches(_ name: String) -> Bool { Self.matches(description, name) }
+
+  /// Whether a text is meant by a pattern, in which `*` stands for any characters.
+  package static func matches(_ pattern: String, _ name: String) -> Bool {
+    let pattern = Array(pattern.utf8)
     let name = Array(name.utf8)
     var (place, at) = (0, 0)
     // Where the last star stands, and how much of the name it takes so far.

@@ -97,29 +97,14 @@ package struct WebhookEndpoint: Sendable, Hashable {
 /// Which job types are meant: `*` stands for any characters, as in `media:*`.
 package struct WebhookPattern: Sendable, Hashable, CustomStringConvertible {
   package let description: String
-  private let parts: [String]
 
   package static let any = WebhookPattern("*")
 
   package init(_ text: String) {
     description = text
-    parts = text.split(separator: "*", omittingEmptySubsequences: false).map(String.init)
   }
 
-  package func matches(_ text: String) -> Bool {
-    guard let first = parts.first, let last = parts.last else { return false }
-    guard parts.count > 1 else { return text == first }
-    guard text.utf8.count >= first.utf8.count + last.utf8.count, text.hasPrefix(first),
-      text.hasSuffix(last)
-    else { return false }
-    var rest = text.dropFirst(first.count).dropLast(last.count)
-    // The earliest place of each part leaves the most for those that follow.
-    for part in parts.dropFirst().dropLast() where !part.isEmpty {
-      guard let found = rest.firstRange(of: part) else { return false }
-      rest = rest[found.upperBound...]
-    }
-    return true
-  }
+  package func matches(_ text: String) -> Bool { NamePattern.matches(description, text) }
 }
 
 /// A secret that signs: `whsec_` and 24 to 64 bytes in Base64. However it is printed, it is not shown.
