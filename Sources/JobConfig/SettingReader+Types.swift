@@ -99,11 +99,15 @@ extension SettingReader {
   private mutating func required(
     _ section: SettingSection, _ name: String, _ meaning: String
   ) -> String? {
-    guard has(section, name) else {
-      note(section.place(in: file), section.key, "the key \(name) is missing: \(meaning)")
-      return nil
-    }
+    guard isThere(section, name, meaning) else { return nil }
     return text(section, name, "a name")
+  }
+
+  /// Notes that a key is missing that has to be there.
+  mutating func isThere(_ section: SettingSection, _ name: String, _ meaning: String) -> Bool {
+    if has(section, name) { return true }
+    note(section.place(in: file), section.key, "the key \(name) is missing: \(meaning)")
+    return false
   }
 
   private mutating func type(

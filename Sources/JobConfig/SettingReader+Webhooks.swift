@@ -71,10 +71,7 @@ extension SettingReader {
   private mutating func needed(
     _ section: SettingSection, _ name: String, _ meaning: String
   ) -> String? {
-    guard has(section, name) else {
-      note(section.place(in: file), section.key, "the key \(name) is missing: \(meaning)")
-      return nil
-    }
+    guard isThere(section, name, meaning) else { return nil }
     return string(section, name, meaning)
   }
 
