@@ -45,11 +45,21 @@ struct DeadLetterOperations: Sendable {
     }
   }
 
-  func letter(_ id: UUID, tenant: UUID) async throws(JobOperationError) -> StoredDeadLetter {
+  /// - Parameter ownToo: whether Warren's own messages are meant, too, which may be about jobs of any tenant.
+  func letter(
+    _ id: UUID, tenant: UUID, ownToo: Bool = true
+  ) async throws(JobOperationError) -> StoredDeadLetter {
+    guard let found = try await find(id, tenant, ownToo) else { throw .unknownDeadLetter(id) }
+    return found
+  }
+
+  private func find(
+    _ id: UUID, _ tenant: UUID, _ ownToo: Bool
+  ) async throws(JobOperationError) -> StoredDeadLetter? {
     let found = try await reading { () throws(StoreError) in
       try await store.deadLetter(id, tenant: tenant)
     }
-    guard let found else { throw .unknownDeadLetter(id) }
+    guard let found, ownToo || !found.record.kind.isOwn else { return nil }
     return found
   }
 
@@ -88,7 +98,6 @@ struct DeadLetterOperations: Sendable {
 
   /// Publishes letters again that would be accepted now, each by itself.
   ///
-  /// - Parameter ownToo: whether Warren's own messages are, which may be about jobs of any tenant.
   /// - Returns: what has become of each, in their order.
   func redrive(
     _ ids: [UUID], tenant: UUID, isDryRun: Bool, ownToo: Bool = true
@@ -97,10 +106,7 @@ struct DeadLetterOperations: Sendable {
     var waiting: [Redrive] = []
     var bytes = 0
     for id in ids where results[id] == nil && !waiting.contains(where: { $0.letter.id == id }) {
-      let found = try await reading { () throws(StoreError) in
-        try await store.deadLetter(id, tenant: tenant)
-      }
-      guard let letter = found, ownToo || !letter.record.kind.isOwn else {
+      guard let letter = try await find(id, tenant, ownToo) else {
         results[id] = DeadLetterResult(
           id: id, .unknown, detail: JobOperationError.unknownDeadLetter(id).description)
         continue
@@ -179,7 +185,6 @@ struct DeadLetterOperations: Sendable {
 
   // MARK: Dropping
 
-  /// - Parameter ownToo: whether Warren's own messages are.
   func drop(
     _ selection: Selection, tenant: UUID, ownToo: Bool = true
   ) async throws(JobOperationError) -> DeadLetterResults {
@@ -196,11 +201,9 @@ struct DeadLetterOperations: Sendable {
   private func drop(
     _ id: UUID, tenant: UUID, isDryRun: Bool, ownToo: Bool
   ) async throws(JobOperationError) -> DeadLetterResult {
-    let record = try await reading { () throws(StoreError) in
-      let known = try await store.deadLetter(id, tenant: tenant)?.record
-      guard let known, ownToo || !known.kind.isOwn else { return nil as DeadLetterRecord? }
-      return isDryRun ? known : try await store.dropDeadLetter(id, tenant: tenant)
-    }
+    let record =
+      isDryRun
+      ? try await find(id, tenant, ownToo)?.record : try await remove(id, tenant, ownToo)
     guard let record else {
       return DeadLetterResult(
         id: id, .unknown, detail: JobOperationError.unknownDeadLetter(id).description)
@@ -216,14 +219,22 @@ struct DeadLetterOperations: Sendable {
   /// Removes one.
   ///
   /// - Returns: the letter as it was.
-  func drop(_ id: UUID, tenant: UUID) async throws(JobOperationError) -> DeadLetterRecord {
-    let record = try await reading { () throws(StoreError) in
-      try await store.dropDeadLetter(id, tenant: tenant)
-    }
-    guard let record else { throw .unknownDeadLetter(id) }
+  func drop(
+    _ id: UUID, tenant: UUID, ownToo: Bool = true
+  ) async throws(JobOperationError) -> DeadLetterRecord {
+    guard let record = try await remove(id, tenant, ownToo) else { throw .unknownDeadLetter(id) }
     guard record.state != .redriven else { throw .deadLetterHeld(record) }
     noteDropped(record)
     return record
+  }
+
+  private func remove(
+    _ id: UUID, _ tenant: UUID, _ ownToo: Bool
+  ) async throws(JobOperationError) -> DeadLetterRecord? {
+    if !ownToo, try await find(id, tenant, ownToo) == nil { return nil }
+    return try await reading { () throws(StoreError) in
+      try await store.dropDeadLetter(id, tenant: tenant)
+    }
   }
 
   private func noteDropped(_ record: DeadLetterRecord) {

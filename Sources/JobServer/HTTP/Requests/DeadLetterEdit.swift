@@ -94,28 +94,24 @@ struct DeadLetterEdit: Equatable {
     for (name, value) in headers {
       message.properties.headers[name] = value == .null ? nil : LetterCoding.header(value)
     }
-    if let value = headers[LetterCoding.tenantHeader], value != .null {
-      guard case .string(let text) = value, UUID(uuidString: text) == tenant else {
-        throw APIProblem(
-          .invalidBody,
-          "the header \(LetterCoding.tenantHeader) must be the letter's own tenant"
-            + " \(tenant.uuidString.lowercased()), or null")
-      }
-    }
-    if let user, let value = headers[LetterCoding.userHeader], value != .null {
-      guard case .string(let text) = value, UUID(uuidString: text) == user else {
-        throw APIProblem(
-          .invalidBody,
-          "the header \(LetterCoding.userHeader) must be your own user"
-            + " \(user.uuidString.lowercased()), or null")
-      }
-    }
+    try pin(LetterCoding.tenantHeader, to: tenant, "the letter's own tenant")
+    if let user { try pin(LetterCoding.userHeader, to: user, "your own user") }
     // With a reason and what else is added, it has to fit into one frame.
     guard message.properties.headers.encodedSize <= 64 << 10 else {
       throw APIProblem(.invalidBody, "the headers may have at most 64 KiB together")
     }
     let isLost = headers.isEmpty && LetterCoding.isLost(content)
     return LetterCoding.content(of: message, isLost: isLost)
+  }
+
+  /// Throws where a header names another than the one that it may name.
+  private func pin(_ header: String, to id: UUID, _ whose: String) throws(APIProblem) {
+    guard let value = headers[header], value != .null else { return }
+    guard case .string(let text) = value, UUID(uuidString: text) == id else {
+      throw APIProblem(
+        .invalidBody,
+        "the header \(header) must be \(whose) \(id.uuidString.lowercased()), or null")
+    }
   }
 
   private func set(_ name: String, _ value: JSONValue, _ properties: inout MessageProperties) {
